@@ -1,0 +1,355 @@
+"""A recipe: one experiment, complete and declarative, checked before the first step; torch-free until `check`."""
+
+import dataclasses
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pellucid import registry
+from pellucid.errors import PellucidError, UsageError
+
+FOLDER = Path(__file__).parent / "recipes"
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a recipe comes from: the text, its published figures, what is assumed and where the recipe deviates."""
+
+    title: str = ""
+    authors: str = ""
+    year: int = 0
+    published: Options = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Component:
+    """A registered component and its options; in TOML the options stand beside the name."""
+
+    name: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Data(Component):
+    """The data set: `validation` is the share of the training images held out, drawn with `split_seed`.
+
+    `train_images` and `test_images` use the first images alone; 0 means all.
+    """
+
+    validation: float = 0.1
+    split_seed: int = 42
+    train_images: int = 0
+    test_images: int = 0
+
+
+@dataclass(frozen=True)
+class Noise(Component):
+    """The noise model; `clip` cuts the noisy image to [0,1], `fresh` draws new noise at every step."""
+
+    clip: bool = True
+    fresh: bool = True
+
+
+@dataclass(frozen=True)
+class Train:
+    """How to train. `threads` 0 and `precision` "auto" are chosen by a probe and written into the run's recipe."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    optimizer: Literal["adam", "adamw"] = "adam"
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = 0.0
+    gradient_clip: float = 0.0
+    ema: float = 0.0
+    patience: int = 0
+    seed: int = 0
+    threads: int = 0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+@dataclass(frozen=True)
+class Classifier(Component):
+    """The classifier that reads clean, noisy and denoised images; trained on clean images with Adam."""
+
+    epochs: int = 3
+    batch_size: int = 512
+    lr: float = 0.001
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """What is measured: over which seeds, with which metrics and against which classical rivals."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    metrics: tuple[str, ...] = ("mse", "psnr", "ssim", "sharpness")
+    rivals: tuple[str, ...] = ()
+    tuning_images: int = 300
+
+
+@dataclass(frozen=True)
+class Study:
+    """One key of the recipe varied over values, each trained for `epochs`, to show its effect on `measure`."""
+
+    title: str
+    vary: str
+    values: tuple[Any, ...]
+    epochs: int
+    measure: tuple[str, ...] = ("psnr",)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment. Its tables mirror the TOML file one to one; nothing is inherited."""
+
+    name: str
+    summary: str
+    data: Data
+    model: Component
+    train: Train
+    objective: Component = field(default_factory=lambda: Component("supervised"))
+    noise: Noise | None = None
+    loss: Component | None = None
+    origin: Origin = field(default_factory=Origin)
+    classifier: Classifier | None = None
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    study: tuple[Study, ...] = ()
+    quick: Options = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as the plain tables of its TOML file."""
+        return _plain(self)
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any]) -> "Recipe":
+        """Read a recipe from plain tables.
+
+        Raises:
+            UsageError: naming the first unknown key, missing key or wrong value.
+        """
+        recipe = _read(cls, tables, "")
+        recipe._check_values()
+        return recipe
+
+    def with_values(self, values: Mapping[str, Any]) -> "Recipe":
+        """Return a copy with dotted keys replaced, such as `{"train.epochs": 3, "noise.high": 0.5}`."""
+        tables = self.to_dict()
+        for key, value in values.items():
+            *path, last = key.split(".")
+            table = tables
+            for part in path:
+                table = table.setdefault(part, {})
+                if not isinstance(table, dict):
+                    raise UsageError(f'recipe "{self.name}": "{key}" is no key, "{part}" is not a table')
+            table[last] = value
+        return Recipe.from_dict(tables)
+
+    def quickened(self) -> "Recipe":
+        """Return the recipe with its `[quick]` values in place."""
+        return self.with_values(self.quick)
+
+    def cuts(self) -> tuple[str, ...]:
+        """Say what `[quick]` cuts, such as `train.epochs 100 -> 3`."""
+        tables = self.to_dict()
+        return tuple(f"{key} {_at(tables, key)} -> {value}" for key, value in self.quick.items())
+
+    def to_toml(self) -> str:
+        """Return the recipe as a TOML document that `load_recipe` reads back equal."""
+        return _toml(self.to_dict())
+
+    def build(self, kind: Literal["model", "noise", "loss", "objective", "data"]) -> Any:
+        """Construct one of the recipe's components, or None where the recipe has none."""
+        part = getattr(self, kind)
+        return registry.build(kind, part.name, part.options) if part else None
+
+    def for_classifier(self, seed: int, *, on_noise: bool = False) -> "Recipe":
+        """Return the recipe that trains this recipe's classifier on clean images, or on noise: the ceiling.
+
+        Raises:
+            UsageError: if the recipe has no classifier.
+        """
+        if self.classifier is None:
+            raise UsageError(f'recipe "{self.name}" has no [classifier] table: add one to measure accuracy')
+        part = self.classifier
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}-classifier",
+            model=Component(part.name, part.options),
+            objective=Component("classification"),
+            loss=None,
+            noise=dataclasses.replace(self.noise, fresh=True) if on_noise and self.noise else None,
+            train=Train(part.epochs, part.batch_size, part.lr, seed=seed, threads=self.train.threads),
+            quick={},
+        )
+
+    def check(self) -> None:
+        """Construct every component, so that each name, option and combination is refused before the first step.
+
+        Raises:
+            UsageError: naming the key, its value and the remedy.
+        """
+        for study in self.study:
+            for value in study.values:
+                self.with_values({study.vary: value})
+        self.quickened()
+        self.build("data")
+        objective, loss, model = self.build("objective"), self.build("loss"), self.build("model")
+        if self.build("noise") is None and objective.needs_noise:
+            raise UsageError(
+                f'recipe "{self.name}": objective "{self.objective.name}" needs noise: add a [noise] table'
+            )
+        if loss is None and model.task == "denoise":
+            raise UsageError(f'recipe "{self.name}" has no [loss] table: add one, such as name = "mse"')
+        if loss is not None and loss.on_logits and model.output != "sigmoid":
+            raise UsageError(
+                f'recipe "{self.name}": loss "{self.loss.name if self.loss else ""}" is taken on logits and needs '
+                f'model.output = "sigmoid", not "{model.output}"'
+            )
+
+    def _check_values(self) -> None:
+        train, data = self.train, self.data
+        rules = (
+            ("train.epochs", train.epochs, train.epochs >= 1, "at least 1"),
+            ("train.batch_size", train.batch_size, train.batch_size >= 1, "at least 1"),
+            ("train.lr", train.lr, train.lr > 0, "above 0"),
+            ("train.ema", train.ema, 0 <= train.ema < 1, "in [0, 1)"),
+            ("train.patience", train.patience, train.patience >= 0, "at least 0"),
+            ("train.threads", train.threads, train.threads >= 0, "at least 0"),
+            ("train.gradient_clip", train.gradient_clip, train.gradient_clip >= 0, "at least 0"),
+            ("train.weight_decay", train.weight_decay, train.weight_decay >= 0, "at least 0"),
+            ("data.validation", data.validation, 0 < data.validation < 1, "between 0 and 1"),
+            ("data.train_images", data.train_images, data.train_images >= 0, "at least 0 (0 means all)"),
+            ("data.test_images", data.test_images, data.test_images >= 0, "at least 0 (0 means all)"),
+            ("evaluate.seeds", self.evaluate.seeds, len(self.evaluate.seeds) >= 1, "a list of one seed or more"),
+        )
+        for key, value, holds, wanted in rules:
+            if not holds:
+                raise UsageError(f'recipe "{self.name}": {key} is {value}, it must be {wanted}')
+        parts = {"data": self.data, "model": self.model, "objective": self.objective}
+        parts |= {"noise": self.noise, "loss": self.loss}
+        for kind, part in parts.items():
+            if part:
+                registry.summary(kind, part.name)
+        for metric in self.evaluate.metrics:
+            registry.summary("metric", metric)
+        for rival in self.evaluate.rivals:
+            registry.summary("classical", rival)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the shipped recipes, sorted."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Read a shipped recipe by name, or a recipe file (one that ends in .toml) by path.
+
+    Raises:
+        UsageError: for an unknown name, a file that is not TOML, or an unknown key, name or value in it.
+        PellucidError: if the file cannot be read.
+    """
+    text = str(name_or_path)
+    path = Path(text)
+    if path.suffix != ".toml":
+        path = FOLDER / f"{text}.toml"
+        if text not in recipe_names():
+            raise UsageError(
+                f'unknown recipe "{text}"{registry.suggestion(text, recipe_names())}; a file must end in .toml'
+            )
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not a TOML file: {error}") from error
+    except OSError as error:
+        raise PellucidError(f"cannot read the recipe {path}: {error.strerror}") from error
+    try:
+        return Recipe.from_dict({"name": path.stem, **tables})
+    except UsageError as error:
+        raise UsageError(f"{path.name}: {error}") from error
+
+
+def _read(kind: Any, value: Any, key: str) -> Any:
+    """Read one value of the declared type, naming its key when it does not fit."""
+    if dataclasses.is_dataclass(kind):
+        return _read_table(kind, value, key)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return None if value is None else _read(arguments[0], value, key)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_read(arguments[0], item, key) for item in value)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        choices = [str(choice) for choice in arguments]
+        raise UsageError(f'{key} is "{value}"{registry.suggestion(str(value), choices)}')
+    plain = origin or kind
+    if plain is Any or (type(value) is plain) or (plain is float and type(value) is int):
+        return float(value) if plain is float else value
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a table"}
+    raise UsageError(f"{key} is {value!r}, it must be {names.get(plain, 'a list')}")
+
+
+def _read_table(kind: Any, value: Any, key: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{key} is {value!r}, it must be a table")
+    hints = typing.get_type_hints(kind)
+    takes_options = issubclass(kind, Component)
+    known = [name for name in hints if name != "options" or not takes_options]
+    values: dict[str, Any] = {}
+    options: Options = {}
+    for name, item in value.items():
+        where = f"{key}.{name}" if key else name
+        if name in known:
+            values[name] = _read(hints[name], item, where)
+        elif takes_options:
+            options[name] = item
+        else:
+            raise UsageError(f'unknown key "{where}"{registry.suggestion(name, known)}')
+    for spec in dataclasses.fields(kind):
+        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        if required and spec.name not in values:
+            raise UsageError(f'the key "{key + "." if key else ""}{spec.name}" is missing: add it')
+    return kind(**values, options=options) if takes_options else kind(**values)
+
+
+def _plain(value: Any) -> Any:
+    """Turn dataclasses into the tables of the TOML file: options beside the name, None left out."""
+    if dataclasses.is_dataclass(value):
+        table = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
+        if isinstance(value, Component):
+            table |= table.pop("options")
+        return {name: _plain(item) for name, item in table.items() if item is not None}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _at(tables: Mapping[str, Any], key: str) -> Any:
+    value: Any = tables
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _toml(tables: Mapping[str, Any], prefix: str = "") -> str:
+    lines = []
+    nested = []
+    for name, value in tables.items():
+        bare = name if name.replace("_", "").replace("-", "").isalnum() else json.dumps(name)
+        if isinstance(value, dict):
+            nested.append(f"\n[{prefix}{bare}]\n{_toml(value, f'{prefix}{bare}.')}")
+        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            nested.extend(f"\n[[{prefix}{bare}]]\n{_toml(item)}" for item in value)
+        else:
+            lines.append(f"{bare} = {json.dumps(value, ensure_ascii=False)}\n")
+    return "".join(lines + nested)

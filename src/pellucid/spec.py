@@ -1,0 +1,56 @@
+"""What sizes and channels a model takes; torch-free, stored in checkpoints and in exported files."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pellucid.errors import UsageError
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The images that a model accepts, as (channels, height, width).
+
+    Attributes:
+        channels: the channel counts it takes.
+        multiple_of: height and width are padded by the caller to a multiple of this.
+        fixed_size: (height, width) if the model takes one size alone; such a model is never tiled.
+        minimum_size: the least height and width in pixels.
+    """
+
+    channels: tuple[int, ...] = (1, 3)
+    multiple_of: int = 1
+    fixed_size: tuple[int, int] | None = None
+    minimum_size: int = 1
+
+    def check(self, shape: tuple[int, int, int], name: str = "the image") -> None:
+        """Raise UsageError, naming the culprit and the remedy, if an image of `shape` (C, H, W) does not fit."""
+        channels, height, width = shape
+        if channels not in self.channels:
+            wanted = " or ".join(str(count) for count in self.channels)
+            raise UsageError(f"{name} has {channels} channels, the model takes {wanted}: convert the image first")
+        if self.fixed_size and (height, width) != self.fixed_size:
+            rows, columns = self.fixed_size
+            raise UsageError(
+                f"{name} is {height}x{width}, the model takes {rows}x{columns} alone: resize or crop the image, "
+                "or use a convolutional model, which takes any size"
+            )
+        if min(height, width) < self.minimum_size:
+            raise UsageError(
+                f"{name} is {height}x{width}, the model needs at least {self.minimum_size} pixels a side: "
+                "enlarge the image"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "InputSpec":
+        """Rebuild a spec from `to_dict`'s values, lists and tuples alike."""
+        fixed = values.get("fixed_size")
+        return cls(
+            channels=tuple(values["channels"]),
+            multiple_of=values["multiple_of"],
+            fixed_size=(fixed[0], fixed[1]) if fixed else None,
+            minimum_size=values.get("minimum_size", 1),
+        )
