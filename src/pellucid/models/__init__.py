@@ -1,0 +1,1 @@
+"""Networks, one file each; `pellucid.registry` finds them by file name."""
