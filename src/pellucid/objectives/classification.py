@@ -1,0 +1,23 @@
+"""Images towards their labels, by cross-entropy."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+
+from pellucid.objectives.batch import Loss, TrainingBatch
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Cross-entropy, in nats, of a classifier's logits for `batch.noisy`; noise is optional and the loss is unused."""
+
+    needs_noise: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+
+    def __call__(self, model: Any, loss: Loss | None, batch: TrainingBatch) -> Tensor:
+        """Return the scalar loss of one batch; raises ValueError without labels."""
+        if batch.label is None:
+            raise ValueError("the classification objective needs labels: use a data set that has them")
+        return functional.cross_entropy(model(batch.noisy).float(), batch.label)

@@ -1,0 +1,23 @@
+"""Noisy images towards their clean ones."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from pellucid.objectives.batch import Loss, TrainingBatch
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """The loss of the network's output for the noisy images against the clean ones (Vincent et al. 2008)."""
+
+    needs_noise: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = False
+
+    def __call__(self, model: Any, loss: Loss | None, batch: TrainingBatch) -> Tensor:
+        """Return the scalar loss of one batch; raises ValueError without a loss."""
+        if loss is None:
+            raise ValueError("the supervised objective needs a loss: name one, such as mse")
+        predict = model.logits if loss.on_logits else model
+        return loss(predict(batch.noisy, batch.sigma), batch.clean)
