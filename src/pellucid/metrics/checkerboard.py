@@ -1,0 +1,43 @@
+"""Checkerboard in the error: its energy at the highest frequencies, 1 as in white noise."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.metrics.shapes import image_pair
+
+
+@dataclass(frozen=True)
+class Checkerboard:
+    """The share of the error's energy on the Nyquist row and column of its spectrum, against a flat spectrum's share.
+
+    Stride-2 transposed convolutions leave a pattern of period two (Odena, Dumoulin, Olah, "Deconvolution and
+    Checkerboard Artifacts", Distill 2016), whose energy lies there: such a pattern scores far above 1, white error
+    1, smooth error below 1, and no error 1. The mean of the error is left out. On an odd side the two bins nearest
+    to Nyquist stand for it. It depends on no data range.
+    """
+
+    kind: ClassVar[str] = "image"
+    higher_is_better: ClassVar[bool] = False
+    ideal: ClassVar[float] = 1.0
+
+    def __call__(self, image: np.ndarray, reference: np.ndarray, data_range: float = 1.0) -> np.ndarray:
+        """Return one value per image, (N,) float64, for floats of shape (N, C, H, W)."""
+        image, reference = image_pair(image, reference)
+        height, width = image.shape[2:]
+        highest = _nyquist(height)[:, None] | _nyquist(width)[None, :]
+        if not highest.any():
+            return np.ones(len(image))
+        flat_share = highest.sum() / (height * width - 1)
+        energy = np.square(np.abs(np.fft.fft2(image - reference))).sum(axis=1, dtype=np.float64)
+        energy[:, 0, 0] = 0
+        total = energy.sum(axis=(1, 2))
+        share = np.divide(energy[:, highest].sum(axis=1), total, out=np.full(len(image), flat_share), where=total > 0)
+        return share / flat_share
+
+
+def _nyquist(length: int) -> np.ndarray:
+    """Return which of the `length` frequencies are the highest; none for a single pixel."""
+    frequency = np.abs(np.fft.fftfreq(length))
+    return (frequency == frequency.max()) & (frequency > 0)
