@@ -1,0 +1,51 @@
+"""Bilateral filter: the mean of near pixels of like value."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.classical.base import Bounds, Rival, as_batch, each_image
+from pellucid.optional import need
+
+
+@dataclass(frozen=True)
+class Bilateral(Rival):
+    """Tomasi and Manduchi, "Bilateral filtering for gray and color images", ICCV 1998, by OpenCV.
+
+    Attributes:
+        sigma_color: how far in value a neighbour may lie, in units of the image; 0 changes nothing, and from 4 on
+            every value of [0, 1] counts alike, which leaves a Gaussian blur.
+        sigma_spatial: how far away, in pixels; 0 changes nothing.
+    """
+
+    sigma_color: float = 0.5
+    sigma_spatial: float = 1.5
+
+    bounds: ClassVar[dict[str, Bounds]] = {"sigma_color": (0.0, 4.0), "sigma_spatial": (0.0, None)}
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        self._refuse_negative("sigma_color", "sigma_spatial")
+
+    @classmethod
+    def grid(cls) -> dict[str, tuple]:
+        """Return the widths to try, in value and in space."""
+        return {
+            "sigma_color": (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 4.0),
+            "sigma_spatial": (0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
+        }
+
+    def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
+        """Return the denoised images, float32 (N, C, H, W); three channels are compared as one colour."""
+        batch = as_batch(noisy)
+        if not (self.sigma_color and self.sigma_spatial):
+            return batch.copy()
+        opencv = need("cv2", "compare", "the rival bilateral")
+        if batch.shape[1] != 3:
+            gray = batch.reshape(-1, 1, *batch.shape[2:])
+            return each_image(gray, lambda image: self._filter(opencv, image)).reshape(batch.shape)
+        return each_image(batch, lambda image: self._filter(opencv, image))
+
+    def _filter(self, opencv, image: np.ndarray) -> np.ndarray:
+        return opencv.bilateralFilter(image, -1, self.sigma_color, self.sigma_spatial)

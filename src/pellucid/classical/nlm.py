@@ -1,0 +1,55 @@
+"""Non-local means: the mean of pixels whose surroundings look alike."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.classical.base import Bounds, Rival, as_batch, each_image
+from pellucid.optional import need
+
+
+@dataclass(frozen=True)
+class NLM(Rival):
+    """Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005, by scikit-image's fast mode.
+
+    Attributes:
+        strength: the filtering parameter h, in units of the image; 0 changes nothing.
+        patch_radius: the half-width of the squares that are compared, in pixels.
+        search_radius: how far away the squares may lie, in pixels.
+    """
+
+    strength: float = 0.2
+    patch_radius: int = 2
+    search_radius: int = 6
+
+    bounds: ClassVar[dict[str, Bounds]] = {"strength": (0.0, None), "patch_radius": (0, None)}
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        self._refuse_negative("strength", "patch_radius")
+        if self.search_radius < 1:
+            raise ValueError(f"search_radius is {self.search_radius}: give 1 pixel or more")
+
+    @classmethod
+    def grid(cls) -> dict[str, tuple]:
+        """Return the strengths and patch sizes to try."""
+        return {"strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45), "patch_radius": (1, 2, 3)}
+
+    def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
+        """Return the denoised images, float32 (N, C, H, W); the channels are compared together."""
+        batch = as_batch(noisy)
+        if not self.strength:
+            return batch.copy()
+        restoration = need("skimage.restoration", "compare", "the rival nlm")
+        return each_image(
+            batch,
+            lambda image: restoration.denoise_nl_means(
+                image,
+                patch_size=2 * self.patch_radius + 1,
+                patch_distance=self.search_radius,
+                h=self.strength,
+                fast_mode=True,
+                channel_axis=-1,
+            ),
+        )

@@ -1,0 +1,47 @@
+"""Principal components: what the clean images have in common, and nothing else."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.classical.base import Bounds
+from pellucid.classical.correction import affine_correction
+from pellucid.classical.learned import AffineMap, LearnedRival, covariance, flat_pair
+
+
+@dataclass(frozen=True)
+class PCA(LearnedRival):
+    """The noisy image, its brightness and contrast corrected, projected on the clean training images' components.
+
+    A linear autoencoder with a bottleneck of `components` spans the same space (Baldi and Hornik, Neural Networks 2,
+    1989).
+
+    Attributes:
+        components: how many are kept, held to the number of values of an image.
+    """
+
+    components: int = 32
+
+    bounds: ClassVar[dict[str, Bounds]] = {"components": (1, None)}
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.components < 1:
+            raise ValueError(f"components is {self.components}: give 1 or more")
+
+    @classmethod
+    def grid(cls) -> dict[str, tuple]:
+        """Return the numbers of components to try."""
+        return {"components": (2, 4, 8, 16, 32, 64, 128)}
+
+    def fit(self, noisy: np.ndarray, clean: np.ndarray) -> AffineMap:
+        """Return the projection fitted to pairs, (N, C, H, W) each."""
+        x, y = flat_pair(noisy, clean)
+        gain, offset = affine_correction(x, y)
+        _, vectors = np.linalg.eigh(covariance(y, y))
+        kept = vectors[:, -self.components :]
+        projection = kept @ kept.T
+        mean = y.mean(axis=0, dtype=np.float64)
+        bias = mean + (offset - mean) @ projection
+        return AffineMap(noisy.shape[1:], (gain * projection).astype(np.float32), bias.astype(np.float32))

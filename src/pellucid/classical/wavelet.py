@@ -1,0 +1,57 @@
+"""Wavelet shrinkage: small coefficients are noise."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.classical.base import Bounds, Rival, as_batch, each_image
+from pellucid.optional import need
+
+
+@dataclass(frozen=True)
+class Wavelet(Rival):
+    """BayesShrink (Chang, Yu, Vetterli, IEEE TIP 9(9), 2000), soft thresholds, by scikit-image.
+
+    Attributes:
+        strength: the standard deviation of the noise to take away, in units of the image; 0 changes nothing.
+        wavelet: a name that PyWavelets knows.
+        levels: the depth of the transform, held to what the image's size allows.
+    """
+
+    strength: float = 0.2
+    wavelet: str = "db1"
+    levels: int = 3
+
+    bounds: ClassVar[dict[str, Bounds]] = {"strength": (0.0, None), "levels": (1, None)}
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        self._refuse_negative("strength")
+        if self.levels < 1:
+            raise ValueError(f"levels is {self.levels}: give 1 or more")
+
+    @classmethod
+    def grid(cls) -> dict[str, tuple]:
+        """Return the strengths, wavelets and depths to try."""
+        return {
+            "strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45),
+            "wavelet": ("db1", "db2", "sym4"),
+            "levels": (1, 2, 3, 4),
+        }
+
+    def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
+        """Return the denoised images, float32 (N, C, H, W), channel by channel."""
+        batch = as_batch(noisy)
+        transforms = need("pywt", "compare", "the rival wavelet")
+        restoration = need("skimage.restoration", "compare", "the rival wavelet")
+        length = transforms.Wavelet(self.wavelet).dec_len
+        levels = min(self.levels, transforms.dwt_max_level(min(batch.shape[2:]), length))
+        if not (self.strength and levels):
+            return batch.copy()
+        return each_image(
+            batch,
+            lambda image: restoration.denoise_wavelet(
+                image, sigma=self.strength, wavelet=self.wavelet, wavelet_levels=levels, channel_axis=-1
+            ),
+        )
