@@ -39,7 +39,7 @@ class Rival:
         limit = cls.bounds.get(option, (None, None))[upward]
         if edge == limit:
             return None
-        step = edge + (edge - inner) if isinstance(edge, int) else edge * (edge / inner)
+        step = edge + (edge - inner) if isinstance(edge, int) else rounded(edge * (edge / inner))
         if limit is not None:
             step = min(step, limit) if upward else max(step, limit)
         return step
@@ -56,6 +56,11 @@ class Rival:
         for option in options:
             if not getattr(self, option) >= 0:
                 raise ValueError(f"{option} is {getattr(self, option)}: give 0 (leave the image as it is) or more")
+
+
+def rounded(value: float) -> float:
+    """Return the value to six significant digits, as grids and tables print it."""
+    return float(f"{value:.6g}")
 
 
 def as_batch(noisy: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import registry
-from pellucid.classical.base import Rival
+from pellucid.classical.base import Rival, rounded
 from pellucid.classical.correction import affine_correction
 from pellucid.errors import PellucidError, UsageError
 
@@ -74,7 +74,7 @@ def tune(
         return _mean_psnr(_corrected(denoised, *affine_correction(denoised, clean_scored)), clean_scored)
 
     search = _Search(kind, score)
-    chosen, at_edge = search.run()
+    chosen, at_edge = search.run() if search.values else ({}, ())
     if at_edge and require_interior:
         raise PellucidError(
             f"{name}: the best of the tried values lies at the end of the grid: "
@@ -130,7 +130,7 @@ class _Search:
             return (best,)
         index = values.index(best)
         pairs = itertools.pairwise(values[max(index - 1, 0) : index + 2])
-        middles = [(low + high) // 2 if isinstance(best, int) else (low + high) / 2 for low, high in pairs]
+        middles = [(low + high) // 2 if isinstance(best, int) else rounded((low + high) / 2) for low, high in pairs]
         return tuple(sorted({best, *middles}))
 
     def _best(self, values: dict[str, tuple]) -> dict[str, Any]:
