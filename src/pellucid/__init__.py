@@ -3,17 +3,12 @@
 The public names load on first use, so that `import pellucid` costs next to nothing and never loads torch.
 """
 
-import sys
-from types import ModuleType
-
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without importing typing, which would be most of the import time
 if TYPE_CHECKING:
     from pellucid.denoiser import Denoiser
     from pellucid.errors import PellucidError, UsageError
     from pellucid.estimator import DenoisingAutoencoder
-    from pellucid.evaluate import evaluate
     from pellucid.recipe import load_recipe
-    from pellucid.train import train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,9 +17,7 @@ __all__ = [
     "PellucidError",
     "UsageError",
     "__version__",
-    "evaluate",
     "load_recipe",
-    "train",
 ]
 
 _HOMES = {
@@ -32,19 +25,8 @@ _HOMES = {
     "DenoisingAutoencoder": "estimator",
     "PellucidError": "errors",
     "UsageError": "errors",
-    "evaluate": "evaluate",
     "load_recipe": "recipe",
-    "train": "train",
 }
-
-
-class _Package(ModuleType):
-    """Keeps `pellucid.train` and `pellucid.evaluate` functions whatever was imported before."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # On importing the submodule `pellucid.train` the import system binds it to the package, over the function.
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
 
 
 def __getattr__(name: str) -> object:
@@ -59,6 +41,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-sys.modules[__name__].__class__ = _Package

@@ -13,7 +13,6 @@ from pellucid.objectives.batch import Loss, TrainingBatch
 class Classification:
     """Cross-entropy, in nats, of a classifier's logits for `batch.noisy`; noise is optional and the loss is unused."""
 
-    needs_noise: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = True
 
     def __call__(self, model: Any, loss: Loss | None, batch: TrainingBatch) -> Tensor:

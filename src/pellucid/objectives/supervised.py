@@ -12,7 +12,6 @@ from pellucid.objectives.batch import Loss, TrainingBatch
 class Supervised:
     """The loss of the network's output for the noisy images against the clean ones (Vincent et al. 2008)."""
 
-    needs_noise: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
 
     def __call__(self, model: Any, loss: Loss | None, batch: TrainingBatch) -> Tensor:

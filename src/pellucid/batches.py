@@ -1,0 +1,105 @@
+"""Images with their noise: the training, validation and test parts of a recipe's data, and seeded batches of them."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pellucid.errors import UsageError
+from pellucid.noise import corrupt
+from pellucid.objectives.batch import TrainingBatch
+from pellucid.recipe import Recipe
+
+CHUNK = 4096
+
+
+def generator(seed: int, *purpose: str | int) -> torch.Generator:
+    """Return a generator that depends on the seed and its purpose alone, such as `generator(0, "noise", step)`."""
+    digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=7).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+
+
+@dataclass(frozen=True)
+class NoisyImages:
+    """A set of clean images and what makes them noisy.
+
+    Attributes:
+        clean: (N, C, H, W) uint8.
+        labels: (N,) class numbers, or None.
+        noise: a noise model, or None for clean input.
+        clip: whether the noisy images are cut to [0, 1].
+        fixed: the noisy images and their levels, drawn once; None where the noise is fresh for every batch.
+    """
+
+    clean: Tensor
+    labels: Tensor | None
+    noise: Any = None
+    clip: bool = True
+    fixed: tuple[Tensor, Tensor] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.clean)
+
+    def with_fixed_noise(self, seed: int, part: str) -> "NoisyImages":
+        """Return the set with its noise drawn once, from the seed and the name of the part."""
+        if self.noise is None:
+            return self
+        drawn = generator(seed, "fixed noise", part)
+        noisy, levels = [], []
+        for chunk in self.clean.split(CHUNK):
+            image, level = corrupt(self.noise, chunk.float().div_(255), drawn, self.clip)
+            noisy.append(image)
+            levels.append(level)
+        return NoisyImages(self.clean, self.labels, self.noise, self.clip, (torch.cat(noisy), torch.cat(levels)))
+
+    def batch(self, index: Tensor, drawn: torch.Generator) -> TrainingBatch:
+        """Return the images at `index` (B,) as float32 in [0, 1], with fixed noise or noise drawn here."""
+        clean = self.clean[index].float().div_(255)
+        labels = None if self.labels is None else self.labels[index]
+        if self.noise is None:
+            return TrainingBatch(clean, clean, None, labels)
+        if self.fixed is not None:
+            return TrainingBatch(clean, self.fixed[0][index], self.fixed[1][index], labels)
+        noisy, level = corrupt(self.noise, clean, drawn, self.clip)
+        return TrainingBatch(clean, noisy, level, labels)
+
+
+def training_sets(recipe: Recipe) -> tuple[NoisyImages, NoisyImages]:
+    """Load the training images of a recipe and split them into a training and a validation part.
+
+    Validation noise is always drawn once, so that epochs can be compared.
+
+    Raises:
+        PellucidError: if the data is absent or broken.
+        UsageError: if there are too few images for a batch, or they do not fit the model.
+    """
+    source = recipe.build("data").load("train")
+    count = min(recipe.data.train_images or len(source.images), len(source.images))
+    order = np.random.default_rng(recipe.data.split_seed).permutation(count)
+    held_out = max(1, round(count * recipe.data.validation))
+    if count - held_out < 1:
+        raise UsageError(f'recipe "{recipe.name}": {count} images are too few to train on: add images')
+    noise = recipe.build("noise")
+    clip = recipe.noise.clip if recipe.noise else True
+    training = _subset(source, order[held_out:], noise, clip)
+    validation = _subset(source, order[:held_out], noise, clip)
+    if recipe.noise and not recipe.noise.fresh:
+        training = training.with_fixed_noise(recipe.train.seed, "training")
+    return training, validation.with_fixed_noise(recipe.train.seed, "validation")
+
+
+def test_set(recipe: Recipe, seed: int) -> NoisyImages:
+    """Load the test images of a recipe with noise drawn once from the seed."""
+    source = recipe.build("data").load("test")
+    count = min(recipe.data.test_images or len(source.images), len(source.images))
+    clip = recipe.noise.clip if recipe.noise else True
+    return _subset(source, np.arange(count), recipe.build("noise"), clip).with_fixed_noise(seed, "test")
+
+
+def _subset(source: Any, index: np.ndarray, noise: Any, clip: bool) -> NoisyImages:
+    labels = None if source.labels is None else torch.from_numpy(source.labels[index])
+    return NoisyImages(torch.from_numpy(source.images[index]), labels, noise, clip)

@@ -1,0 +1,52 @@
+"""Choose the number of threads and the precision by timing a few training steps of the recipe itself.
+
+Two threads can be ten times slower than one on a busy machine, and bfloat16 only pays where the processor has it.
+"""
+
+import copy
+import dataclasses
+import os
+import time
+
+import torch
+from torch import nn
+
+from pellucid.batches import NoisyImages, generator
+from pellucid.recipe import Recipe
+from pellucid.step import Step
+
+STEPS = 5
+
+
+def settle(recipe: Recipe, model: nn.Module, images: NoisyImages) -> Recipe:
+    """Return the recipe with `threads` and `precision` settled: those it names are kept, the others are timed."""
+    wanted = recipe.train
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = (wanted.threads,) if wanted.threads else tuple(dict.fromkeys((1, max(1, cores // 2), cores)))
+    precisions = ("fp32", "bf16") if wanted.precision == "auto" else (wanted.precision,)
+    choices = [
+        dataclasses.replace(recipe, train=dataclasses.replace(wanted, threads=count, precision=precision))
+        for count in threads
+        for precision in precisions
+    ]
+    if len(choices) == 1:
+        return choices[0]
+    return min(choices, key=lambda choice: _seconds(choice, model, images))
+
+
+def _seconds(recipe: Recipe, model: nn.Module, images: NoisyImages) -> float:
+    """Return the median time of a step, on a copy of the model."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(recipe.train.threads)
+    try:
+        step = Step.of(recipe, copy.deepcopy(model).train())
+        drawn = generator(0, "probe")
+        times = []
+        for _ in range(STEPS + 2):
+            index = torch.randint(len(images), (recipe.train.batch_size,), generator=drawn)
+            start = time.perf_counter()
+            step(images.batch(index, drawn))
+            times.append(time.perf_counter() - start)
+        return sorted(times[2:])[STEPS // 2]
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,60 @@
+"""One training step: forward in the chosen precision, backward, clip, update."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pellucid.objectives.batch import TrainingBatch
+from pellucid.recipe import Recipe, Train
+
+
+def make_optimizer(model: nn.Module, options: Train) -> torch.optim.Optimizer:
+    """Return Adam (Kingma and Ba, 2015) or AdamW (Loshchilov and Hutter, 2019) as the recipe asks."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.optimizer]
+    return kind(model.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
+
+
+@dataclass
+class Step:
+    """A training step, called with a batch, returns the loss of that batch before the update.
+
+    Attributes:
+        model: the network, in training mode.
+        optimizer: updates the network's parameters.
+        objective: what is asked of the network.
+        loss: how a deviation counts; None where the objective brings its own.
+        bf16: whether the forward pass runs under bfloat16 autocast.
+        gradient_clip: the norm to which gradients are clipped; 0 leaves them.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    objective: Any
+    loss: Any
+    bf16: bool
+    gradient_clip: float
+
+    @classmethod
+    def of(cls, recipe: Recipe, model: nn.Module) -> "Step":
+        """Assemble the step that a recipe describes for a model."""
+        return cls(
+            model,
+            make_optimizer(model, recipe.train),
+            recipe.build("objective"),
+            recipe.build("loss"),
+            recipe.train.precision == "bf16",
+            recipe.train.gradient_clip,
+        )
+
+    def __call__(self, batch: TrainingBatch) -> float:
+        """Take the step and return the loss that the batch had before it."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            value = self.objective(self.model, self.loss, batch)
+        self.optimizer.zero_grad()
+        value.backward()
+        if self.gradient_clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.gradient_clip)
+        self.optimizer.step()
+        return value.item()

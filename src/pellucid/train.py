@@ -1,0 +1,298 @@
+"""Train a recipe: one loop, one screen; atomic checkpoints, and resuming equals not stopping, to the bit."""
+
+import contextlib
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pellucid import checkpoint, probe
+from pellucid.batches import NoisyImages, generator, training_sets
+from pellucid.curves import overfitting
+from pellucid.errors import PellucidError, UsageError
+from pellucid.image import atomic_write
+from pellucid.recipe import Recipe
+from pellucid.run_state import RunState, settled_recipe
+
+SAVE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: steps done and in all, epochs, the last losses, speed, and the seconds left."""
+
+    step: int
+    total_steps: int
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_loss: float | None
+    samples_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        best: the checkpoint of the epoch with the least validation loss.
+        recipe: the recipe with threads and precision settled.
+        history: one entry per epoch: epoch, step, train_loss, validation_loss, lr, samples_per_second and the seconds
+            that its steps took.
+        stopped: "finished", "early" (validation loss no longer fell) or "interrupted".
+        overfitting: what the curves say, in words, or None.
+    """
+
+    best: Path
+    recipe: Recipe
+    history: list[dict[str, Any]]
+    stopped: str
+    overfitting: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run writes, whom it tells, and how it is told to stop."""
+
+    out: Path
+    progress: Callable[[Progress], None]
+    record: Callable[[dict[str, Any]], None]
+    interrupted: threading.Event
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    tensorboard: bool = False,
+) -> Result:
+    """Train the recipe's model and write recipe.toml, stats.jsonl, best.safetensors and last.safetensors into `out`.
+
+    With `resume`, a run that was stopped at any moment continues as if it had not been. Ctrl-C ends the run after the
+    step at hand and leaves both checkpoints in order.
+
+    Raises:
+        UsageError: if the recipe does not hold together, or `out` holds a run and `resume` is not given.
+        PellucidError: if the data is absent, the loss is no longer finite, or a file cannot be written.
+    """
+    recipe.check()
+    last, best = out / "last.safetensors", out / "best.safetensors"
+    if last.exists() and not resume:
+        raise UsageError(f"{out} holds a run already: give --resume to continue it, or another --out")
+    training, validation = training_sets(recipe)
+    torch.manual_seed(recipe.train.seed)
+    model = recipe.build("model")
+    _check_fits(recipe, model, training)
+    resumed = last.exists()
+    _make_folder(out)
+    recipe = settled_recipe(last, recipe) if resumed else probe.settle(recipe, model, training)
+    with _threads(recipe.train.threads), _interruption() as interrupted, _record(out, tensorboard) as record:
+        state = RunState.start(recipe, model)
+        if resumed:
+            state.restore(last)
+        else:
+            _write_text(out / "recipe.toml", recipe.to_toml())
+        stopped = _loop(state, training, validation, Run(out, progress or _silent, record, interrupted))
+        if stopped == "interrupted" and not best.exists():
+            checkpoint.save(best, _as_checkpoint(state))
+    return Result(best, recipe, state.history, stopped, overfitting(state.history))
+
+
+def _loop(state: RunState, training: NoisyImages, validation: NoisyImages, run: Run) -> str:
+    options = state.recipe.train
+    steps_per_epoch = math.ceil(len(training) / options.batch_size)
+    total = steps_per_epoch * options.epochs
+    saved = time.monotonic()
+    while len(state.history) < options.epochs:
+        if 0 < options.patience <= state.waited:
+            return "early"
+        epoch = len(state.history)
+        first = state.done - epoch * steps_per_epoch
+        interrupted = False
+        order = torch.randperm(len(training), generator=generator(options.seed, "order", epoch))
+        state.step.model.train()
+        for position in range(first, steps_per_epoch):
+            start = time.perf_counter()
+            # Batches, their noise and the rate depend on the seed and the step alone, so a resumed run meets the same.
+            index = order[position * options.batch_size : (position + 1) * options.batch_size]
+            batch = training.batch(index, generator(options.seed, "noise", state.done))
+            _set_rate(state, total)
+            loss = state.step(batch)
+            if not math.isfinite(loss):
+                raise PellucidError(_diverged(state, loss))
+            state.average()
+            state.done += 1
+            state.loss_sum += loss * len(index)
+            state.seen += len(index)
+            state.seconds += time.perf_counter() - start
+            run.progress(_where(state, steps_per_epoch, total))
+            if interrupted := run.interrupted.is_set():
+                break
+            if time.monotonic() - saved > SAVE_SECONDS:
+                state.save(run.out / "last.safetensors")
+                saved = time.monotonic()
+        if state.done == (epoch + 1) * steps_per_epoch:
+            _close_epoch(state, validation, run)
+        if interrupted:
+            state.save(run.out / "last.safetensors")
+            return "interrupted"
+    return "finished"
+
+
+def _close_epoch(state: RunState, validation: NoisyImages, run: Run) -> None:
+    """Validate, note the epoch, keep the best weights, and save the state from which the next epoch starts."""
+    loss = _validate(state, validation)
+    out = run.out
+    entry = {
+        "epoch": len(state.history) + 1,
+        "step": state.done,
+        "train_loss": state.loss_sum / state.seen,
+        "validation_loss": loss,
+        "lr": state.step.optimizer.param_groups[0]["lr"],
+        "samples_per_second": state.seen / state.seconds,
+        "seconds": state.seconds,
+    }
+    state.history.append(entry)
+    run.record(entry)
+    state.loss_sum, state.seen, state.seconds = 0.0, 0, 0.0
+    state.waited += 1
+    if loss < state.best:
+        state.best, state.waited = loss, 0
+        checkpoint.save(out / "best.safetensors", _as_checkpoint(state))
+    state.save(out / "last.safetensors")
+    _write_text(out / "stats.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
+
+
+@torch.no_grad()
+def _validate(state: RunState, validation: NoisyImages) -> float:
+    model, step = state.averaged.eval(), state.step
+    total = 0.0
+    drawn = generator(state.recipe.train.seed, "validation")
+    for index in torch.arange(len(validation)).split(max(state.recipe.train.batch_size, 256)):
+        with torch.autocast("cpu", torch.bfloat16, enabled=step.bf16):
+            loss = step.objective(model, step.loss, validation.batch(index, drawn))
+        total += loss.item() * len(index)
+    return total / len(validation)
+
+
+def _set_rate(state: RunState, total: int) -> None:
+    options = state.recipe.train
+    if options.schedule == "cosine":
+        rate = options.lr * 0.5 * (1 + math.cos(math.pi * state.done / total))
+        for group in state.step.optimizer.param_groups:
+            group["lr"] = rate
+
+
+def _where(state: RunState, steps_per_epoch: int, total: int) -> Progress:
+    per_epoch = [entry["seconds"] for entry in state.history]
+    spent, seen = sum(per_epoch) + state.seconds, state.done
+    options = state.recipe.train
+    return Progress(
+        step=state.done,
+        total_steps=total,
+        epoch=min(options.epochs, state.done // steps_per_epoch + 1),
+        epochs=options.epochs,
+        train_loss=state.loss_sum / max(state.seen, 1),
+        validation_loss=state.history[-1]["validation_loss"] if state.history else None,
+        samples_per_second=seen * options.batch_size / spent,
+        seconds_left=(total - seen) * spent / seen,
+    )
+
+
+def _as_checkpoint(state: RunState) -> checkpoint.Checkpoint:
+    network: Any = state.averaged
+    figures = {"epochs": len(state.history)}
+    if state.history:
+        figures |= {name: state.history[-1][name] for name in ("train_loss", "validation_loss")}
+    role = "denoiser" if network.task == "denoise" else "classifier"
+    return checkpoint.Checkpoint(state.recipe, {role: network}, figures)
+
+
+def _check_fits(recipe: Recipe, model: Any, images: NoisyImages) -> None:
+    _, channels, height, width = images.clean.shape
+    model.input_spec.check((channels, height, width), f'an image of data "{recipe.data.name}"')
+    if model.task == "classify" and images.labels is None:
+        raise UsageError(f'data "{recipe.data.name}" has no labels: a classifier needs them')
+
+
+def _diverged(state: RunState, loss: float) -> str:
+    options = state.recipe.train
+    advice = f"try a lower train.lr (it is {options.lr:g}), train.gradient_clip = 1.0"
+    if options.precision == "bf16":
+        advice += ', train.precision = "fp32"'
+    return f"the training loss became {loss} at step {state.done + 1}: {advice}"
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PellucidError(f"cannot make the folder {out}: {error.strerror}; give another --out") from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _silent(_: Progress) -> None:
+    """Report nothing."""
+
+
+@contextlib.contextmanager
+def _record(out: Path, tensorboard: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield what takes each epoch's entry; with TensorBoard it draws the curves there too."""
+    if not tensorboard:
+        yield lambda entry: None
+        return
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError as error:
+        raise UsageError("TensorBoard is not installed: pip install 'pellucid[tensorboard]'") from error
+    with SummaryWriter(str(out / "tensorboard")) as writer:
+
+        def record(entry: dict[str, Any]) -> None:
+            for name in ("train_loss", "validation_loss", "lr", "samples_per_second"):
+                writer.add_scalar(name, entry[name], entry["epoch"])
+
+        yield record
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C sets; the second one interrupts at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: Any) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,116 @@
+"""Recipes: complete, refusing what they do not know, and equal after a round trip."""
+
+import dataclasses
+import tomllib
+
+import pytest
+
+from pellucid.errors import PellucidError, UsageError
+from pellucid.recipe import Recipe, load_recipe, recipe_names
+
+TABLES = {
+    "name": "small",
+    "summary": "For the tests",
+    "data": {"name": "digits"},
+    "noise": {"name": "gaussian", "sigma": 0.3},
+    "model": {"name": "dense", "image": [1, 8, 8], "widths": [8]},
+    "loss": {"name": "bce"},
+    "train": {"epochs": 2, "batch_size": 64, "lr": 0.001},
+    "classifier": {"name": "classifier", "image": [1, 8, 8], "widths": [16]},
+    "quick": {"train.epochs": 1},
+}
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe.from_dict(TABLES)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_shipped_recipe_holds_together_and_survives_a_round_trip(name):
+    recipe = load_recipe(name)
+    recipe.check()
+    assert Recipe.from_dict({"name": name, **tomllib.loads(recipe.to_toml())}) == recipe
+    assert recipe.summary and recipe.origin.title
+    assert "\n" not in recipe.summary
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_quick_cuts_are_said(name):
+    recipe = load_recipe(name)
+    assert len(recipe.cuts()) == len(recipe.quick) > 0
+    assert recipe.quickened() != recipe
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train.epoch", 3, r'unknown key "train.epoch" \(did you mean "epochs"\?\)'),
+        ("colour", 3, 'unknown key "colour"'),
+        ("train.epochs", "three", "train.epochs is 'three', it must be a whole number"),
+        ("train.epochs", True, "train.epochs is True"),
+        ("train.epochs", 0, "train.epochs is 0, it must be at least 1"),
+        ("train.lr", -1, "train.lr is -1.0, it must be above 0"),
+        ("train.optimizer", "adma", 'train.optimizer is "adma" .did you mean "adam"'),
+        ("data.validation", 1.5, "data.validation is 1.5"),
+        ("noise.name", "gausian", 'unknown noise "gausian" .did you mean "gaussian"'),
+        ("evaluate.metrics", ["psrn"], 'unknown metric "psrn" .did you mean "psnr"'),
+        ("evaluate.rivals", ["madian"], 'unknown classical "madian" .did you mean "median"'),
+        ("train", 3, "train is 3, it must be a table"),
+        ("summary", 3, "summary is 3, it must be a text"),
+        ("name.x", 3, '"name.x" is no key'),
+    ],
+)
+def test_what_is_wrong_is_named(recipe, key, value, message):
+    with pytest.raises(UsageError, match=message):
+        recipe.with_values({key: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"noise.sigm": 3}, 'noise "gaussian" has no option "sigm" .did you mean "sigma"'),
+        ({"noise.sigma": -1}, "sigma"),
+        ({"model.output": "relu"}, 'loss "bce" is taken on logits and needs model.output = "sigmoid", not "relu"'),
+        ({"quick": {"train.epoch": 1}}, "train.epoch"),
+    ],
+)
+def test_components_are_built_before_the_first_step(recipe, values, message):
+    with pytest.raises(UsageError, match=message):
+        recipe.with_values(values).check()
+
+
+def test_a_missing_loss_is_named(recipe):
+    with pytest.raises(UsageError, match=r"has no \[loss\] table: add one"):
+        dataclasses.replace(recipe, loss=None).check()
+
+
+def test_a_missing_key_is_named():
+    tables = TABLES | {"train": {"epochs": 2, "lr": 0.001}}
+    with pytest.raises(UsageError, match=r'"train.batch_size" is missing'):
+        Recipe.from_dict(tables)
+
+
+def test_the_classifier_has_a_recipe_of_its_own(recipe):
+    clean = recipe.for_classifier(seed=3)
+    assert (clean.train.seed, clean.noise, clean.objective.name) == (3, None, "classification")
+    ceiling = recipe.for_classifier(seed=3, on_noise=True)
+    assert ceiling.noise is not None and ceiling.noise.fresh
+    assert ceiling.train.epochs == 20
+    with pytest.raises(UsageError, match=r"has no \[classifier\] table"):
+        dataclasses.replace(recipe, classifier=None).for_classifier(0)
+
+
+def test_files_and_names_are_told_apart(tmp_path):
+    with pytest.raises(UsageError, match=r'unknown recipe "dense-unifrom" \(did you mean "dense-uniform"\?\)'):
+        load_recipe("dense-unifrom")
+    with pytest.raises(PellucidError, match="cannot read the recipe"):
+        load_recipe(tmp_path / "absent.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("a = = 3")
+    with pytest.raises(UsageError, match="is not a TOML file"):
+        load_recipe(broken)
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(Recipe.from_dict(TABLES).to_toml() + "\n[tran]\nx = 1\n")
+    with pytest.raises(UsageError, match=r'wrong\.toml: unknown key "tran"'):
+        load_recipe(wrong)

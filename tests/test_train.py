@@ -1,0 +1,175 @@
+"""Training: one run equals an interrupted and resumed one to the bit; every end leaves usable files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pellucid import checkpoint
+from pellucid.errors import PellucidError, UsageError
+from pellucid.recipe import Recipe
+from pellucid.train import train
+
+TABLES = {
+    "name": "small",
+    "summary": "For the tests",
+    "data": {"name": "digits", "train_images": 300},
+    "noise": {"name": "gaussian", "sigma": 0.3},
+    "model": {"name": "conv", "widths": [4, 8], "norm": "batch"},
+    "loss": {"name": "bce"},
+    "train": {
+        "epochs": 3,
+        "batch_size": 64,
+        "lr": 0.003,
+        "ema": 0.9,
+        "schedule": "cosine",
+        "threads": 1,
+        "precision": "fp32",
+    },
+    "classifier": {"name": "classifier", "image": [1, 8, 8], "widths": [16]},
+}
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe.from_dict(TABLES)
+
+
+def same(first, second) -> bool:
+    left, right = load_file(first), load_file(second)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+class Stop(Exception):
+    """Raised in place of a kill."""
+
+
+def killed_at(step: int):
+    def progress(where):
+        if where.step == step:
+            raise Stop
+
+    return progress
+
+
+def test_a_run_learns_and_leaves_its_files(recipe, tmp_path):
+    result = train(recipe, tmp_path)
+    losses = [entry["train_loss"] for entry in result.history]
+    assert losses[-1] < losses[0]
+    assert result.stopped == "finished"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "best.safetensors", "last.safetensors", "recipe.toml", "stats.jsonl",
+    }  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
+    assert lines == result.history
+    loaded = checkpoint.load(result.best)
+    assert loaded.recipe == result.recipe
+    assert loaded.networks["denoiser"](torch.zeros(1, 1, 9, 11)).shape == (1, 1, 9, 11)
+
+
+@pytest.mark.parametrize("step", [1, 4, 5, 7, 10, 14])
+def test_a_run_killed_and_resumed_equals_the_uninterrupted_one(recipe, tmp_path, step, monkeypatch):
+    monkeypatch.setattr("pellucid.train.SAVE_SECONDS", -1.0)
+    whole = train(recipe, tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(recipe, tmp_path / "killed", progress=killed_at(step))
+    resumed = train(recipe, tmp_path / "killed", resume=True)
+    for name in ("best.safetensors", "last.safetensors"):
+        assert same(tmp_path / "whole" / name, tmp_path / "killed" / name)
+    for left, right in zip(whole.history, resumed.history, strict=True):
+        assert left["train_loss"] == right["train_loss"]
+        assert left["validation_loss"] == right["validation_loss"]
+
+
+def test_fixed_noise_is_the_same_after_a_restart(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("pellucid.train.SAVE_SECONDS", -1.0)
+    fixed = recipe.with_values({"noise.fresh": False})
+    train(fixed, tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(fixed, tmp_path / "killed", progress=killed_at(6))
+    train(fixed, tmp_path / "killed", resume=True)
+    assert same(tmp_path / "whole/best.safetensors", tmp_path / "killed/best.safetensors")
+
+
+def test_a_finished_run_resumes_to_itself(recipe, tmp_path):
+    first = train(recipe, tmp_path)
+    again = train(recipe, tmp_path, resume=True)
+    assert again.history == first.history
+
+
+def test_a_used_folder_is_not_written_over(recipe, tmp_path):
+    train(recipe, tmp_path)
+    with pytest.raises(UsageError, match="holds a run already: give --resume"):
+        train(recipe, tmp_path)
+    with pytest.raises(UsageError, match=r"was started with another \[train\]"):
+        train(recipe.with_values({"train.lr": 0.1}), tmp_path, resume=True)
+
+
+def test_early_stopping_keeps_the_best_epoch(recipe, tmp_path):
+    stubborn = recipe.with_values({"train.epochs": 50, "train.patience": 2, "train.lr": 1e-9, "train.ema": 0.0})
+    result = train(stubborn, tmp_path)
+    assert result.stopped == "early"
+    assert len(result.history) < 50
+
+
+def test_a_diverging_run_stops_with_the_step_and_the_remedy(recipe, tmp_path):
+    wild = recipe.with_values({"train.lr": 1e30, "model.norm": "none", "loss.name": "mse", "model.output": "none"})
+    with pytest.raises(PellucidError, match=r"the training loss became (nan|inf) at step \d+: try a lower train.lr"):
+        train(wild, tmp_path)
+
+
+def test_a_classifier_trains_in_the_same_loop(recipe, tmp_path):
+    result = train(recipe.for_classifier(seed=0), tmp_path)
+    assert "classifier" in checkpoint.load(result.best).networks
+
+
+def test_images_that_do_not_fit_the_model_are_refused(recipe, tmp_path):
+    dense = recipe.with_values({"model": {"name": "dense", "widths": [8]}})
+    with pytest.raises(UsageError, match='an image of data "digits" is 8x8, the model takes 28x28 alone'):
+        train(dense, tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_probe_settles_threads_and_precision(recipe, tmp_path):
+    open_recipe = recipe.with_values({"train.threads": 0, "train.precision": "auto", "train.epochs": 1})
+    settled = train(open_recipe, tmp_path).recipe.train
+    assert settled.threads >= 1
+    assert settled.precision in ("fp32", "bf16")
+
+
+def test_bf16_trains_close_to_fp32(recipe, tmp_path):
+    full = train(recipe, tmp_path / "fp32").history[-1]["train_loss"]
+    half = train(recipe.with_values({"train.precision": "bf16"}), tmp_path / "bf16").history[-1]["train_loss"]
+    assert half == pytest.approx(full, rel=0.02)
+
+
+def test_tensorboard_receives_the_curves(recipe, tmp_path):
+    pytest.importorskip("tensorboard")
+    train(recipe.with_values({"train.epochs": 1}), tmp_path, tensorboard=True)
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_ctrl_c_leaves_a_usable_checkpoint(tmp_path):
+    code = (
+        "import json, sys; from pathlib import Path\n"
+        "from pellucid.recipe import Recipe; from pellucid.train import train\n"
+        "recipe = Recipe.from_dict(json.loads(sys.argv[1]))\n"
+        "print(train(recipe, Path(sys.argv[2]), progress=lambda where: print(where.step, flush=True)).stopped)"
+    )
+    tables = json.dumps(TABLES | {"train": TABLES["train"] | {"epochs": 100_000}})
+    run = subprocess.Popen([sys.executable, "-c", code, tables, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    for line in run.stdout:
+        if int(line) >= 2:
+            break
+    time.sleep(0.1)
+    os.kill(run.pid, signal.SIGINT)
+    printed = run.communicate(timeout=60)[0]
+    assert printed.splitlines()[-1] == "interrupted"
+    assert "denoiser" in checkpoint.load(tmp_path / "best.safetensors").networks
