@@ -12,8 +12,11 @@ from pellucid.checkpoint import load as load_checkpoint
 from pellucid.errors import UsageError
 from pellucid.image import data_range_of, from_nchw, to_nchw
 from pellucid.spec import InputSpec
+from pellucid.tiling import plan, stitch
 
 BATCH = 256
+# Tiles start where five halvings fall on the same grid, and keep 64 pixels of context, more than the networks see.
+TILE, OVERLAP, GRID = 768, 192, 32
 
 
 class Denoiser:
@@ -85,7 +88,10 @@ class Denoiser:
 
     def batch(self, images: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Denoise images (N, C, H, W), float32 with white at 1, of one size; the output is not clipped."""
-        return self._run(images, lambda part: self._network(part, _levels(sigma, len(part))))
+        if self.input_spec.fixed_size or max(images.shape[-2:]) <= TILE:
+            return self._denoise(images, sigma)
+        tiles = plan(*images.shape[-2:], TILE, OVERLAP, GRID)
+        return stitch(tiles, (self._denoise(tile.crop(images), sigma) for tile in tiles), *images.shape[-2:])
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return the codes of images (N, C, H, W): (N, latent_dim), or (N, channels, h, w) of a convolutional network.
@@ -116,6 +122,9 @@ class Denoiser:
             )
         classifier.input_spec.check(images.shape[1:])
         return self._run(images, lambda part: torch.softmax(classifier(part).float(), dim=1))
+
+    def _denoise(self, images: np.ndarray, sigma: float | None) -> np.ndarray:
+        return self._run(images, lambda part: self._network(part, _levels(sigma, len(part))))
 
     def _check_skip_free(self) -> None:
         if self._network.has_skips:
