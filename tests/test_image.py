@@ -1,0 +1,635 @@
+import errno
+import io
+import os
+import resource
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageCms, ImageOps
+
+from pellucid import image
+from pellucid.errors import PellucidError
+from pellucid.image import atomic_write, data_range_of, from_nchw, list_images, read_image, to_nchw, write_image
+
+RNG = np.random.default_rng(0)
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SUFFIXES_OF_8_BITS = ["png", "tif", "webp", "bmp", "ppm"]
+
+
+def random(shape, dtype="uint8"):
+    if np.dtype(dtype).kind == "f":
+        return RNG.random(shape).astype(dtype)
+    return RNG.integers(0, np.iinfo(dtype).max + 1, shape, dtype=dtype)
+
+
+def exif_block(orientation=6):
+    block = Image.Exif()
+    block[0x0112], block[271] = orientation, "Camera"
+    block.get_ifd(0x8769)[33434] = 0.02
+    block.get_ifd(0x8825)[1] = "N"
+    return block.tobytes()
+
+
+def refusal(function, *arguments, **options):
+    with pytest.raises(PellucidError) as caught:
+        function(*arguments, **options)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 600
+    return message
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+# Writing and reading back
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES_OF_8_BITS)
+def test_colours_of_8_bits_come_back_exactly(tmp_path, suffix):
+    pixels = random((13, 9, 3))
+    write_image(tmp_path / f"a.{suffix}", pixels)
+    found = read_image(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(found.pixels, pixels)
+    assert found.pixels.dtype == np.uint8 and found.bit_depth == 8 and found.alpha is None
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "pgm"])
+def test_gray_of_8_bits_comes_back_exactly(tmp_path, suffix):
+    pixels = random((13, 9))
+    write_image(tmp_path / f"a.{suffix}", pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}").pixels, pixels)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "ppm"])
+@pytest.mark.parametrize("shape", [(13, 9), (13, 9, 3)])
+def test_16_bits_are_never_cut_to_8(tmp_path, suffix, shape):
+    pixels = random(shape, "uint16")
+    write_image(tmp_path / f"a.{suffix}", pixels)
+    found = read_image(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(found.pixels, pixels)
+    assert found.pixels.dtype == np.uint16 and found.bit_depth == 16
+
+
+@pytest.mark.parametrize("shape", [(13, 9), (13, 9, 3), (13, 9, 5)])
+def test_floats_beyond_the_range_survive_in_tiff(tmp_path, shape):
+    pixels = random(shape, "float32") * 40 - 3
+    write_image(tmp_path / "a.tiff", pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tiff").pixels, pixels)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("suffix", "dtype"), [("png", "uint8"), ("png", "uint16"), ("tif", "uint8"), ("tif", "uint16"), ("webp", "uint8")]
+)
+def test_alpha_is_split_off_and_comes_back_to_the_bit(tmp_path, suffix, channels, dtype):
+    samples = random((13, 9, channels + 1), dtype)
+    samples[:4, ..., -1] = 0
+    mode = {"photometric": "rgb" if channels == 3 else "minisblack", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "source.tif", samples, **mode)
+    source = read_image(tmp_path / "source.tif")
+    np.testing.assert_array_equal(source.alpha, samples[..., -1])
+    np.testing.assert_array_equal(source.pixels, samples[..., :-1].squeeze())
+    target = tmp_path / f"a.{suffix}"
+    write_image(target, source.pixels, like=source)
+    found = read_image(target)
+    np.testing.assert_array_equal(found.alpha, source.alpha)
+    if suffix != "webp":
+        np.testing.assert_array_equal(found.pixels, source.pixels)
+
+
+def test_alpha_follows_the_dtype_that_is_written(tmp_path):
+    write_image(tmp_path / "a.png", random((4, 4, 3)), like=None)
+    source = read_image(tmp_path / "a.png")
+    source = image.ImageFile(**{**vars(source), "alpha": np.full((4, 4), 255, np.uint8)})
+    write_image(tmp_path / "b.png", random((4, 4, 3), "uint16"), like=source)
+    assert (read_image(tmp_path / "b.png").alpha == 65_535).all()
+    message = refusal(write_image, tmp_path / "c.png", random((5, 4, 3)), like=source)
+    assert "c.png" in message and "4x4" in message and "4x5" in message
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+def test_profile_exif_and_resolution_come_back(tmp_path, suffix):
+    Image.fromarray(random((12, 8, 3))).save(
+        tmp_path / "source.jpg", exif=exif_block(), icc_profile=ICC, dpi=(300, 150)
+    )
+    source = read_image(tmp_path / "source.jpg")
+    assert source.dpi == (150, 300), "turned with the image"
+    target = tmp_path / f"a.{suffix}"
+    write_image(target, source.pixels, like=source)
+    found = read_image(target)
+    assert found.icc == ICC
+    if suffix != "webp":
+        assert found.dpi == pytest.approx((150, 300), abs=0.02)
+    assert found.exif
+    block = Image.Exif()
+    block.load(found.exif)
+    assert block[271] == "Camera"
+    assert float(block.get_ifd(0x8769)[33434]) == 0.02
+    assert block.get_ifd(0x8825)[1] == "N"
+    assert found.pixels.shape == (8, 12, 3)
+
+
+def test_metadata_travel_from_tiff_to_png(tmp_path):
+    first = tmp_path / "a.jpg"
+    Image.fromarray(random((12, 8, 3))).save(first, exif=exif_block(1), icc_profile=ICC, dpi=(300, 300))
+    write_image(tmp_path / "b.tif", read_image(first).pixels, like=read_image(first))
+    write_image(tmp_path / "c.png", read_image(first).pixels, like=read_image(tmp_path / "b.tif"))
+    found = read_image(tmp_path / "c.png")
+    assert found.exif
+    block = Image.Exif()
+    block.load(found.exif)
+    assert found.icc == ICC and block[271] == "Camera" and float(block.get_ifd(0x8769)[33434]) == 0.02
+
+
+def test_a_colour_profile_is_not_put_onto_gray(tmp_path):
+    Image.fromarray(random((12, 8, 3))).save(tmp_path / "a.png", icc_profile=ICC)
+    write_image(tmp_path / "b.png", random((12, 8)), like=read_image(tmp_path / "a.png"))
+    assert read_image(tmp_path / "b.png").icc is None
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_the_orientation_is_applied_once(tmp_path, orientation, suffix):
+    path = tmp_path / f"a.{suffix}"
+    pixels = np.repeat(np.repeat(random((3, 2, 3)), 8, 0), 8, 1)
+    if suffix == "tif":
+        tifffile.imwrite(path, pixels, photometric="rgb", extratags=[(274, "H", 1, orientation, True)])
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(pixels).save(path, exif=exif, lossless=True)
+    with Image.open(path) as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    found = read_image(path)
+    np.testing.assert_array_equal(found.pixels, expected)
+    write_image(tmp_path / "again.png", found.pixels, like=found)
+    np.testing.assert_array_equal(read_image(tmp_path / "again.png").pixels, expected)
+
+
+# What files hold
+
+
+def test_palettes_become_colours_and_gray_palettes_gray(tmp_path):
+    pixels = random((8, 8, 3)) // 64 * 64
+    for suffix in ("png", "bmp", "tif"):
+        picture = Image.fromarray(pixels).quantize(64)
+        picture.save(tmp_path / f"a.{suffix}")
+        np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}").pixels, np.asarray(picture.convert("RGB")))
+        gray = Image.fromarray(pixels[..., 0]).convert("P")
+        gray.save(tmp_path / f"g.{suffix}")
+        np.testing.assert_array_equal(read_image(tmp_path / f"g.{suffix}").pixels, np.asarray(gray.convert("L")))
+
+
+def test_a_palette_with_transparency_has_alpha(tmp_path):
+    picture = Image.fromarray(random((8, 8, 3))).quantize(8)
+    picture.save(tmp_path / "a.png", transparency=bytes([0, 128, 255]))
+    found = read_image(tmp_path / "a.png")
+    expected = np.asarray(Image.open(tmp_path / "a.png").convert("RGBA"))
+    np.testing.assert_array_equal(found.pixels, expected[..., :3])
+    np.testing.assert_array_equal(found.alpha, expected[..., 3])
+
+
+def test_a_transparent_colour_of_16_bits_becomes_alpha(tmp_path):
+    pixels = random((5, 5, 3), "uint16")
+    pixels[2, 2] = (1, 2, 3)
+    data = imagecodecs.png_encode(pixels)
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk(b"tRNS", struct.pack(">3H", 1, 2, 3)) + data[33:])
+    found = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(found.pixels, pixels)
+    assert found.alpha is not None and found.alpha[2, 2] == 0 and (found.alpha > 0).sum() == 24
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "pbm", "tif"])
+def test_one_bit_becomes_black_and_white(tmp_path, suffix):
+    bits = RNG.random((9, 11)) < 0.5
+    Image.fromarray(bits).save(tmp_path / f"a.{suffix}")
+    found = read_image(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(found.pixels, bits * np.uint8(255))
+    assert found.bit_depth == 1
+
+
+def test_white_is_zero_in_some_tiffs(tmp_path):
+    pixels = random((8, 8), "uint16")
+    tifffile.imwrite(tmp_path / "a.tif", 65_535 - pixels, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, pixels)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_cmyk_becomes_rgb_without_its_profile(tmp_path, suffix):
+    colours = np.full((16, 16, 3), (200, 60, 30), np.uint8)
+    Image.fromarray(colours).convert("CMYK").save(tmp_path / f"a.{suffix}", icc_profile=ICC)
+    found = read_image(tmp_path / f"a.{suffix}")
+    assert np.abs(found.pixels.astype(int) - colours).max() < 12
+    assert found.icc is None
+
+
+def test_colours_multiplied_by_alpha_are_divided_by_it(tmp_path):
+    alpha = np.full((4, 4), 128, np.uint8)
+    alpha[0] = 0
+    colours = np.full((4, 4, 3), 200, np.uint8)
+    stored = np.dstack([np.rint(colours * (alpha[..., None] / 255)).astype(np.uint8), alpha])
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=["assocalpha"])
+    found = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.alpha, alpha)
+    assert np.abs(found.pixels[1:].astype(int) - 200).max() <= 1 and not found.pixels[0].any()
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "jpeg", "zstd"])
+def test_tiffs_are_read_however_they_are_compressed(tmp_path, compression):
+    pixels = np.full((32, 32, 3), 90, np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, compression=compression, photometric="rgb", tile=(16, 16))
+    assert np.abs(read_image(tmp_path / "a.tif").pixels.astype(int) - 90).max() <= 3
+
+
+def test_planes_of_a_tiff_become_channels(tmp_path):
+    pixels = random((3, 8, 9), "uint16")
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, np.moveaxis(pixels, 0, -1))
+
+
+def test_twelve_bits_in_a_tiff_are_noticed(tmp_path):
+    pixels = random((8, 10), "uint16") >> 4
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    found = read_image(tmp_path / "a.tif")
+    assert data_range_of(found.pixels) == 4095
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize(("shape", "top"), [((5, 7), 255), ((5, 7, 3), 255), ((5, 7), 1023), ((5, 7, 3), 65_535)])
+def test_pnm_of_any_depth_plain_or_raw(tmp_path, text, shape, top):
+    values = RNG.integers(0, top + 1, shape)
+    mark = {(2, False): 5, (3, False): 6, (2, True): 2, (3, True): 3}[(len(shape), text)]
+    body = (
+        " ".join(map(str, values.ravel())).encode() if text else values.astype(">u2" if top > 255 else "u1").tobytes()
+    )
+    (tmp_path / "a.pnm").write_bytes(f"P{mark}\n# by hand\n7 5 #x\n{top}\n".encode() + body)
+    found = read_image(tmp_path / "a.pnm")
+    full = 255 if top == 255 else 65_535
+    np.testing.assert_array_equal(found.pixels, np.rint(values * (full / top)))
+    assert found.bit_depth == top.bit_length()
+
+
+def test_a_plain_bitmap(tmp_path):
+    (tmp_path / "a.pbm").write_bytes(b"P1\n3 2\n101\n0 1 0\n")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pbm").pixels, [[0, 255, 0], [255, 0, 255]])
+
+
+def test_the_content_tells_the_format_not_the_name(tmp_path):
+    Image.fromarray(random((8, 8, 3))).save(tmp_path / "a.jpg", "PNG")
+    assert read_image(tmp_path / "a.jpg").format == "PNG"
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm", "pgm"])
+@pytest.mark.parametrize("keep", [0.0, 0.02, 0.3, 0.7, 0.97])
+def test_a_file_cut_short_is_named_with_the_remedy(tmp_path, suffix, keep):
+    path = tmp_path / f"a.{suffix}"
+    write_image(path, random((40, 40) if suffix == "pgm" else (40, 40, 3)))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    message = refusal(read_image, path)
+    assert str(path) in message and ": get the file anew" in message
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("where", [0.2, 0.5, 0.9])
+def test_a_tiff_cut_short_is_named(tmp_path, compression, where):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, random((64, 64), "uint16"), compression=compression)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * where)])
+    assert str(path) in refusal(read_image, path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm"])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_damaged_files_are_read_or_refused_but_never_crash(tmp_path_factory, suffix, seed):
+    folder = tmp_path_factory.getbasetemp()
+    path = folder / f"damaged.{suffix}"
+    write_image(path, np.full((12, 12, 3), 77, np.uint8), overwrite=True)
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    for _ in range(4):
+        data[rng.integers(len(data))] = rng.integers(256)
+    path.write_bytes(data)
+    try:
+        assert read_image(path, max_pixels=100_000).pixels.size
+    except PellucidError as error:
+        assert "\n" not in str(error)
+
+
+def test_what_is_no_image_or_not_supported_is_told_apart(tmp_path):
+    (tmp_path / "a.png").write_text("hello")
+    assert "is not an image" in refusal(read_image, tmp_path / "a.png")
+    Image.fromarray(random((8, 8))).save(tmp_path / "b.gif")
+    assert "GIF" in refusal(read_image, tmp_path / "b.gif")
+    (tmp_path / "c.pdf").write_bytes(b"%PDF-1.7")
+    assert "PDF" in refusal(read_image, tmp_path / "c.pdf")
+    (tmp_path / "d.png").touch()
+    assert "0 bytes" in refusal(read_image, tmp_path / "d.png")
+    assert "does not exist" in refusal(read_image, tmp_path / "e.png")
+    assert "is a folder" in refusal(read_image, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm"])
+def test_too_many_pixels_are_refused_from_the_header(tmp_path, suffix, monkeypatch):
+    path = tmp_path / f"a.{suffix}"
+    write_image(path, random((30, 50, 3)))
+    monkeypatch.setattr(imagecodecs, "png_decode", None)
+    monkeypatch.setattr(Image.Image, "load", None)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", None)
+    message = refusal(read_image, path, max_pixels=1499)
+    assert "50x30 = 0.0015 megapixels" in message and "max_pixels" in message
+
+
+def test_a_header_that_lies_costs_nothing(tmp_path):
+    header = struct.pack(">IIBBBBB", 2_000_000, 2_000_000, 8, 2, 0, 0, 0)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
+    assert "4e+06 megapixels" in refusal(read_image, tmp_path / "a.png")
+    (tmp_path / "b.webp").write_bytes(
+        b"RIFF\x00\x01\x00\x00WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\xff\xff\xff" * 2 + bytes(99)
+    )
+    assert "16777216x16777216" in refusal(read_image, tmp_path / "b.webp")
+
+
+def test_pillows_own_limit_does_not_stand_in_the_way(tmp_path, monkeypatch):
+    write_image(tmp_path / "a.jpg", random((40, 40)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_image(tmp_path / "a.jpg").pixels.shape == (40, 40)
+
+
+def test_several_pages_or_frames_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", random((3, 8, 8)), photometric="minisblack")
+    assert "3 pages" in refusal(read_image, tmp_path / "a.tif")
+    frames = [Image.fromarray(random((8, 8, 3))) for _ in range(2)]
+    for suffix in ("png", "webp"):
+        frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+        assert "2 frames" in refusal(read_image, tmp_path / f"a.{suffix}")
+
+
+def test_reduced_copies_in_a_tiff_are_passed_over(tmp_path):
+    pixels = random((16, 16))
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(pixels, photometric="minisblack")
+        writer.write(pixels[::2, ::2], photometric="minisblack", subfiletype=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, pixels)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "word"),
+    [
+        (np.zeros((4, 4), np.int32), {}, "int32"),
+        (np.zeros((4, 4, 3), np.uint8), {"photometric": "cielab"}, "CIELAB"),
+    ],
+)
+def test_tiffs_that_are_not_supported_say_how_to_save_them(tmp_path, pixels, options, word):
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
+    message = refusal(read_image, tmp_path / "a.tif")
+    assert word in message and ": save it as" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "word"),
+    [
+        ("a.jpg", random((4, 4), "uint16"), "write PNG or TIFF"),
+        ("a.png", random((4, 4), "float32"), "write TIFF"),
+        ("a.tif", np.zeros((4, 4), np.int64), "convert it"),
+        ("a.png", random((4, 4, 5)), "(4, 4, 5)"),
+        ("a.png", random((0, 4)), "(0, 4)"),
+        ("a.gif", random((4, 4)), '".gif"'),
+        ("a", random((4, 4)), ".png"),
+        ("a.webp", np.zeros((2, 16_384), np.uint8), "too large"),
+        ("missing/a.png", random((4, 4)), "create it"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused_with_the_remedy(tmp_path, name, pixels, word):
+    message = refusal(write_image, tmp_path / name, pixels)
+    assert str(tmp_path / name) in message and word in message
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "bmp", "ppm"])
+def test_alpha_is_never_dropped_silently(tmp_path, suffix):
+    Image.fromarray(random((8, 8, 4))).save(tmp_path / "a.png")
+    source = read_image(tmp_path / "a.png")
+    message = refusal(write_image, tmp_path / f"b.{suffix}", source.pixels, like=source)
+    assert "alpha" in message and "write PNG, TIFF or WebP" in message
+
+
+def test_an_existing_file_is_replaced_on_request_alone(tmp_path):
+    path = tmp_path / "a.png"
+    write_image(path, random((8, 8)))
+    before = path.read_bytes()
+    assert "overwrite" in refusal(write_image, path, random((8, 8)))
+    assert path.read_bytes() == before
+    write_image(path, random((9, 9)), overwrite=True)
+    assert read_image(path).pixels.shape == (9, 9)
+
+
+# Atomic writes
+
+
+def test_the_file_appears_whole_with_the_usual_permissions(tmp_path):
+    path = tmp_path / "a.json"
+    with atomic_write(path) as temporary:
+        temporary.write_text("{}")
+        assert not path.exists() and temporary.parent == tmp_path and temporary.suffix == ".json"
+    assert path.read_text() == "{}"
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "usual").touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), PellucidError("no")])
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    with pytest.raises(type(error)), atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("Io: No space left on device (os error 28)")],
+)
+def test_a_full_disk_is_one_line_with_the_remedy(tmp_path, error):
+    def write():
+        with atomic_write(tmp_path / "a.bin"):
+            raise error
+
+    message = refusal(write)
+    assert str(tmp_path / "a.bin") in message and "disk is full" in message
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_only_at_the_sync_leaves_the_old_file(tmp_path, monkeypatch):
+    write_image(tmp_path / "a.png", random((8, 8)))
+    before = (tmp_path / "a.png").read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "disk is full" in refusal(write_image, tmp_path / "a.png", random((9, 9)), overwrite=True)
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_write_stopped_by_the_system_leaves_nothing(tmp_path):
+    def limited():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    code = (
+        "import numpy as np, sys; from pellucid.image import write_image\n"
+        "from pellucid.errors import PellucidError\n"
+        "try: write_image(sys.argv[1], np.random.default_rng(0).integers(0, 255, (90, 90), dtype=np.uint8))\n"
+        "except PellucidError as error: print(error)"
+    )
+    for name in ("a.png", "a.tif"):
+        command = [sys.executable, "-B", "-c", code, str(tmp_path / name)]
+        done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"cannot write {tmp_path / name}: File too large"), done
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_work(tmp_path):
+    (tmp_path / "file").touch()
+    for path, word in [
+        (tmp_path / "missing" / "a.bin", "create it"),
+        (tmp_path / "file" / "a.bin", "choose another folder"),
+        (tmp_path, "it is a folder"),
+    ]:
+
+        def write(path=path):
+            with atomic_write(path):
+                pytest.fail("the block was entered")
+
+        assert word in refusal(write)
+
+
+def test_an_error_about_another_file_is_not_taken_for_ones_own(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "a.bin"):
+        (tmp_path / "elsewhere.bin").read_bytes()
+
+
+# Folders
+
+
+def test_images_are_listed_in_order_by_their_suffixes(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    for name in ("b.PNG", "a.jpeg", "c.txt", ".d.png", "sub/e.tif", ".hidden/f.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_images(tmp_path)] == ["a.jpeg", "b.PNG"]
+    assert [path.name for path in list_images(tmp_path, recursive=True)] == ["a.jpeg", "b.PNG", "e.tif"]
+
+
+def test_a_folder_without_images_is_named(tmp_path):
+    assert str(tmp_path) in refusal(list_images, tmp_path)
+    assert "is not a folder" in refusal(list_images, tmp_path / "missing")
+
+
+# Arrays
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.zeros((2, 2), np.uint8), 255),
+        (np.array([[9, 40_000]], np.uint16), 65_535),
+        (np.array([[9, 4095]], np.uint16), 4095),
+        (np.array([[9, 4096]], np.uint16), 65_535),
+        (np.zeros((2, 2), np.uint16), 65_535),
+        (np.array([[0.5, 1, 30]]), 1),
+        (np.array([[np.nan, np.inf, 0.5]]), 1),
+        (np.array([[np.nan]]), 1),
+        (np.array([[80.0, 120, 200]]), 255),
+        (np.array([[80.0, 120, 2000]]), 4095),
+        (np.array([[80.0, 120, 60_000]]), 65_535),
+        (np.array([[80.0, 1e6, 1e7]]), 1e7),
+        (np.array([[True]]), 1),
+    ],
+)
+def test_the_data_range(pixels, expected):
+    assert data_range_of(pixels) == expected
+
+
+dtypes = st.sampled_from(["uint8", "uint16", "int16", "float32", "bool"])
+sides = st.integers(1, 6)
+layouts = st.one_of(
+    st.tuples(st.tuples(sides, sides), st.sampled_from([-1, None, 0])),
+    st.tuples(st.tuples(sides, sides, sides), st.sampled_from([-1, 0, 1, 2, None])),
+    st.tuples(st.tuples(sides, sides, sides, sides), st.sampled_from([-1, 1, 3])),
+)
+
+
+@given(data=st.data(), dtype=dtypes, layout=layouts)
+def test_arrays_come_back_as_they_were(data, dtype, layout):
+    shape, axis = layout
+    finite = st.floats(width=32, allow_nan=False, allow_infinity=False) if dtype == "float32" else None
+    pixels = data.draw(hnp.arrays(dtype, shape, elements=finite))
+    before = pixels.copy()
+    planes = to_nchw(pixels, data_range_of(pixels) if dtype != "float32" else 1.0, axis)
+    assert planes.ndim == 4 and planes.dtype == np.float32 and planes.flags.c_contiguous
+    back = from_nchw(planes, pixels, data_range_of(pixels) if dtype != "float32" else 1.0, axis)
+    assert back.dtype == pixels.dtype
+    np.testing.assert_array_equal(back, pixels)
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_the_axes_are_images_channels_rows_columns():
+    pixels = random((2, 5, 7, 3))
+    planes = to_nchw(pixels, 255)
+    assert planes.shape == (2, 3, 5, 7)
+    assert planes[1, 2, 3, 4] == np.float32(pixels[1, 3, 4, 2]) / np.float32(255)
+    assert to_nchw(pixels[0], 255).shape == (1, 3, 5, 7)
+    assert to_nchw(pixels[0, ..., 0], 255).shape == (1, 1, 5, 7)
+    assert to_nchw(pixels[..., 0], 255, channel_axis=None).shape == (2, 1, 5, 7)
+
+
+def test_nothing_is_clipped_but_by_the_dtype():
+    assert to_nchw(np.array([[-1.0, 7.0]]), 1.0).tolist() == [[[[-1.0, 7.0]]]]
+    values = np.array([-0.4, 0.5, 1.2, np.nan, np.inf], np.float32)[None, None, None]
+    assert from_nchw(values, np.zeros((1, 5), np.uint8), 255).tolist() == [[0, 128, 255, 0, 255]]
+    assert from_nchw(values, np.zeros((1, 5), np.uint16), 1000).tolist() == [[0, 500, 1200, 0, 65_535]]
+    floats = from_nchw(values[..., :3], np.zeros((1, 3), np.float32), 2.0)
+    np.testing.assert_allclose(floats, [[-0.8, 1, 2.4]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((4,), -1), ((2, 3, 4, 5), None), ((1, 2, 3, 4, 5), -1)])
+def test_other_numbers_of_axes_are_refused(shape, axis):
+    with pytest.raises(ValueError, match="is no image"):
+        to_nchw(np.zeros(shape), 1.0, axis)
+
+
+def test_the_heavy_libraries_load_on_use():
+    code = "import sys, pellucid.image; print({'PIL', 'tifffile', 'imagecodecs', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_png_that_is_written_is_one_that_others_read(tmp_path):
+    Image.fromarray(random((12, 8, 3))).save(tmp_path / "a.jpg", exif=exif_block(), icc_profile=ICC, dpi=(300, 300))
+    source = read_image(tmp_path / "a.jpg")
+    write_image(tmp_path / "a.png", random((8, 12, 3), "uint16"), like=source)
+    with Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())) as found:
+        found.load()
+        assert found.info["icc_profile"] == ICC and found.getexif()[271] == "Camera"
+        assert found.getexif()[0x0112] == 1
