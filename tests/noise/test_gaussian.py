@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
+from pellucid import registry
 from pellucid.noise import corrupt
 from pellucid.noise.gaussian import Gaussian
 
@@ -38,8 +39,9 @@ def test_a_range_draws_one_sigma_a_sample():
 
 
 def test_a_list_as_toml_has_it_is_a_range():
-    assert Gaussian([0, 1]) == Gaussian((0.0, 1.0))
-    assert hash(Gaussian([0, 1])) == hash(Gaussian((0.0, 1.0)))
+    from_toml = registry.build("noise", "gaussian", {"sigma": [0, 1]})
+    assert from_toml == Gaussian((0.0, 1.0))
+    assert hash(from_toml) == hash(Gaussian((0.0, 1.0)))
 
 
 def test_sigma_zero_changes_nothing():

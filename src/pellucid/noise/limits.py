@@ -1,7 +1,6 @@
 """The checks that the noise models make of their options."""
 
 import math
-from numbers import Real
 from typing import Any
 
 
@@ -11,6 +10,6 @@ def number_between(name: str, value: Any, low: float, high: float, remedy: str) 
     Raises:
         ValueError: naming the option, its value and the remedy.
     """
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high:
         return float(value)
     raise ValueError(f"{name}={value!r} is not a number from {low:g} to {high:g}: {remedy}")
