@@ -22,7 +22,7 @@ LAYERS = (
     (("recipe",),),
     (("checkpoint",), ("batches", "synthetic"), ("step",)),
     (("probe",), ("run_state",)),
-    (("curves", "train"), ("engines", "denoiser", "readings", "outliers")),
+    (("curves", "train", "combined"), ("engines", "denoiser", "readings", "outliers")),
     (("results", "measure", "samples", "rivals", "latents", "study", "evaluate"),),
     (("figures", "workplan", "entries", "report", "reproduce"),),
     (("cli",), ("estimator",)),
