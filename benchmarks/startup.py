@@ -98,7 +98,7 @@ def table(figures: list[Figures], rounds: int) -> Table:
     """Lay the figures out side by side."""
     result = Table(title=f"Start-up, median of {rounds} interleaved starts")
     result.add_column("command")
-    for heading in ("ms", "over bare Python", "fastest to slowest", "peak MiB"):
+    for heading in ("ms", "over bare", "min to max", "peak MiB"):
         result.add_column(heading, justify="right")
     for row in figures:
         spread = f"{row.fastest:.0f} to {row.slowest:.0f}"

@@ -88,8 +88,7 @@ def test_runnable_python_runs(page, tmp_path):
 
 @pytest.mark.parametrize("module", EXAMPLES)
 def test_examples_in_docstrings_run(module):
-    result = doctest.testmod(importlib.import_module(module))
-    assert result.attempted and not result.failed
+    assert not doctest.testmod(importlib.import_module(module)).failed
 
 
 @pytest.mark.parametrize(("page", "words"), list(page_commands()), ids=repr)
