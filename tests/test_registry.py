@@ -85,6 +85,7 @@ def test_a_component_is_written_as_a_call(text, expected):
     [
         "",
         "gaussian(25)",
+        "gaussian(**{'sigma': 1})",
         "gaussian(sigma=",
         "gaussian(sigma=open('x'))",
         "a.b(c=1)",

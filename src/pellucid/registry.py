@@ -99,7 +99,9 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         if isinstance(node, ast.Name):
             return node.id, {}
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-            return node.func.id, {str(k.arg): ast.literal_eval(k.value) for k in node.keywords if k.arg}
+            options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+            if None not in options:
+                return node.func.id, {str(name): value for name, value in options.items()}
     except (SyntaxError, ValueError):
         pass
     raise UsageError(f'cannot read "{text}": write a name with options, such as gaussian(sigma=25)')
