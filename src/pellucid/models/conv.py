@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pellucid.models.base import Model, glorot, one_of, positive, positive_list
-from pellucid.models.upsampling import UPS, UpConv
+from pellucid.models.layers import UPS, UpConv, channels_last, same_conv
 from pellucid.spec import InputSpec
 
 
@@ -76,12 +75,12 @@ class Conv(Model):
 
     def encode(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
         """Return the code (N, widths[-1], h, w), none below 0; h and w are H and W halved, rounding up, per stage."""
-        code = noisy
+        code = channels_last(noisy)
         for layer, norm in zip(self.encoder, self.encoder_norms, strict=True):
             code = norm(layer(code))
             if self.max_pool:  # ahead of the ReLU, which commutes with it: a quarter of the values to rectify
                 code = functional.max_pool2d(code, 2, ceil_mode=True)
-            code = torch.relu(code)
+            code = functional.relu(code, inplace=True)
         return code
 
     def decode(self, code: Tensor, size: tuple[int, int]) -> Tensor:
@@ -91,9 +90,9 @@ class Conv(Model):
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
         sizes.pop()
         for index, layer in enumerate(self.decoder):
-            code = layer(code, sizes.pop()) if isinstance(layer, UpConv) else layer(code)
+            code = layer(code, sizes.pop()) if isinstance(layer, UpConv) else same_conv(code, layer.weight, layer.bias)
             if index < len(self.decoder_norms):
-                code = torch.relu(self.decoder_norms[index](code))
+                code = functional.relu(self.decoder_norms[index](code), inplace=True)
         return code
 
 

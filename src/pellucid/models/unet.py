@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pellucid.models.base import Model, positive, positive_list
+from pellucid.models.layers import channels_last, same_conv
 from pellucid.spec import InputSpec
 
 
@@ -63,7 +64,7 @@ class UNet(Model):
 
         `sigma` is the level (N,) or a map (N, 1, H, W), in [0, 1] units; it is used when the network is conditional.
         """
-        code = self.head(_with_level(noisy, sigma) if self.condition else noisy)
+        code = self.head(channels_last(_with_level(noisy, sigma) if self.condition else noisy))
         skips = [noisy]
         for level, down in zip(self.encoder, self.down, strict=False):
             code = level(code)
@@ -77,7 +78,7 @@ class UNet(Model):
         for up, level, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips), strict=True):
             doubled = functional.pixel_shuffle(up(image), 2)
             image = level(skip + doubled[..., : skip.shape[-2], : skip.shape[-1]])
-        image = self.tail(image)
+        image = same_conv(image, self.tail.weight, self.tail.bias)
         return noisy - image if self.residual else image
 
 
