@@ -1,0 +1,86 @@
+"""What there is: names with one-liners, read without importing anything heavy; and fetching the data sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pellucid.cli.console import Screen
+from pellucid.cli.options import JsonPath, examples
+from pellucid.errors import UsageError
+
+KINDS = {
+    "recipes": "",
+    "noise": "noise",
+    "models": "model",
+    "losses": "loss",
+    "objectives": "objective",
+    "classical": "classical",
+    "metrics": "metric",
+    "data": "data",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(
+        "list",
+        short_help="List recipes, noise models, networks, data sets ... by name.",
+        epilog=examples(
+            "pellucid list",
+            "pellucid list recipes",
+            "pellucid list noise --json -",
+        ),
+    )(list_components)
+    app.command(
+        "fetch",
+        short_help="Download a data set and check it.",
+        epilog=examples(
+            "pellucid fetch mnist",
+            "pellucid fetch fashion_mnist --to ~/data",
+        ),
+    )(fetch_data)
+
+
+def list_components(
+    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}. All of them if not given.")] = None,
+    json_path: JsonPath = None,
+) -> None:
+    """List recipes, noise models, networks, losses, rivals, metrics and data sets by name."""
+    from pellucid.registry import suggestion
+
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f'there is no list "{kind}"{suggestion(kind, list(KINDS))}')
+    screen = Screen(json_path)
+    listed = {name: _entries(name) for name in ([kind] if kind else KINDS)}
+    width = max((len(entry) for entries in listed.values() for entry in entries), default=0)
+    for position, (name, entries) in enumerate(listed.items()):
+        if len(listed) > 1:
+            screen.say(f"{chr(10) if position else ''}{name}", "bold")
+        screen.entries(entries, width)
+    screen.give(listed)
+
+
+def fetch_data(
+    name: Annotated[str, typer.Argument(help="mnist or fashion_mnist.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Where to; by default $PELLUCID_DATA or the cache.")
+    ] = None,
+) -> None:
+    """Download a data set from one of two mirrors and check it, byte for byte (SHA-256)."""
+    from pellucid.data.fetch import fetch
+
+    screen = Screen()
+    folder = fetch(name, to, progress=screen.note)
+    screen.say(f"{name} is in {folder}")
+
+
+def _entries(kind: str) -> dict[str, str]:
+    """Return the names of a kind with their summaries."""
+    if kind == "recipes":
+        from pellucid.recipe import load_recipe, recipe_names
+
+        return {name: load_recipe(name).summary for name in recipe_names()}
+    from pellucid import registry
+
+    return {name: registry.summary(KINDS[kind], name) for name in registry.names(KINDS[kind])}

@@ -1,0 +1,182 @@
+"""What the commands show: results on stdout, progress and messages on stderr, figures as JSON where asked.
+
+Rich is imported on first use, so that `pellucid --help` does not pay for it.
+"""
+
+import contextlib
+import functools
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STDOUT = "-"
+PIPE_WIDTH = 200
+REDRAW_SECONDS = 0.1
+LOG_SECONDS = 10.0
+
+
+class Bar(Protocol):
+    """Moves a progress bar to `done` of `total`; `text` says how it goes, `left` is the seconds left if known."""
+
+    def __call__(self, done: float, total: float, text: str = "", left: float | None = None) -> None:
+        """Move the bar."""
+        ...
+
+
+class Screen:
+    """Where one command writes. With `--json -` stdout belongs to the JSON alone, and all words go to stderr."""
+
+    def __init__(self, json_path: str | None = None) -> None:
+        """Take the value of `--json`: a path, "-" for stdout, or None."""
+        self.json_path = json_path
+
+    @functools.cached_property
+    def words(self) -> "Console":
+        """The console for results."""
+        return _console(sys.stderr if self.json_path == STDOUT else sys.stdout)
+
+    @functools.cached_property
+    def aside(self) -> "Console":
+        """The console for progress and warnings."""
+        return _console(sys.stderr)
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Print a line of the result."""
+        self.words.print(text, style=style, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print a line that is no result."""
+        self.aside.print(text, style="dim", soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Print one line about something that went wrong without ending the command."""
+        self.aside.print(f"pellucid: {text}", style="yellow", soft_wrap=True)
+
+    def entries(self, named: Mapping[str, str], width: int = 0) -> None:
+        """Print names, padded to the longest or to `width`, each with its one-liner."""
+        from rich.text import Text
+
+        width = max((width, *map(len, named)))
+        for name, summary in named.items():
+            line = Text.assemble(f"  {name.ljust(width)}  ", (summary, "dim"))
+            self.words.print(line, soft_wrap=True)
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+        """Print a table: the first column is text, the others are figures set to the right."""
+        from rich import box
+        from rich.table import Table
+
+        if title:
+            self.say(f"\n{title}", "bold")
+        table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1))
+        for index, heading in enumerate(headings):
+            table.add_column(heading, justify="right" if index else "left", no_wrap=index > 0)
+        for row in rows:
+            table.add_row(*row)
+        self.words.print(table)
+
+    def give(self, figures: Any) -> None:
+        """Write the figures where `--json` asked for them, if it did.
+
+        Raises:
+            PellucidError: if the file cannot be written.
+        """
+        if self.json_path is None:
+            return
+        text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+        if self.json_path == STDOUT:
+            sys.stdout.write(text)
+            return
+        from pellucid.image import atomic_write
+
+        with atomic_write(self.json_path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    @contextlib.contextmanager
+    def bar(self, title: str) -> Iterator[Bar]:
+        """Show a progress bar on a terminal, or a line now and then where stderr is a file or a pipe."""
+        if not self.aside.is_terminal:
+            yield _log(self.aside, title)
+            return
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28, complete_style="cyan", finished_style="cyan", pulse_style="cyan"),
+            TaskProgressColumn(style="default"),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[text]}", style="dim"),
+        )
+        with Progress(*columns, console=self.aside, transient=True) as progress:
+            task = progress.add_task(title, total=None, left="", text="")
+            started = drawn = time.monotonic()
+
+            def move(done: float, total: float, text: str = "", left: float | None = None) -> None:
+                nonlocal drawn
+                now = time.monotonic()
+                if done < total and now - drawn < REDRAW_SECONDS:
+                    return
+                drawn = now
+                remaining = _left(left, now - started, done, total)
+                progress.update(task, completed=done, total=total, text=text, left=remaining)
+
+            yield move
+
+
+def error_line(text: str) -> None:
+    """Print the one line that says why the command ends; plain, so that scripts can read it."""
+    print(f"pellucid: {' '.join(text.split())}", file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `42 s`, `3 min 05 s` or `2 h 07 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return `1 image`, `2,000 images`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _console(stream: Any) -> "Console":
+    from rich.console import Console
+
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _log(console: "Console", title: str) -> Bar:
+    """Return a bar for logs: one line every ten seconds."""
+    started = logged = time.monotonic()
+
+    def move(done: float, total: float, text: str = "", left: float | None = None) -> None:
+        nonlocal logged
+        now = time.monotonic()
+        if now - logged < LOG_SECONDS:
+            return
+        logged = now
+        parts = (f"{title} {done / max(total, 1):.0%}", _left(left, now - started, done, total), text)
+        console.print(" · ".join(part for part in parts if part), soft_wrap=True)
+
+    return move
+
+
+def _left(given: float | None, spent: float, done: float, total: float) -> str:
+    if done <= 0 or done >= total:
+        return ""
+    return f"{duration(given if given is not None else spent / done * (total - done))} left"
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's values and paths into JSON's."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

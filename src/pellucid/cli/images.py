@@ -1,0 +1,286 @@
+"""The commands that run on image files: denoise, classify, encode, outliers, add-noise."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pellucid.cli.console import Bar, Screen, counted
+from pellucid.cli.options import JsonPath, ModelPath, examples
+from pellucid.errors import PellucidError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from pellucid.folders import Existing
+    from pellucid.image import ImageFile
+
+SHOWN_FAILURES = 20
+Inputs = Annotated[list[Path], typer.Argument(metavar="IN…", help="Image files, or folders of them.")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="OUT", help="A file for one image, else a folder; names are kept.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist; never an original.")]
+Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that exist, and do the rest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(
+        "denoise",
+        short_help="Take the noise out of image files.",
+        epilog=examples(
+            "pellucid denoise scan.png -o clean.png --model runs/conv-pool/best.safetensors",
+            "pellucid denoise scans/ -o clean/ --model runs/conv-pool/best.safetensors",
+            "pellucid denoise scans/ -o clean/ --model runs/conv-pool/best.safetensors --skip-existing",
+        ),
+    )(denoise)
+    app.command(
+        "classify",
+        short_help="Say what is in images, with and without denoising.",
+        epilog=examples(
+            "pellucid classify digit.png --model runs/dense-uniform/combined.safetensors",
+            "pellucid classify digits/ --model runs/dense-uniform/combined.safetensors --json -",
+        ),
+    )(classify)
+    app.command(
+        "encode",
+        short_help="Write the codes of images: features, or compressed images.",
+        epilog=examples(
+            "pellucid encode digits/ -o codes.npz --model runs/dense-uniform/best.safetensors",
+            "pellucid encode digits/ -o codes.csv --model runs/conv-pool/best.safetensors",
+        ),
+    )(encode)
+    app.command(
+        "outliers",
+        short_help="Find the images of a folder that do not belong.",
+        epilog=examples(
+            "pellucid outliers digits/ --model runs/dense-uniform/best.safetensors",
+            "pellucid outliers digits/ --model runs/dense-uniform/best.safetensors --top 5 --json odd.json",
+        ),
+    )(find_outliers)
+    app.command(
+        "add-noise",
+        short_help="Add noise to image files, to make test material.",
+        epilog=examples(
+            'pellucid add-noise photo.png -o noisy.png --noise "gaussian(sigma=25)"',
+            'pellucid add-noise photos/ -o noisy/ --noise "uniform(low=0, high=230)" --seed 7',
+            'pellucid add-noise photos/ -o noisy/ --noise "poisson(peak=30)"',
+        ),
+    )(add_noise)
+
+
+def denoise(
+    inputs: Inputs,
+    out: Out,
+    model: ModelPath,
+    sigma: Annotated[
+        float | None, typer.Option(help="The noise level, white being 255, for networks that are told it.")
+    ] = None,
+    overwrite: Overwrite = False,
+    skip_existing: Skip = False,
+) -> None:
+    """Take the noise out of image files.
+
+    Format, depth, alpha, colour profile and EXIF stay as they were. A network for gray images cleans colour images
+    channel by channel. A file that fails is named and skipped, and the exit status is then 1.
+    """
+    from pellucid.folders import plan
+
+    tasks = plan(inputs, out, _existing(overwrite, skip_existing))
+
+    from pellucid.denoiser import Denoiser
+
+    denoiser = Denoiser.load(model)
+    level = None if sigma is None else sigma / 255
+
+    def work(image: "ImageFile", name: str) -> "np.ndarray":
+        return denoiser(image.pixels, level, channel_axis=None if image.pixels.ndim == 2 else -1)
+
+    _convert(tasks, work, "denoise", "denoised", out, overwrite)
+
+
+def add_noise(
+    inputs: Inputs,
+    out: Out,
+    noise: Annotated[
+        str,
+        typer.Option(
+            "--noise", "-n", metavar="NOISE", help='Such as "gaussian(sigma=25)"; names: pellucid list noise.'
+        ),
+    ],
+    seed: Annotated[int, typer.Option(help="The same seed and file name give the same noise.")] = 0,
+    clip: Annotated[
+        bool, typer.Option("--clip/--no-clip", help="Cut floats to the range; integers always end at their bounds.")
+    ] = True,
+    overwrite: Overwrite = False,
+    skip_existing: Skip = False,
+) -> None:
+    """Add noise to image files, to make test material.
+
+    sigma, low and high are given as the field speaks of them, white being 255; all else is taken as it is. Format,
+    8 or 16 bits, alpha, colour profile and EXIF stay as they were.
+    """
+    from pellucid.folders import plan
+
+    tasks = plan(inputs, out, _existing(overwrite, skip_existing))
+
+    from pellucid import synthetic
+
+    model = synthetic.noise_in_255(noise)
+
+    def work(image: "ImageFile", name: str) -> "np.ndarray":
+        return synthetic.add_noise(image.pixels, model, seed=seed, name=name, clip=clip)
+
+    _convert(tasks, work, "add noise", f"with {noise} added", out, overwrite)
+
+
+def classify(
+    inputs: Inputs,
+    model: Annotated[
+        Path, typer.Option("--model", "-m", metavar="FILE", help="A combined.safetensors: denoiser and classifier.")
+    ],
+    json_path: JsonPath = None,
+) -> None:
+    """Say what is in images, read as they are and read after denoising, with the confidence of each reading."""
+    from pellucid.folders import find_images
+
+    found = find_images(inputs)
+
+    from pellucid.denoiser import Denoiser
+    from pellucid.readings import read_labels
+
+    screen = Screen(json_path)
+    with screen.bar("classify") as bar:
+        readings = read_labels(Denoiser.load(model), [path for path, _ in found], _counting(bar))
+    columns = {
+        "file": str,
+        "label": str,
+        "confidence": _percent,
+        "label_denoised": str,
+        "confidence_denoised": _percent,
+    }
+    rows = [[shown(reading[key]) for key, shown in columns.items()] for reading in readings]
+    screen.table(("image", "as it is", "sure", "denoised", "sure"), rows)
+    screen.give(readings)
+
+
+def encode(
+    inputs: Inputs,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="codes.npz, codes.csv or codes.npy.")],
+    model: ModelPath,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the codes of images: features for another model, or the images compressed.
+
+    npz and csv hold the names and the codes, npy the codes alone. All images must be of one size.
+    """
+    from pellucid.code_files import check_target, write_codes
+    from pellucid.folders import find_images, read_stack
+
+    check_target(out, overwrite)
+    found = find_images(inputs)
+
+    from pellucid.denoiser import Denoiser
+
+    screen = Screen()
+    denoiser = Denoiser.load(model)
+    with screen.bar("encode") as bar:
+        stack = read_stack([path for path, _ in found], denoiser.input_spec, _counting(bar))
+        codes = denoiser.encode(stack)
+    write_codes(out, [str(name) for _, name in found], codes)
+    shape = "x".join(map(str, codes.shape[1:]))
+    screen.say(f"{out}: {counted(len(codes), 'code')} of {shape} values for images of {_size(stack)}")
+
+
+def find_outliers(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images.")],
+    model: ModelPath,
+    top: Annotated[int, typer.Option(help="Show the N that fit worst; 0 shows all.")] = 20,
+    json_path: JsonPath = None,
+) -> None:
+    """Find the images of a folder that do not belong, by how badly the network reconstructs them."""
+    from pellucid.folders import read_stack
+    from pellucid.image import list_images
+
+    paths = list_images(folder, recursive=True)
+
+    from pellucid.denoiser import Denoiser
+    from pellucid.outliers import outliers
+
+    screen = Screen(json_path)
+    denoiser = Denoiser.load(model)
+    with screen.bar("outliers") as bar:
+        found = outliers(denoiser, read_stack(paths, denoiser.input_spec, _counting(bar)))
+    order = (-found.errors).argsort()
+    listed = [
+        {
+            "file": str(paths[index]),
+            "error": float(found.errors[index]),
+            "score": float(found.scores[index]),
+            "outlier": bool(found.flagged[index]),
+        }
+        for index in order
+    ]
+    shown = listed[: top or None]
+    marks = {True: "outlier", False: ""}
+    rows = [
+        (entry["file"], f"{entry['error']:.5f}", f"{entry['score']:.1f}", marks[entry["outlier"]]) for entry in shown
+    ]
+    screen.table(("image", "error", "score", ""), rows)
+    screen.say(
+        f"{int(found.flagged.sum())} of {counted(len(paths), 'image')} flagged: "
+        f"error above {found.threshold:.5f}, score above {found.cutoff:g}"
+    )
+    screen.give({"threshold": found.threshold, "cutoff": found.cutoff, "images": listed})
+
+
+def _existing(overwrite: bool, skip: bool) -> "Existing":
+    if overwrite and skip:
+        raise UsageError("--overwrite and --skip-existing exclude each other: give one")
+    return "overwrite" if overwrite else "skip" if skip else "refuse"
+
+
+def _counting(bar: Bar) -> "Callable[[int, int, str], None]":
+    return lambda done, total, name: bar(done, total, name)
+
+
+def _convert(tasks: Any, work: Any, title: str, done: str, out: Path, overwrite: bool) -> None:
+    """Run the tasks under a progress bar, then say what was written and what failed."""
+    from pellucid.folders import convert
+
+    screen = Screen()
+    written = 0
+
+    def follow(position: int, total: int, name: str) -> None:
+        nonlocal written
+        written = position
+        bar(position, total, f"{position}/{total} {name}")
+
+    try:
+        with screen.bar(title) as bar:
+            failures = convert(tasks, work, overwrite=overwrite, progress=follow)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(
+            f"{counted(written, 'image')} of {len(tasks)} done in {out}; to do the rest, add --skip-existing"
+        ) from interrupt
+    for failure in failures[:SHOWN_FAILURES]:
+        screen.warn(f"skipped: {failure.reason}")
+    if len(failures) > SHOWN_FAILURES:
+        screen.warn(f"and {len(failures) - SHOWN_FAILURES} more")
+    if good := len(tasks) - len(failures):
+        screen.say(f"{counted(good, 'image')} {done}: {out}")
+    elif not tasks:
+        screen.say("nothing to do: all outputs exist")
+    if failures:
+        raise PellucidError(f"{len(failures)} of {counted(len(tasks), 'image')} failed")
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _size(stack: "np.ndarray") -> str:
+    return "x".join(map(str, stack.shape[2:]))

@@ -1,0 +1,203 @@
+"""The commands that measure: evaluate, reproduce, demo."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pellucid.cli.console import Bar, Screen
+from pellucid.cli.options import JsonPath, SeedList, SetValues, examples, seed_list, toml_values
+
+if TYPE_CHECKING:
+    from pellucid.report import Entry
+    from pellucid.report.tables import Table
+
+ALL = "all"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(
+        "evaluate",
+        short_help="Measure a trained denoiser beside classical filters.",
+        epilog=examples(
+            "pellucid evaluate runs/conv-pool/best.safetensors",
+            "pellucid evaluate runs/conv-pool/combined.safetensors --limit 1000 --out runs/conv-pool/report",
+            "pellucid evaluate runs/conv-pool/best.safetensors --no-rivals --json -",
+        ),
+    )(evaluate)
+    app.command(
+        "reproduce",
+        short_help="Train and measure recipes: published beside measured.",
+        epilog=examples(
+            "pellucid reproduce dense-uniform --quick",
+            "pellucid reproduce all --quick",
+            "pellucid reproduce dense-uniform conv-pool --seeds 0,1,2 --json figures.json",
+        ),
+    )(reproduce)
+    app.command(
+        "demo",
+        short_help="Clean and read handwritten digits, in under three minutes.",
+        epilog=examples("pellucid demo", "pellucid demo --out /tmp/demo"),
+    )(demo)
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint; a combined one for accuracies too.")],
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", metavar="RECIPE", help="Whose data and noise; by default the model's own.")
+    ] = None,
+    seeds: SeedList = None,
+    limit: Annotated[int, typer.Option(min=0, help="Take the first N test images; 0 takes all.")] = 0,
+    rivals: Annotated[
+        bool, typer.Option("--rivals/--no-rivals", help="Tune and run the recipe's classical filters too.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Also write a report with pictures there.")
+    ] = None,
+    json_path: JsonPath = None,
+) -> None:
+    """Measure a trained denoiser on its test images, beside the classical filters that its recipe names.
+
+    Each filter is tuned on training images and corrected in gain and offset. PSNR is the mean of the images' own.
+    """
+    from pellucid.recipe import load_recipe
+
+    chosen = load_recipe(recipe) if recipe else None
+    wanted = seed_list(seeds)
+    screen = Screen(json_path)
+
+    from pellucid.assess import assess
+    from pellucid.report.tables import comparison_table, rivals_table
+
+    with screen.bar("evaluate") as bar:
+        entry = assess(
+            model,
+            chosen,
+            seeds=wanted,
+            rivals=None if rivals else (),
+            limit=limit,
+            progress=lambda share: bar(share, 1.0),
+        )
+    _show(screen, comparison_table(entry))
+    _show(screen, rivals_table(entry))
+    if out:
+        from pellucid.report import write_report
+
+        written = write_report([entry], out, f"{entry.name}: measured")
+        _name_report(screen, written.html.parent, [entry.name])
+    screen.give(entry.result)
+
+
+def reproduce(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help='Recipes by name, .toml files, or "all".')],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where to; what is done there is kept.")
+    ] = Path("runs/reproduce"),
+    quick: Annotated[bool, typer.Option("--quick", help="Cut each recipe by its [quick] table.")] = False,
+    seeds: SeedList = None,
+    values: SetValues = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings side by side; by default one a core.")] = None,
+    json_path: JsonPath = None,
+) -> None:
+    """Train and measure recipes, and set what was published beside what was measured.
+
+    Ctrl-C leaves every run in order: the same command continues. Writes a report page with pictures, and the figures
+    as CSV and JSON.
+    """
+    from pellucid.recipe import recipe_names
+
+    chosen = list(recipe_names()) if names == [ALL] else names
+    screen = Screen(json_path)
+    results = _reproduce(screen, chosen, out, quick, seed_list(seeds), toml_values(values or []), workers)
+    entries = [_entry(result) for result in results]
+
+    from pellucid.report.tables import summary_table
+
+    _show(screen, summary_table(entries))
+    for entry in entries:
+        if entry.cuts:
+            screen.say(f"{entry.name}, cut: {'; '.join(entry.cuts)}", "dim")
+    _name_report(screen, out, [entry.name for entry in entries])
+    screen.give(results)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")] = Path("runs/demo"),
+    json_path: JsonPath = None,
+) -> None:
+    """Train a denoiser on handwritten digits, measure it beside classical filters, and write pictures and a report.
+
+    Takes MNIST where it is at hand (pellucid fetch mnist), else the small digits that scikit-learn carries.
+    """
+    from pellucid import registry
+
+    at_hand = registry.build("data", "mnist", {}).available()
+    name = "digits" if at_hand else "demo"
+    screen = Screen(json_path)
+    screen.note("MNIST's digits, 28x28" if at_hand else "scikit-learn's digits, 8x8 (for MNIST: pellucid fetch mnist)")
+    results = _reproduce(screen, [name], out, at_hand, None, {}, None)
+    entry = _entry(results[0])
+
+    from pellucid.report.tables import comparison_table, rivals_table
+
+    _show(screen, comparison_table(entry))
+    _show(screen, rivals_table(entry))
+    _name_report(screen, out, [name])
+    screen.give(results)
+
+
+def _reproduce(
+    screen: Screen,
+    names: Sequence[str],
+    out: Path,
+    quick: bool,
+    seeds: Sequence[int] | None,
+    values: Mapping[str, Any],
+    workers: int | None,
+) -> list[dict[str, Any]]:
+    from pellucid.reproduce import reproduce
+
+    with screen.bar("reproduce" if len(names) > 1 else names[0]) as bar:
+        return reproduce(names, out, quick=quick, seeds=seeds, values=values, workers=workers, progress=_following(bar))
+
+
+def _following(bar: Bar) -> Any:
+    """Return what moves the bar by a reproduction's progress."""
+
+    def follow(where: Any) -> None:
+        running = ", ".join(f"{name} {share:.0%}" for name, share in where.running.items())
+        bar(where.done, 1.0, f"{where.jobs_done}/{where.jobs} jobs · {running}", where.seconds_left)
+
+    return follow
+
+
+def _entry(result: dict[str, Any]) -> "Entry":
+    from pellucid.report import Entry
+
+    return Entry(result, str(result["recipe"]), "")
+
+
+def _show(screen: Screen, table: "Table | None") -> None:
+    """Print a table of the report, its notes in the last column."""
+    if table is None:
+        return
+    noted = any(row.note for row in table.rows)
+    heads = [*table.heads, ""] if noted else table.heads
+    screen.table(heads, [[*row.cells, row.note] if noted else row.cells for row in table.rows], table.caption)
+
+
+def _name_report(screen: Screen, out: Path, names: Sequence[str]) -> None:
+    """Name the report's files and the folders of its pictures."""
+    pictures = {str(out / name / "*.png"): "its pictures" for name in names[:1]}
+    if len(names) > 1:
+        pictures = {str(out / "*" / "*.png"): "its pictures"}
+    screen.say()
+    screen.entries(
+        {str(out / "report.html"): "the report, a page that needs nothing else", **pictures}
+        | {
+            str(out / "report.md"): "the same as Markdown",
+            str(out / "results.json"): "the figures, also as results.csv",
+        }
+    )
