@@ -59,19 +59,17 @@ class CSV:
         values = _values(path)
         table = None if values is None or values.shape[1] != count else values
         if table is None or table[:, label].min() < 0 or table[:, pixels].min() < 0 or table[:, pixels].max() > WHITE:
-            raise PellucidError(
-                next(_faults(path), f"{path}: cannot be read as a table of whole numbers: get the file anew")
-            )
+            raise PellucidError(_first_fault(path))
         images = table[:, pixels].astype(np.uint8).reshape(-1, 1, self.height, self.width)
         return Images(images, table[:, label].astype(np.int64))
 
     def _columns(self, path: Path) -> tuple[int, list[int], int]:
         """Return the label's column, the pixels' columns in order, and the number of columns, from the header."""
         try:
-            with path.open(encoding=ENCODING, newline="") as file:
+            with path.open(encoding=ENCODING, newline="", errors="replace") as file:
                 header = [name.strip() for name in next(csv.reader(file), [])]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise PellucidError(f"{path}: cannot be read as CSV text: {error}") from error
+        except (OSError, csv.Error) as error:
+            raise PellucidError(f"{path}: cannot be read as CSV text: {error}: get the file anew") from error
         if not any(header):
             raise PellucidError(
                 f"{path}: the file is empty: expected a header with label, pixel1 …, then one image a row"
@@ -101,7 +99,7 @@ def _find(name: str) -> Path:
 
 def _values(path: Path) -> np.ndarray | None:
     """Return all rows after the header as int16 (N, columns), or None if there are none or some cell is at fault."""
-    with path.open(encoding=ENCODING) as file:
+    with path.open(encoding=ENCODING, errors="replace") as file:
         file.readline()
         if not file.readline().strip():
             return None
@@ -109,6 +107,13 @@ def _values(path: Path) -> np.ndarray | None:
         return np.loadtxt(path, np.int16, comments=None, delimiter=",", skiprows=1, encoding=ENCODING, ndmin=2)
     except (ValueError, DeprecationWarning):
         return None
+
+
+def _first_fault(path: Path) -> str:
+    try:
+        return next(_faults(path), f"{path}: cannot be read as a table of whole numbers: get the file anew")
+    except csv.Error as error:
+        return f"{path}: cannot be read as CSV text: {error}: get the file anew"
 
 
 def _faults(path: Path) -> Iterator[str]:
