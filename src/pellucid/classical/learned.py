@@ -35,7 +35,7 @@ class AffineMap(Rival):
             raise UsageError(
                 f"the images are {batch.shape[1:]}, the map was fitted to {self.shape}: fit it to this size"
             )
-        return (batch.reshape(len(batch), -1) @ self.weights + self.bias).reshape(batch.shape)
+        return (batch.reshape(-1, len(self.bias)) @ self.weights + self.bias).reshape(batch.shape)
 
 
 class LearnedRival(Rival):

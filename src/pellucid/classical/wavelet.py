@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.classical.base import Bounds, Rival, as_batch, each_image
+from pellucid.errors import UsageError
 from pellucid.optional import need
 
 
@@ -41,11 +42,18 @@ class Wavelet(Rival):
         }
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
-        """Return the denoised images, float32 (N, C, H, W), channel by channel."""
+        """Return the denoised images, float32 (N, C, H, W), channel by channel.
+
+        Raises:
+            UsageError: if there is no such wavelet.
+        """
         batch = as_batch(noisy)
         transforms = need("pywt", "compare", "the rival wavelet")
         restoration = need("skimage.restoration", "compare", "the rival wavelet")
-        length = transforms.Wavelet(self.wavelet).dec_len
+        try:
+            length = transforms.Wavelet(self.wavelet).dec_len
+        except ValueError as error:
+            raise UsageError(f'wavelet is "{self.wavelet}": give a name that PyWavelets knows, such as sym4') from error
         levels = min(self.levels, transforms.dwt_max_level(min(batch.shape[2:]), length))
         if not (self.strength and levels):
             return batch.copy()
