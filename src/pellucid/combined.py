@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pellucid.checkpoint import combine
@@ -56,7 +57,7 @@ def train_all(
     """
 
     def telling(role: str) -> Callable[[Progress], None] | None:
-        return (lambda where: progress(role, where)) if progress else None
+        return None if progress is None else partial(progress, role)
 
     denoiser = train(recipe, out, resume=resume, progress=telling("denoiser"), tensorboard=tensorboard)
     if recipe.classifier is None or denoiser.stopped == "interrupted":

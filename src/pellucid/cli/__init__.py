@@ -106,8 +106,8 @@ def _options(
     """Hold the options that come before a command."""
 
 
-measuring.register(app)
 training.register(app)
+measuring.register(app)
 images.register(app)
 
 catalogue.register(app)
