@@ -1,0 +1,93 @@
+"""What the code of a network without skips is good for: features for another model, and a compressed image."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from pellucid.batches import NoisyImages
+from pellucid.denoiser import Denoiser
+from pellucid.measure import image_means
+from pellucid.optional import need
+from pellucid.recipe import Recipe
+from pellucid.samples import as_arrays, noisy_training_images
+
+TRAINING_CODES = 10_000
+BITS = 8
+LEVELS = 2**BITS - 1
+
+
+def latent_accuracy(
+    denoiser: Denoiser, recipe: Recipe, noisy: np.ndarray, labels: np.ndarray | None, seed: int
+) -> float | None:
+    """Return the accuracy in percent of scikit-learn's logistic regression on the codes; None without labels.
+
+    Args:
+        denoiser: a network without skips.
+        recipe: names the training images, up to 10,000 of which the regression learns on, noisy and encoded.
+        noisy: the test images (N, C, H, W), float32.
+        labels: their class numbers (N,).
+        seed: draws the noise of the training images.
+    """
+    training, _, training_labels = as_arrays(_training(recipe, seed))
+    if labels is None or training_labels is None:
+        return None
+    make_pipeline = need("sklearn.pipeline", "train", "the accuracy of codes").make_pipeline
+    scaler = need("sklearn.preprocessing", "train", "the accuracy of codes").StandardScaler()
+    regression = need("sklearn.linear_model", "train", "the accuracy of codes").LogisticRegression
+    model = make_pipeline(scaler, regression(max_iter=200, tol=1e-3))
+    with warnings.catch_warnings():
+        # Classes that can be told apart without an error have no finite optimum: stopping early is what is wanted.
+        warnings.filterwarnings("ignore", message="lbfgs failed to converge")
+        model.fit(_flat(denoiser.encode(training)), training_labels)
+    return 100 * float(model.score(_flat(denoiser.encode(noisy)), labels))
+
+
+def compression(denoiser: Denoiser, recipe: Recipe, noisy: np.ndarray, clean: np.ndarray, seed: int) -> dict[str, Any]:
+    """Measure the code as a compressed image, each of its values quantised to 8 bits.
+
+    The codes of up to 10,000 training images, noisy and clean, bound the quantiser, value by value.
+
+    Args:
+        denoiser: a network without skips.
+        recipe: names the training images.
+        noisy: test images (N, C, H, W), float32.
+        clean: the same without noise; what is decoded is compared with these.
+        seed: draws the noise of the training images.
+
+    Returns:
+        `values` of a code, `bits` a value, `bits_per_pixel`, and the mean PSNR in dB of what is decoded from the codes
+        of clean images (`psnr_clean`) and of noisy ones (`psnr_noisy`, None where there is no noise).
+    """
+    training_noisy, training_clean, _ = as_arrays(_training(recipe, seed))
+    seen = denoiser.encode(np.concatenate([training_noisy, training_clean]))
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    size = (clean.shape[2], clean.shape[3])
+
+    def decoded_psnr(images: np.ndarray) -> float | None:
+        return image_means(denoiser.decode(quantised(denoiser.encode(images), low, high), size), clean, ["psnr"])[
+            "psnr"
+        ]
+
+    return {
+        "values": int(low.size),
+        "bits": BITS,
+        "bits_per_pixel": int(low.size) * BITS / (size[0] * size[1]),
+        "psnr_clean": decoded_psnr(clean),
+        "psnr_noisy": decoded_psnr(noisy) if recipe.noise else None,
+    }
+
+
+def quantised(codes: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return codes (N, ...) rounded to 256 levels between `low` and `high`, which bound each value of a code."""
+    span = np.where(high > low, high - low, 1)
+    steps = np.clip(np.round((codes - low) / span * LEVELS), 0, LEVELS)
+    return (low + steps * (span / LEVELS)).astype(np.float32)
+
+
+def _training(recipe: Recipe, seed: int) -> NoisyImages:
+    return noisy_training_images(recipe, seed, "codes", TRAINING_CODES)
+
+
+def _flat(codes: np.ndarray) -> np.ndarray:
+    return codes.reshape(len(codes), -1)
