@@ -29,7 +29,7 @@ class UpConv(nn.Module):
         """Take (N, channels, h, w) to (N, width, H, W) where (H, W) = `size` is (2h, 2w), or one less in either."""
         rows, columns = size
         if self.up == "deconv":
-            return self.conv(image)[..., :rows, :columns]
+            return _transposed(image, self.conv.weight, self.conv.bias, 2, outward=1)[..., :rows, :columns]
         doubles = not torch.compiler.is_compiling() and size == (2 * image.shape[-2], 2 * image.shape[-1])
         if self.up == "nearest" and doubles:
             return double_conv(image, self.conv.weight, self.conv.bias)
@@ -48,7 +48,7 @@ def double_conv(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         edged = functional.pad(weight.flip(2, 3), (1, 1, 1, 1))
         tall = edged[..., 1:, :] + edged[..., :-1, :]
         kernel = (tall[..., 1:] + tall[..., :-1]).transpose(0, 1)
-        return functional.conv_transpose2d(image, kernel, bias, stride=2, padding=padding)
+        return _transposed(image, kernel, bias, 2)
     phases = functional.conv2d(image, _phase_kernels(weight), None if bias is None else bias.repeat(4), padding=1)
     count, _, height, width = image.shape
     parts = phases.unflatten(1, (2, 2, -1)).permute(1, 2, 0, 4, 5, 3)  # (row, column, N, h + 1, w + 1, O)
@@ -68,7 +68,7 @@ def same_conv(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     padding = weight.shape[-1] // 2
     if weight.shape[0] >= NARROW or torch.compiler.is_compiling():
         return functional.conv2d(image, weight, bias, padding=padding)
-    return functional.conv_transpose2d(image, weight.flip(2, 3).transpose(0, 1), bias, padding=padding)
+    return _transposed(image, weight.flip(2, 3).transpose(0, 1), bias, 1)
 
 
 def channels_last(image: Tensor) -> Tensor:
@@ -77,6 +77,14 @@ def channels_last(image: Tensor) -> Tensor:
         return image
     # Of one channel, both layouts count as contiguous: only a new tensor has the strides that choose the kernels.
     return torch.empty_like(image, memory_format=torch.channels_last).copy_(image)
+
+
+def _transposed(image: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, outward: int = 0) -> Tensor:
+    """Convolve (N, I, h, w) with `kernel` (I, O, k, k), transposed, to (N, O, stride * h, stride * w)."""
+    padding = (kernel.shape[-1] - 1) // 2
+    image = functional.conv_transpose2d(image, kernel, None, stride, padding, outward)
+    # A bias given to the convolution doubles the time of its gradient.
+    return image if bias is None else image.add_(bias.to(image.dtype).view(-1, 1, 1))
 
 
 def _phase_kernels(weight: Tensor) -> Tensor:
