@@ -34,7 +34,7 @@ class NLM(Rival):
     @classmethod
     def grid(cls) -> dict[str, tuple]:
         """Return the strengths and patch sizes to try."""
-        return {"strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45), "patch_radius": (1, 2, 3)}
+        return {"strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4), "patch_radius": (1, 2, 3)}
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return the denoised images, float32 (N, C, H, W); the channels are compared together."""

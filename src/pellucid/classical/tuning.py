@@ -124,14 +124,15 @@ class _Search:
         return (*values, further) if upward else (further, *values)
 
     def _around(self, option: str, chosen: dict[str, Any]) -> tuple:
-        """Return the chosen value and its midpoints to its neighbours in the grid, ascending."""
+        """Return the chosen value, its neighbours in the grid and the midpoints to them, ascending."""
         best, values = chosen[option], self.values[option]
         if isinstance(best, str):
             return (best,)
         index = values.index(best)
-        pairs = itertools.pairwise(values[max(index - 1, 0) : index + 2])
+        near = values[max(index - 1, 0) : index + 2]
+        pairs = itertools.pairwise(near)
         middles = [(low + high) // 2 if isinstance(best, int) else rounded((low + high) / 2) for low, high in pairs]
-        return tuple(sorted({best, *middles}))
+        return tuple(sorted({*near, *middles}))
 
     def _best(self, values: dict[str, tuple]) -> dict[str, Any]:
         combinations = list(itertools.product(*values.values()))

@@ -36,9 +36,9 @@ class Wavelet(Rival):
     def grid(cls) -> dict[str, tuple]:
         """Return the strengths, wavelets and depths to try."""
         return {
-            "strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45),
+            "strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
             "wavelet": ("db1", "db2", "sym4"),
-            "levels": (1, 2, 3, 4),
+            "levels": (1, 2, 3),
         }
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
