@@ -20,15 +20,16 @@ class BCE:
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """The loss with half of torch's time: no logarithm per value, no intermediate image kept for the gradient."""
+    """The loss at half the time of torch's: one sigmoid serves the value and the gradient, with few logarithms."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, clean: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, clean)
-        flat, target = logits.detach().float().reshape(-1), clean.float().reshape(-1)
+        flat, target = logits.float().reshape(-1), clean.float().reshape(-1)
+        shares = flat.sigmoid()
+        ctx.save_for_backward((shares - target).to(logits.dtype).view(logits.shape))
         # log(1 + exp(z)) = max(z, 0) - log(sigmoid(|z|)). Sigmoids of |z| lie in [1/2, 1], so a product of 32 of them
         # stays in float32's range, and the logarithm is taken of the products alone.
-        certainty = flat.abs().sigmoid_()
+        certainty = shares.sub_(0.5).abs_().add_(0.5)
         whole = flat.numel() // 32 * 32
         logarithms = certainty[:whole].view(-1, 32).prod(1).log().sum() + certainty[whole:].prod().log()
         return (flat.clamp_min(0).sum() - logarithms - torch.dot(flat, target)) / flat.numel()
@@ -36,6 +37,5 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        logits, clean = ctx.saved_tensors
-        slope = logits.float().sigmoid().sub_(clean).mul_(gradient / logits.numel())
-        return slope.to(logits.dtype), None
+        (slope,) = ctx.saved_tensors
+        return slope * (gradient / slope.numel()).to(slope.dtype), None

@@ -54,7 +54,7 @@ class UNet(Model):
         self.condition = condition
         self.head = nn.Conv2d(channels + condition, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(_level(width, blocks) for width in widths)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(_level(width, blocks) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], channels, 3, padding=1)
@@ -69,7 +69,7 @@ class UNet(Model):
         for level, down in zip(self.encoder, self.down, strict=False):
             code = level(code)
             skips.append(code)
-            code = down(functional.pad(code, (0, code.shape[-1] % 2, 0, code.shape[-2] % 2)))
+            code = down(code)
         return self.encoder[-1](code), skips
 
     def decode(self, code: tuple[Tensor, list[Tensor]], size: tuple[int, int]) -> Tensor:
@@ -93,7 +93,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Keep the shape (N, width, H, W)."""
-        return image + self.second(torch.relu(self.first(image)))
+        return image + self.second(functional.relu(self.first(image), inplace=True))
 
 
 def _level(width: int, blocks: int) -> nn.Sequential:
