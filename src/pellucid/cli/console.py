@@ -18,6 +18,8 @@ STDOUT = "-"
 PIPE_WIDTH = 200
 REDRAW_SECONDS = 0.1
 LOG_SECONDS = 10.0
+PADDING = 3
+NOTE_WIDTH = 24
 
 
 class Bar(Protocol):
@@ -66,19 +68,37 @@ class Screen:
             line = Text.assemble(f"  {name.ljust(width)}  ", (summary, "dim"))
             self.words.print(line, soft_wrap=True)
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Print a table: the first column is text, the others are figures set to the right."""
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", labels: int = 1) -> None:
+        """Print a table whose first `labels` columns name the row, the others being figures, set to the right.
+
+        Figures are never cut: where the screen is too narrow, the columns go on in another table beneath.
+        """
+        if title:
+            self.say(f"\n{title}", "bold")
+        widths = _widths(heads, rows)
+        if sum(widths) > self.words.width:
+            heads = [head.replace(" ", "\n") for head in heads]
+            widths = _widths(heads, rows)
+        groups: list[list[int]] = [list(range(labels))]
+        for index in range(labels, len(heads)):
+            if len(groups[-1]) > labels and sum(widths[kept] for kept in (*groups[-1], index)) > self.words.width:
+                groups.append(list(range(labels)))
+            groups[-1].append(index)
+        for group in groups:
+            self._table([heads[index] for index in group], [[row[index] for index in group] for row in rows], labels)
+
+    def _table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int) -> None:
         from rich import box
         from rich.table import Table
 
-        if title:
-            self.say(f"\n{title}", "bold")
-        table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1))
-        for index, heading in enumerate(headings):
-            table.add_column(heading, justify="right" if index else "left", no_wrap=index > 0)
+        table = Table(box=box.SIMPLE_HEAD, header_style="dim", show_edge=False)
+        for index, head in enumerate(heads):
+            is_note = not head and index >= labels
+            table.add_column(head, justify="left" if index < labels or is_note else "right", no_wrap=not is_note)
         for row in rows:
             table.add_row(*row)
         self.words.print(table)
+        self.say()
 
     def give(self, figures: Any) -> None:
         """Write the figures where `--json` asked for them, if it did.
@@ -104,15 +124,21 @@ class Screen:
             yield _log(self.aside, title)
             return
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+        from rich.table import Column
 
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(bar_width=28, complete_style="cyan", finished_style="cyan", pulse_style="cyan"),
+            BarColumn(
+                bar_width=min(28, self.aside.width // 5),
+                complete_style="cyan",
+                finished_style="cyan",
+                pulse_style="cyan",
+            ),
             TaskProgressColumn(style="default"),
             TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[text]}", style="dim"),
+            TextColumn("{task.fields[text]}", style="dim", table_column=Column(ratio=1, no_wrap=True)),
         )
-        with Progress(*columns, console=self.aside, transient=True) as progress:
+        with Progress(*columns, console=self.aside, transient=True, expand=True) as progress:
             task = progress.add_task(title, total=None, left="", text="")
             started = drawn = time.monotonic()
 
@@ -137,7 +163,7 @@ def duration(seconds: float) -> str:
     """Return seconds as `42 s`, `3 min 05 s` or `2 h 07 min`."""
     whole = round(seconds)
     if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+        return f"{max(seconds, 0.1):.1f} s" if seconds < 10 else f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
@@ -153,6 +179,17 @@ def _console(stream: Any) -> "Console":
 
     width = None if stream.isatty() else PIPE_WIDTH
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the least width of each column; a last one without a head holds notes, which may be broken."""
+    widths = [
+        max([len(line) for line in head.split("\n")] + [len(row[index]) for row in rows])
+        for index, head in enumerate(heads)
+    ]
+    if not heads[-1]:
+        widths[-1] = min(widths[-1], NOTE_WIDTH)
+    return [width + PADDING for width in widths]
 
 
 def _log(console: "Console", title: str) -> Bar:

@@ -80,7 +80,7 @@ def evaluate(
             limit=limit,
             progress=lambda share: bar(share, 1.0),
         )
-    _show(screen, comparison_table(entry))
+    _show(screen, comparison_table(entry), "" if entry.result["published"] else entry.name)
     _show(screen, rivals_table(entry))
     if out:
         from pellucid.report import write_report
@@ -115,10 +115,10 @@ def reproduce(
 
     from pellucid.report.tables import summary_table
 
-    _show(screen, summary_table(entries))
-    for entry in entries:
-        if entry.cuts:
-            screen.say(f"{entry.name}, cut: {'; '.join(entry.cuts)}", "dim")
+    _show(screen, summary_table(entries), labels=2, notes=False)
+    if cuts := {f"{entry.name}, cut:": "; ".join(entry.cuts) for entry in entries if entry.cuts}:
+        screen.entries(cuts)
+        screen.say()
     _name_report(screen, out, [entry.name for entry in entries])
     screen.give(results)
 
@@ -142,7 +142,7 @@ def demo(
 
     from pellucid.report.tables import comparison_table, rivals_table
 
-    _show(screen, comparison_table(entry))
+    _show(screen, comparison_table(entry), "" if entry.result["published"] else entry.name)
     _show(screen, rivals_table(entry))
     _name_report(screen, out, [name])
     screen.give(results)
@@ -179,13 +179,17 @@ def _entry(result: dict[str, Any]) -> "Entry":
     return Entry(result, str(result["recipe"]), "")
 
 
-def _show(screen: Screen, table: "Table | None") -> None:
-    """Print a table of the report, its notes in the last column."""
+def _show(screen: Screen, table: "Table | None", title: str = "", labels: int = 1, notes: bool = True) -> None:
+    """Print a table of the report without its empty columns; the notes to its rows stand in a last one."""
     if table is None:
         return
-    noted = any(row.note for row in table.rows)
-    heads = [*table.heads, ""] if noted else table.heads
-    screen.table(heads, [[*row.cells, row.note] if noted else row.cells for row in table.rows], table.caption)
+    from pellucid.report.words import ABSENT
+
+    rows = [(*row.cells, row.note if notes else "") for row in table.rows]
+    heads = (*table.heads, "")
+    kept = [index for index in range(len(heads)) if index == 0 or any(row[index] not in ("", ABSENT) for row in rows)]
+    shown = [[row[index] for index in kept] for row in rows]
+    screen.table([heads[index] for index in kept], shown, title or table.caption, labels)
 
 
 def _name_report(screen: Screen, out: Path, names: Sequence[str]) -> None:
@@ -193,7 +197,6 @@ def _name_report(screen: Screen, out: Path, names: Sequence[str]) -> None:
     pictures = {str(out / name / "*.png"): "its pictures" for name in names[:1]}
     if len(names) > 1:
         pictures = {str(out / "*" / "*.png"): "its pictures"}
-    screen.say()
     screen.entries(
         {str(out / "report.html"): "the report, a page that needs nothing else", **pictures}
         | {

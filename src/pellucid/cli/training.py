@@ -104,7 +104,7 @@ def _tell(screen: Screen, result: "Result") -> None:
     history, options = result.history, result.recipe.train
     best = min(history, key=lambda entry: entry["validation_loss"])
     endings = {
-        "finished": f"all {counted(len(history), 'epoch')} done",
+        "finished": f"{counted(len(history), 'epoch')} done",
         "early": f"stopped early after {counted(len(history), 'epoch')}: the validation loss no longer fell",
     }
     screen.say(f"{result.recipe.name}: {endings[result.stopped]}", "bold")
