@@ -71,7 +71,7 @@ def _unforeseen(error: Exception) -> int:
         error_line(f'this needs {error.name}, which is not installed: pip install "pellucid[train]"')
         return 1
     if isinstance(error, OSError):
-        error_line(f"{error.filename or 'the system'}: {error.strerror or error}")
+        error_line(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
         return 1
     error_line(
         f"an error that should not happen: {type(error).__name__}: {error}; "
@@ -83,7 +83,7 @@ def _unforeseen(error: Exception) -> int:
 app = typer.Typer(
     cls=Door,
     help=HELP,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -99,11 +99,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Hold the options that come before a command."""
+    """Hold the options that come before a command; without a command, show the help."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(2)
 
 
 training.register(app)

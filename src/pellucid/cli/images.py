@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pellucid.image import ImageFile
 
 SHOWN_FAILURES = 20
-Inputs = Annotated[list[Path], typer.Argument(metavar="IN…", help="Image files, or folders of them.")]
+Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Image files, or folders of them.")]
 Out = Annotated[
     Path, typer.Option("--out", "-o", metavar="OUT", help="A file for one image, else a folder; names are kept.")
 ]
@@ -77,7 +77,7 @@ def denoise(
     out: Out,
     model: ModelPath,
     sigma: Annotated[
-        float | None, typer.Option(help="The noise level, white being 255, for networks that are told it.")
+        float | None, typer.Option(metavar="N", help="The noise level, white being 255, for networks that are told it.")
     ] = None,
     overwrite: Overwrite = False,
     skip_existing: Skip = False,
@@ -111,7 +111,7 @@ def add_noise(
             "--noise", "-n", metavar="NOISE", help='Such as "gaussian(sigma=25)"; names: pellucid list noise.'
         ),
     ],
-    seed: Annotated[int, typer.Option(help="The same seed and file name give the same noise.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed and file name give the same noise.")] = 0,
     clip: Annotated[
         bool, typer.Option("--clip/--no-clip", help="Cut floats to the range; integers always end at their bounds.")
     ] = True,
@@ -198,7 +198,7 @@ def encode(
 def find_outliers(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images.")],
     model: ModelPath,
-    top: Annotated[int, typer.Option(help="Show the N that fit worst; 0 shows all.")] = 20,
+    top: Annotated[int, typer.Option(metavar="N", help="Show the N that fit worst; 0 shows all.")] = 20,
     json_path: JsonPath = None,
 ) -> None:
     """Find the images of a folder that do not belong, by how badly the network reconstructs them."""

@@ -49,7 +49,7 @@ def evaluate(
         str | None, typer.Option("--recipe", metavar="RECIPE", help="Whose data and noise; by default the model's own.")
     ] = None,
     seeds: SeedList = None,
-    limit: Annotated[int, typer.Option(min=0, help="Take the first N test images; 0 takes all.")] = 0,
+    limit: Annotated[int, typer.Option(metavar="N", min=0, help="Take the first N test images; 0 takes all.")] = 0,
     rivals: Annotated[
         bool, typer.Option("--rivals/--no-rivals", help="Tune and run the recipe's classical filters too.")
     ] = True,
@@ -91,14 +91,16 @@ def evaluate(
 
 
 def reproduce(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help='Recipes by name, .toml files, or "all".')],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help='Recipes by name, .toml files, or "all".')],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Where to; what is done there is kept.")
     ] = Path("runs/reproduce"),
     quick: Annotated[bool, typer.Option("--quick", help="Cut each recipe by its [quick] table.")] = False,
     seeds: SeedList = None,
     values: SetValues = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings side by side; by default one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Trainings side by side; by default one a core.")
+    ] = None,
     json_path: JsonPath = None,
 ) -> None:
     """Train and measure recipes, and set what was published beside what was measured.

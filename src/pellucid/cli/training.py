@@ -35,8 +35,8 @@ def train_recipe(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write; by default runs/RECIPE.")
     ] = None,
     values: SetValues = None,
-    seed: Annotated[int | None, typer.Option(help="The seed, in place of the recipe's.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="The epochs, in place of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The seed, in place of the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="The epochs, in place of the recipe's.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Take the recipe's [quick] values: a first look.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder where it stopped.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's files.")] = False,
