@@ -38,4 +38,4 @@ class _CrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (slope,) = ctx.saved_tensors
-        return slope * (gradient / slope.numel()).to(slope.dtype), None
+        return slope * (gradient / slope.numel()), None

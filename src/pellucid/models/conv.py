@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pellucid.models.base import Model, glorot, one_of, positive, positive_list
-from pellucid.models.layers import UPS, UpConv, channels_last, same_conv
+from pellucid.models.layers import UPS, SameConv, UpConv, channels_last
 from pellucid.spec import InputSpec
 
 
@@ -66,7 +66,7 @@ class Conv(Model):
             last = index == len(decoder)
             bias = norm == "none" or last
             if last if self.before else index == 0:
-                self.decoder.append(nn.Conv2d(a, b, kernel, padding=kernel // 2, bias=bias))
+                self.decoder.append(SameConv(a, b, kernel, bias))
             else:
                 self.decoder.append(UpConv(a, b, kernel, up, bias))
         self.encoder_norms = nn.ModuleList(_norm(norm, width) for width in encoder)
@@ -90,7 +90,7 @@ class Conv(Model):
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
         sizes.pop()
         for index, layer in enumerate(self.decoder):
-            code = layer(code, sizes.pop()) if isinstance(layer, UpConv) else same_conv(code, layer.weight, layer.bias)
+            code = layer(code, sizes.pop()) if isinstance(layer, UpConv) else layer(code)
             if index < len(self.decoder_norms):
                 code = functional.relu(self.decoder_norms[index](code), inplace=True)
         return code

@@ -8,6 +8,18 @@ UPS = ("nearest", "bilinear", "deconv")
 NARROW = 8  # below so many output channels, oneDNN pads most of its vector lanes
 
 
+class SameConv(nn.Conv2d):
+    """A convolution with an odd kernel that keeps its input's size."""
+
+    def __init__(self, channels: int, width: int, kernel: int, bias: bool = True) -> None:
+        """Build the layer: `channels` in, `width` out."""
+        super().__init__(channels, width, kernel, padding=kernel // 2, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Take (N, channels, H, W) to (N, width, H, W)."""
+        return same_conv(input, self.weight, self.bias)
+
+
 class UpConv(nn.Module):
     """Upsampling by 2 to a given size, then a convolution of stride 1; or one transposed convolution of stride 2.
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pellucid.models.base import Model, positive, positive_list
-from pellucid.models.layers import channels_last, same_conv
+from pellucid.models.layers import SameConv, channels_last
 from pellucid.spec import InputSpec
 
 
@@ -52,12 +52,12 @@ class UNet(Model):
             )
         self.residual = residual
         self.condition = condition
-        self.head = nn.Conv2d(channels + condition, widths[0], 3, padding=1)
+        self.head = SameConv(channels + condition, widths[0], 3)
         self.encoder = nn.ModuleList(_level(width, blocks) for width in widths)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(_level(width, blocks) for width in widths[:-1])
-        self.tail = nn.Conv2d(widths[0], channels, 3, padding=1)
+        self.tail = SameConv(widths[0], channels, 3)
 
     def encode(self, noisy: Tensor, sigma: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """Return (the deepest features, [the noisy images, then each level's skip from the finest]).
@@ -78,7 +78,7 @@ class UNet(Model):
         for up, level, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips), strict=True):
             doubled = functional.pixel_shuffle(up(image), 2)
             image = level(skip + doubled[..., : skip.shape[-2], : skip.shape[-1]])
-        image = same_conv(image, self.tail.weight, self.tail.bias)
+        image = self.tail(image)
         return noisy - image if self.residual else image
 
 
@@ -88,8 +88,8 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         """Build the block for `width` channels."""
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = SameConv(width, width, 3)
+        self.second = SameConv(width, width, 3)
 
     def forward(self, image: Tensor) -> Tensor:
         """Keep the shape (N, width, H, W)."""
