@@ -27,7 +27,7 @@ def test_a_gray_convolutional_model_cleans_colour_with_depth_alpha_and_resolutio
     assert run("denoise", photo, "-o", out, "--model", trained["conv"] / "best.safetensors").status == 0
     before, after = read_image(photo), read_image(out)
     assert after.pixels.shape == before.pixels.shape and after.pixels.dtype == np.uint16
-    assert before.alpha is not None and np.array_equal(before.alpha, after.alpha)
+    assert before.alpha is not None and after.alpha is not None and np.array_equal(before.alpha, after.alpha)
     assert after.dpi == pytest.approx((300, 300), abs=0.1)
     assert not np.array_equal(before.pixels, after.pixels)
 

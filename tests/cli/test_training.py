@@ -172,7 +172,7 @@ def test_the_demo_takes_the_recipe_that_its_data_allows(run, tmp_path, monkeypat
 
     def reproduce(names, out, **options):
         asked.update(options, names=names, out=out)
-        return [{"recipe": names[0], "published": {}, "measured": {"psnr": 20.0}, "rivals": {}}]
+        return [{"recipe": names[0], "published": {}, "measured": {"psnr": 20.0, "noisy_psnr": 11.5}, "rivals": {}}]
 
     monkeypatch.setattr("pellucid.reproduce.reproduce", reproduce)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -180,6 +180,7 @@ def test_the_demo_takes_the_recipe_that_its_data_allows(run, tmp_path, monkeypat
     outcome = run("demo", "--out", tmp_path / "demo")
     assert outcome.status == 0 and asked["names"] == ["demo"] and not asked["quick"]
     assert str(tmp_path / "demo" / "report.html") in outcome.stdout
+    assert "Denoising lifts the PSNR from 11.50 to 20.00 dB." in outcome.stdout
     (tmp_path / "mnist").mkdir()
     for part in ("train", "t10k"):
         for kind in ("images-idx3", "labels-idx1"):

@@ -146,7 +146,9 @@ def demo(
 
     _show(screen, comparison_table(entry), "" if entry.result["published"] else entry.name)
     _show(screen, rivals_table(entry))
-    _name_report(screen, out, [name])
+    if told := _told(entry.result["measured"]):
+        screen.say(f"{told[0].upper()}{told[1:]}.\n", "bold")
+    _name_report(screen, out, [entry.name])
     screen.give(results)
 
 
@@ -194,13 +196,25 @@ def _show(screen: Screen, table: "Table | None", title: str = "", labels: int = 
     screen.table([heads[index] for index in kept], shown, title or table.caption, labels)
 
 
+def _told(measured: Mapping[str, Any]) -> str:
+    """Say the main figures in a sentence, as far as they are there."""
+    parts = []
+    if None not in (read := [measured.get(f"accuracy_{version}") for version in ("noisy", "denoised", "clean")]):
+        parts.append(
+            "the classifier reads {:.1f} % of the noisy digits right, {:.1f} % of the denoised, "
+            "{:.1f} % of the clean".format(*read)
+        )
+    if None not in (psnr := [measured.get("noisy_psnr"), measured.get("psnr")]):
+        parts.append("denoising lifts the PSNR from {:.2f} to {:.2f} dB".format(*psnr))
+    return "; ".join(parts)
+
+
 def _name_report(screen: Screen, out: Path, names: Sequence[str]) -> None:
-    """Name the report's files and the folders of its pictures."""
-    pictures = {str(out / name / "*.png"): "its pictures" for name in names[:1]}
-    if len(names) > 1:
-        pictures = {str(out / "*" / "*.png"): "its pictures"}
+    """Name the report's files and its pictures."""
+    pictures = sorted((out / names[0]).glob("*.png")) if len(names) == 1 else [out / "*" / "*.png"]
     screen.entries(
-        {str(out / "report.html"): "the report, a page that needs nothing else", **pictures}
+        {str(out / "report.html"): "the report, a page that needs nothing else"}
+        | {str(picture): "pictures" for picture in pictures}
         | {
             str(out / "report.md"): "the same as Markdown",
             str(out / "results.json"): "the figures, also as results.csv",
