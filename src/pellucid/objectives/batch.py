@@ -1,7 +1,7 @@
 """What an objective is given for one step."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ from torch import Tensor
 class Loss(Protocol):
     """A loss: a prediction, or logits when `on_logits`, and the clean images to one number."""
 
-    on_logits: Any
+    on_logits: ClassVar[bool]
 
     def __call__(self, prediction: Tensor, clean: Tensor) -> Tensor:
         """Return the scalar loss."""
