@@ -77,3 +77,13 @@ def test_clipping_is_a_key():
 def test_too_few_images_are_refused():
     with pytest.raises(UsageError, match="1 images are too few"):
         training_sets(RECIPE.with_values({"data.train_images": 1}))
+
+
+def test_fixed_noise_in_bf16_is_the_same_noise_rounded():
+    training, _ = training_sets(RECIPE.with_values({"noise.fresh": False}))
+    index, drawn = torch.arange(8), generator(0)
+    exact, rounded = training.batch(index, drawn), training.in_bf16().batch(index, drawn)
+    assert torch.equal(rounded.noisy, exact.noisy.bfloat16())
+    assert torch.equal(rounded.clean, exact.clean)
+    fresh, _ = training_sets(RECIPE)
+    assert fresh.in_bf16() is fresh

@@ -17,7 +17,7 @@ SOURCE = Path(pellucid.__file__).parent
 LAYERS = (
     (("errors",),),
     (("image_formats", "image_tiff", "image", "code_files"), ("registry",), ("spec",), ("tiling",)),
-    (("optional",), ("jobs",), ("folders",)),
+    (("optional",), ("memory",), ("jobs",), ("folders",)),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
     (("checkpoint",), ("batches", "synthetic"), ("step",)),

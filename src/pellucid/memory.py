@@ -1,0 +1,31 @@
+"""Keep freed memory for the next step, where the C library would give it back and have it zeroed anew."""
+
+import contextlib
+import ctypes
+import platform
+from collections.abc import Iterator
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # the parameters' numbers in glibc's malloc.h
+DEFAULT_TRIM_THRESHOLD, DEFAULT_MMAP_MAX = 128 * 1024, 65536
+
+
+@contextlib.contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Have the allocator keep what is freed, until the block ends; then it goes back to the system.
+
+    A step takes and frees hundreds of MB. glibc gives large blocks and the end of the heap back at once, and the kernel
+    zeroes their pages again at the next step, which took a quarter of the training time of a convolutional network.
+    Other C libraries are left as they are.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    library = ctypes.CDLL(None)
+    library.mallopt(MMAP_MAX, 0)
+    library.mallopt(TRIM_THRESHOLD, -1)
+    try:
+        yield
+    finally:
+        library.mallopt(MMAP_MAX, DEFAULT_MMAP_MAX)
+        library.mallopt(TRIM_THRESHOLD, DEFAULT_TRIM_THRESHOLD)
+        library.malloc_trim(0)
