@@ -60,6 +60,7 @@ class Denoiser:
         *,
         channel_axis: int | None = None,
         data_range: float | None = None,
+        name: str = "the image",
     ) -> np.ndarray:
         """Denoise one image.
 
@@ -68,6 +69,7 @@ class Denoiser:
             sigma: the noise level in units of the range, in [0, 1]; only networks with a level input use it.
             channel_axis: where the channels are; None for a gray image.
             data_range: the value of white; by default the dtype's maximum for integers and 1 for floats.
+            name: what to call the image in an error, such as its file.
 
         Returns:
             The denoised image, of the same shape and dtype.
@@ -82,7 +84,7 @@ class Denoiser:
         apart = channels not in self.input_spec.channels and 1 in self.input_spec.channels
         if apart and self.input_spec.fixed_size is None:
             planes = planes.reshape(count * channels, 1, height, width)
-        self.input_spec.check(planes.shape[1:])
+        self.input_spec.check(planes.shape[1:], name)
         denoised = self.batch(planes, sigma).reshape(count, channels, height, width)
         return from_nchw(denoised, image, white, channel_axis)
 

@@ -60,8 +60,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Run:
-    """Where a run writes, whom it tells, and how it is told to stop."""
+    """What a run learns from, where it writes, whom it tells, and how it is told to stop."""
 
+    training: NoisyImages
+    validation: NoisyImages
     out: Path
     progress: Callable[[Progress], None]
     record: Callable[[dict[str, Any]], None]
@@ -102,14 +104,14 @@ def train(
             state.restore(last)
         else:
             _write_text(out / "recipe.toml", recipe.to_toml())
-        stopped = _loop(state, training, validation, Run(out, progress or _silent, record, interrupted))
+        stopped = _loop(state, run := Run(training, validation, out, progress or _silent, record, interrupted))
         if stopped == "interrupted" and not best.exists():
-            checkpoint.save(best, _as_checkpoint(state))
+            checkpoint.save(best, _as_checkpoint(state, run))
     return Result(best, recipe, state.history, stopped, overfitting(state.history))
 
 
-def _loop(state: RunState, training: NoisyImages, validation: NoisyImages, run: Run) -> str:
-    options = state.recipe.train
+def _loop(state: RunState, run: Run) -> str:
+    options, training = state.recipe.train, run.training
     steps_per_epoch = math.ceil(len(training) / options.batch_size)
     total = steps_per_epoch * options.epochs
     saved = time.monotonic()
@@ -142,16 +144,16 @@ def _loop(state: RunState, training: NoisyImages, validation: NoisyImages, run: 
                 state.save(run.out / "last.safetensors")
                 saved = time.monotonic()
         if state.done == (epoch + 1) * steps_per_epoch:
-            _close_epoch(state, validation, run)
+            _close_epoch(state, run)
         if interrupted:
             state.save(run.out / "last.safetensors")
             return "interrupted"
     return "finished"
 
 
-def _close_epoch(state: RunState, validation: NoisyImages, run: Run) -> None:
+def _close_epoch(state: RunState, run: Run) -> None:
     """Validate, note the epoch, keep the best weights, and save the state from which the next epoch starts."""
-    loss = _validate(state, validation)
+    loss = _validate(state, run.validation)
     out = run.out
     entry = {
         "epoch": len(state.history) + 1,
@@ -168,7 +170,7 @@ def _close_epoch(state: RunState, validation: NoisyImages, run: Run) -> None:
     state.waited += 1
     if loss < state.best:
         state.best, state.waited = loss, 0
-        checkpoint.save(out / "best.safetensors", _as_checkpoint(state))
+        checkpoint.save(out / "best.safetensors", _as_checkpoint(state, run))
     state.save(out / "last.safetensors")
     _write_text(out / "stats.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
 
@@ -209,13 +211,14 @@ def _where(state: RunState, steps_per_epoch: int, total: int) -> Progress:
     )
 
 
-def _as_checkpoint(state: RunState) -> checkpoint.Checkpoint:
+def _as_checkpoint(state: RunState, run: Run) -> checkpoint.Checkpoint:
     network: Any = state.averaged
     figures = {"epochs": len(state.history)}
     if state.history:
         figures |= {name: state.history[-1][name] for name in ("train_loss", "validation_loss")}
-    role = "denoiser" if network.task == "denoise" else "classifier"
-    return checkpoint.Checkpoint(state.recipe, {role: network}, figures)
+    if network.task == "denoise":
+        return checkpoint.Checkpoint(state.recipe, {"denoiser": network}, figures)
+    return checkpoint.Checkpoint(state.recipe, {"classifier": network}, figures, run.training.classes)
 
 
 def _check_fits(recipe: Recipe, model: Any, images: NoisyImages) -> None:

@@ -97,7 +97,7 @@ def denoise(
     level = None if sigma is None else sigma / 255
 
     def work(image: "ImageFile", name: str) -> "np.ndarray":
-        return denoiser(image.pixels, level, channel_axis=None if image.pixels.ndim == 2 else -1)
+        return denoiser(image.pixels, level, channel_axis=None if image.pixels.ndim == 2 else -1, name=str(image.path))
 
     _convert(tasks, work, "denoise", "denoised", out, overwrite)
 
