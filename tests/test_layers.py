@@ -24,7 +24,7 @@ LAYERS = (
     (("probe",), ("run_state",)),
     (("curves", "train", "combined"), ("engines", "denoiser", "readings", "outliers")),
     (("results", "measure", "samples", "rivals", "latents", "study", "evaluate"),),
-    (("figures", "workplan", "report", "entries", "reproduce"),),
+    (("figures", "workplan", "report", "entries", "assess", "reproduce"),),
     (("cli",), ("estimator",)),
 )
 TORCH_FREE = ("errors", "registry", "spec", "image", "tiling", "recipe", "cli", "data", "metrics", "classical")
