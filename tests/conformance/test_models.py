@@ -145,3 +145,11 @@ def test_every_channel_count_of_the_spec_is_taken(name):
     for channels in model.input_spec.channels:
         noisy = images(model)[:, :1].expand(-1, channels, -1, -1)
         assert model(noisy).shape == noisy.shape
+
+
+@every_model
+def test_an_exported_network_gives_the_same(name):
+    model = built(name).eval()
+    noisy = images(model, (32, 24))
+    exported = torch.export.export(model, (noisy,))
+    torch.testing.assert_close(exported.module()(noisy), model(noisy), rtol=1e-4, atol=1e-5)
