@@ -111,7 +111,7 @@ class Experiment:
     def classifier(self, seed: int, *, on_noise: bool = False) -> Run | None:
         """Return the run of the classifier, or of the ceiling; recipes with the same tables share it.
 
-        It is trained in fp32, so that every reproduction reads with the same eyes.
+        It is trained on one thread in fp32, so that every reproduction reads with the same eyes, to the bit.
         """
         if self.recipe.classifier is None or (on_noise and self.recipe.noise is None):
             return None
@@ -125,7 +125,7 @@ class Experiment:
             study=(),
             evaluate=Evaluate(),
         )
-        recipe = self._limited(replace(recipe, train=replace(recipe.train, precision="fp32")))
+        recipe = replace(recipe, train=replace(recipe.train, threads=1, precision="fp32"))
         tables = training_tables(recipe)
         del tables["train"]["seed"]
         folder = self.out / "classifiers" / f"{recipe.data.name}-{_digest(tables)}"
