@@ -28,7 +28,7 @@ class NoisyImages:
     """A set of clean images and what makes them noisy.
 
     Attributes:
-        clean: (N, C, H, W) uint8.
+        clean: (N, C, H, W) uint8, or float32 with black and white at 0 and 1.
         labels: (N,) class numbers, or None.
         noise: a noise model, or None for clean input.
         clip: whether the noisy images are cut to [0, 1].
@@ -54,7 +54,7 @@ class NoisyImages:
         drawn = generator(seed, "fixed noise", part)
         noisy, levels = [], []
         for chunk in self.clean.split(CHUNK):
-            image, level = corrupt(self.noise, chunk.float().div_(255), drawn, self.clip)
+            image, level = corrupt(self.noise, _unit(chunk), drawn, self.clip)
             noisy.append(image)
             levels.append(level)
         return replace(self, fixed=(torch.cat(noisy), torch.cat(levels)))
@@ -71,7 +71,7 @@ class NoisyImages:
     def batch(self, index: Tensor, drawn: torch.Generator) -> TrainingBatch:
         """Return the images at `index` (B,) as float32 in [0, 1], with fixed noise or noise drawn here."""
         # index_select copies whole images, and takes a tenth of the time that indexing takes.
-        clean = self.clean.index_select(0, index).float().div_(255)
+        clean = _unit(self.clean.index_select(0, index))
         labels = None if self.labels is None else self.labels.index_select(0, index)
         if self.noise is None:
             return TrainingBatch(clean, clean, None, labels)
@@ -118,3 +118,8 @@ def _subset(source: Any, index: np.ndarray, noise: Any, clip: bool) -> NoisyImag
     labels = None if source.labels is None else torch.from_numpy(source.labels[index])
     images = torch.from_numpy(source.images[index])
     return NoisyImages(images, labels, noise, clip, classes=source.classes or ())
+
+
+def _unit(images: Tensor) -> Tensor:
+    """Return images as float32 with black and white at 0 and 1."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
