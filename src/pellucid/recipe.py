@@ -14,6 +14,8 @@ from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
 
 FOLDER = Path(__file__).parent / "recipes"
+TRAINED_BY = ("data", "noise", "model", "objective", "loss", "train")
+SETTLED = ("threads", "precision")
 Options = dict[str, Any]
 
 
@@ -81,8 +83,10 @@ class Classifier(Component):
     """The classifier that reads clean, noisy and denoised images; trained on clean images with Adam.
 
     The same network, trained for `ceiling_epochs` on images with fresh noise, shows what accuracy the noise allows.
+    `validation` is the share of the training images that both leave out.
     """
 
+    validation: float = 0.02
     epochs: int = 3
     ceiling_epochs: int = 20
     batch_size: int = 512
@@ -163,7 +167,20 @@ class Recipe:
     def cuts(self) -> tuple[str, ...]:
         """Say what `[quick]` cuts, such as `train.epochs 100 -> 3`."""
         tables = self.to_dict()
-        return tuple(f"{key} {_at(tables, key)} -> {value}" for key, value in self.quick.items())
+        before = {key: _at(tables, key) for key in self.quick}
+        return tuple(
+            f"{key} {_briefly(before[key])} -> {_briefly(value)}"
+            for key, value in self.quick.items()
+            if before[key] != value
+        )
+
+    def training_tables(self) -> dict[str, Any]:
+        """Return the tables that the trained network depends on, without what the probe settles."""
+        tables = {name: dict(table) for name, table in self.to_dict().items() if name in TRAINED_BY}
+        tables["data"].pop("test_images")
+        for name in SETTLED:
+            tables["train"].pop(name)
+        return tables
 
     def to_toml(self) -> str:
         """Return the recipe as a TOML document that `load_recipe` reads back equal."""
@@ -186,6 +203,7 @@ class Recipe:
         return dataclasses.replace(
             self,
             name=f"{self.name}-classifier",
+            data=dataclasses.replace(self.data, validation=part.validation),
             model=Component(part.name, part.options),
             objective=Component("classification"),
             loss=None,
@@ -217,23 +235,32 @@ class Recipe:
             )
 
     def _check_values(self) -> None:
-        train, data = self.train, self.data
-        rules = (
-            ("train.epochs", train.epochs, train.epochs >= 1, "at least 1"),
-            ("train.batch_size", train.batch_size, train.batch_size >= 1, "at least 1"),
-            ("train.lr", train.lr, train.lr > 0, "above 0"),
-            ("train.ema", train.ema, 0 <= train.ema < 1, "in [0, 1)"),
-            ("train.patience", train.patience, train.patience >= 0, "at least 0"),
-            ("train.threads", train.threads, train.threads >= 0, "at least 0"),
-            ("train.gradient_clip", train.gradient_clip, train.gradient_clip >= 0, "at least 0"),
-            ("train.weight_decay", train.weight_decay, train.weight_decay >= 0, "at least 0"),
-            ("data.validation", data.validation, 0 < data.validation < 1, "between 0 and 1"),
-            ("data.train_images", data.train_images, data.train_images >= 0, "at least 0 (0 means all)"),
-            ("data.test_images", data.test_images, data.test_images >= 0, "at least 0 (0 means all)"),
-            ("evaluate.seeds", self.evaluate.seeds, len(self.evaluate.seeds) >= 1, "a list of one seed or more"),
-        )
-        for key, value, holds, wanted in rules:
-            if not holds:
+        train, data, classifier = self.train, self.data, self.classifier
+        at_least_0, share = ("at least 0", lambda value: value >= 0), ("between 0 and 1", lambda value: 0 < value < 1)
+        at_least_1, positive = ("at least 1", lambda value: value >= 1), ("above 0", lambda value: value > 0)
+        rules = [
+            ("train.epochs", train.epochs, at_least_1),
+            ("train.batch_size", train.batch_size, at_least_1),
+            ("train.lr", train.lr, positive),
+            ("train.ema", train.ema, ("in [0, 1)", lambda value: 0 <= value < 1)),
+            ("train.patience", train.patience, at_least_0),
+            ("train.threads", train.threads, at_least_0),
+            ("train.gradient_clip", train.gradient_clip, at_least_0),
+            ("train.weight_decay", train.weight_decay, at_least_0),
+            ("data.validation", data.validation, share),
+            ("data.train_images", data.train_images, at_least_0),
+            ("data.test_images", data.test_images, at_least_0),
+            ("evaluate.seeds", len(self.evaluate.seeds), ("one number or more", lambda value: value >= 1)),
+        ]
+        if classifier:
+            counts = ("epochs", "ceiling_epochs", "batch_size")
+            rules += [(f"classifier.{name}", getattr(classifier, name), at_least_1) for name in counts]
+            rules += [
+                ("classifier.lr", classifier.lr, positive),
+                ("classifier.validation", classifier.validation, share),
+            ]
+        for key, value, (wanted, holds) in rules:
+            if not holds(value):
                 raise UsageError(f'recipe "{self.name}": {key} is {value}, it must be {wanted}')
         parts = {"data": self.data, "model": self.model, "objective": self.objective}
         parts |= {"noise": self.noise, "loss": self.loss}
@@ -341,6 +368,12 @@ def _at(tables: Mapping[str, Any], key: str) -> Any:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def _briefly(value: Any) -> str:
+    """Return a value in a few words: of a list of tables, the number alone."""
+    tables = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    return str(len(value)) if tables else "none" if value == [] else str(value)
 
 
 def _toml(tables: Mapping[str, Any], prefix: str = "") -> str:

@@ -23,7 +23,7 @@ from pellucid.results import write_arrays, write_json
 from pellucid.rivals import has_rows, rival_rows, row_names
 from pellucid.study import study_row
 from pellucid.train import train
-from pellucid.workplan import FIGURES, PICTURES, ROW, Experiment, Run, is_kept, training_tables
+from pellucid.workplan import FIGURES, PICTURES, ROW, Experiment, Run, is_kept
 
 TITLE = "Denoising autoencoders: published and measured"
 Tell = Callable[[float], None]
@@ -141,7 +141,7 @@ def _jobs_of(experiment: Experiment) -> Iterator[Job]:
     for study in recipe.study:
         for value in study.values:
             run = experiment.variant(study, value)
-            if not is_kept(run.folder / ROW, training_tables(run.recipe)):
+            if not is_kept(run.folder / ROW, run.recipe.training_tables()):
                 yield replace(_training(run), call=_run_variant, arguments=(run, value))
 
 
@@ -201,7 +201,7 @@ def _run_variant(run: Run, value: Any, tell: Tell) -> None:
     _train(run, tell)
     row, ten = study_row(Denoiser.load(run.best), run.recipe, value)
     write_arrays(run.folder / PICTURES, {"denoised": ten})
-    write_json(run.folder / ROW, {"tables": training_tables(run.recipe), "row": row})
+    write_json(run.folder / ROW, {"tables": run.recipe.training_tables(), "row": row})
 
 
 def _classifier(run: Run) -> Any:

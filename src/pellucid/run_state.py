@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import Recipe
+from pellucid.recipe import SETTLED, TRAINED_BY, Recipe
 from pellucid.step import Step
 
 
@@ -112,15 +112,14 @@ def settled_recipe(path: Path, wanted: Recipe) -> Recipe:
     """
     _, described = read_tensors(path)
     found = Recipe.from_dict(described["recipe"])
-    chosen = {"train.threads": found.train.threads, "train.precision": found.train.precision}
-    expected = wanted.with_values(chosen).to_dict()
-    for table, value in found.to_dict().items():
-        if expected.get(table) != value:
+    expected, begun = wanted.training_tables(), found.training_tables()
+    for table in TRAINED_BY:
+        if expected.get(table) != begun.get(table):
             raise UsageError(
                 f"the run in {path.parent} was started with another [{table}]: resume with its own recipe, "
                 f"{path.parent / 'recipe.toml'}, or give another --out"
             )
-    return found
+    return wanted.with_values({f"train.{name}": getattr(found.train, name) for name in SETTLED})
 
 
 def _unflatten(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:

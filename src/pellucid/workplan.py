@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import UsageError
-from pellucid.recipe import Evaluate, Origin, Recipe, Study, load_recipe
+from pellucid.recipe import TRAINED_BY, Evaluate, Origin, Recipe, Study, load_recipe
 from pellucid.results import read_json, write_json
 from pellucid.rivals import key_of
 from pellucid.study import value_text, variant
@@ -15,17 +15,6 @@ from pellucid.study import value_text, variant
 FIGURES = "figures.json"
 PICTURES = "pictures.npz"
 ROW = "row.json"
-SETTLED = ("threads", "precision")
-TRAINED_BY = ("data", "noise", "model", "objective", "loss", "train")
-
-
-def training_tables(recipe: Recipe) -> dict[str, Any]:
-    """Return the tables that a trained network depends on, without what the probe settles."""
-    tables = {name: dict(table) for name, table in recipe.to_dict().items() if name in TRAINED_BY}
-    tables["data"].pop("test_images")
-    for name in SETTLED:
-        tables["train"].pop(name)
-    return tables
 
 
 @dataclass(frozen=True)
@@ -59,8 +48,8 @@ class Run:
             outcome = read_json(ended)
             found = outcome["tables"]
         elif begun.exists():
-            found = training_tables(load_recipe(begun))
-        wanted = training_tables(self.recipe)
+            found = load_recipe(begun).training_tables()
+        wanted = self.recipe.training_tables()
         if found is None or found == wanted:
             return outcome
         table = next(name for name in TRAINED_BY if found.get(name) != wanted.get(name))
@@ -71,7 +60,7 @@ class Run:
 
     def keep_outcome(self, stopped: str, overfitting: str | None) -> None:
         """Note that the training has ended."""
-        outcome = {"tables": training_tables(self.recipe), "stopped": stopped, "overfitting": overfitting}
+        outcome = {"tables": self.recipe.training_tables(), "stopped": stopped, "overfitting": overfitting}
         write_json(self.folder / "trained.json", outcome)
 
     def history(self) -> list[dict[str, Any]]:
@@ -126,7 +115,7 @@ class Experiment:
             evaluate=Evaluate(),
         )
         recipe = replace(recipe, train=replace(recipe.train, threads=1, precision="fp32"))
-        tables = training_tables(recipe)
+        tables = recipe.training_tables()
         del tables["train"]["seed"]
         folder = self.out / "classifiers" / f"{recipe.data.name}-{_digest(tables)}"
         return Run(f"{folder.name} ({recipe.name}), seed {seed}", recipe, folder / f"seed-{seed}")
@@ -146,7 +135,7 @@ class Experiment:
         """Return the tables that the figures of a seed depend on."""
         tables = self.recipe.to_dict()
         measured_by = {name: tables.get(name) for name in ("data", "classifier")}
-        return {**training_tables(self.denoiser(seed).recipe), **measured_by, "metrics": tables["evaluate"]["metrics"]}
+        return {**self.denoiser(seed).recipe.training_tables(), **measured_by, "metrics": tables["evaluate"]["metrics"]}
 
     def _limited(self, recipe: Recipe) -> Recipe:
         if not self.threads or recipe.train.threads:
