@@ -72,7 +72,7 @@ def assess(
     }
     return Entry(
         result=result,
-        title=recipe.origin.title or recipe.name,
+        title=recipe.name,
         summary=recipe.summary,
         origin=recipe.to_dict()["origin"],
         pictures=first.pictures,

@@ -73,7 +73,7 @@ def entry_of(experiment: Experiment) -> Entry:
     }
     return Entry(
         result=result,
-        title=recipe.origin.title or recipe.name,
+        title=recipe.name,
         summary=recipe.summary,
         origin=recipe.to_dict()["origin"],
         history={f"seed {seed}": history for seed, history in histories.items()},
