@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=[case.recipe for case in CASES])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long each turn trains, about (default: 1)")
+    parser.add_argument("--seconds", type=float, default=0.6, help="how long each turn trains, about (default: 0.6)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -156,7 +156,7 @@ def main() -> None:
             for case in CASES:
                 if case.recipe in arguments.recipes:
                     figures += measure(case, threads, peer, images, peaks[threads], arguments)
-    Console(width=140).print(table(figures, peaks, arguments.rounds))
+    Console(width=160).print(table(figures, peaks, arguments.rounds))
     if arguments.json:
         described = {"peak_gflops": peaks, "figures": [asdict(row) for row in figures]}
         arguments.json.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
@@ -275,15 +275,21 @@ def work(specification: dict[str, Any]) -> None:
 
 
 def product_speed(dtype: Any) -> float:
-    """Return the GFLOP/s of the fastest of some products of square matrices."""
+    """Return the GFLOP/s of the fastest of some products of matrices, and of a convolution, which is one too.
+
+    On some processors torch hands matrices and convolutions to different libraries, of different speed.
+    """
     import torch
 
+    shapes: list[tuple[Any, tuple[int, ...], tuple[int, ...], int]]
+    shapes = [(torch.mm, (side, side), (side, side), 2 * side**3) for side in (512, 1024, 2048)]
+    shapes.append((torch.conv2d, (16, 128, 30, 30), (128, 128, 3, 3), 2 * 16 * 28**2 * 9 * 128**2))
     best = 0.0
-    for side, _ in itertools.product((512, 1024, 2048), range(6)):
-        left, right = torch.rand(2, side, side).to(dtype).unbind()
+    for (multiply, left, right, operations), _ in itertools.product(shapes, range(8)):
+        factors = [torch.rand(shape).to(dtype) for shape in (left, right)]
         begun = time.perf_counter()
-        torch.mm(left, right)
-        best = max(best, 2 * side**3 / (time.perf_counter() - begun) / 1e9)
+        multiply(*factors)
+        best = max(best, operations / (time.perf_counter() - begun) / 1e9)
     return best
 
 
