@@ -16,8 +16,7 @@ SOURCE = Path(pellucid.__file__).parent
 # before it. A package counts as one module here.
 LAYERS = (
     (("errors",),),
-    (("image_formats", "image_tiff", "image", "code_files"), ("registry",), ("spec",), ("tiling",)),
-    (("optional",), ("memory",), ("jobs",), ("folders",)),
+    (("spec", "image"), ("registry",), ("tiling",), ("optional",), ("memory",), ("jobs",)),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
     (("checkpoint",), ("batches", "synthetic"), ("step",)),

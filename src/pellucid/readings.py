@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.denoiser import Denoiser
-from pellucid.folders import read_planes
+from pellucid.image.folders import read_planes
 
 
 def read_labels(

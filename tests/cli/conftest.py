@@ -124,7 +124,7 @@ def photo(tmp_path) -> Path:
     """A colour image with alpha, 16 bits deep."""
     path = tmp_path / "photo.png"
     values = np.random.default_rng(0).integers(0, 65536, (20, 30, 4), dtype=np.uint16)
-    from pellucid.image_formats import ImageFile
+    from pellucid.image.formats import ImageFile
 
     like = ImageFile(values[..., :3], values[..., 3], None, None, (300.0, 300.0), "PNG", path, 16)
     write_image(path, values[..., :3], like=like)

@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from pellucid import folders
 from pellucid.errors import PellucidError
-from pellucid.image import read_image, write_image
+from pellucid.image import folders, read_image, write_image
 
 
 def test_denoise_keeps_names_and_formats_and_leaves_originals(run, trained, digits, tmp_path):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from pellucid.folders import Existing
     from pellucid.image import ImageFile
+    from pellucid.image.folders import Existing
 
 SHOWN_FAILURES = 20
 Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Image files, or folders of them.")]
@@ -87,7 +87,7 @@ def denoise(
     Format, depth, alpha, colour profile and EXIF stay as they were. A network for gray images cleans colour images
     channel by channel. A file that fails is named and skipped, and the exit status is then 1.
     """
-    from pellucid.folders import plan
+    from pellucid.image.folders import plan
 
     tasks = plan(inputs, out, _existing(overwrite, skip_existing))
 
@@ -123,7 +123,7 @@ def add_noise(
     sigma, low and high are given as the field speaks of them, white being 255; all else is taken as it is. Format,
     8 or 16 bits, alpha, colour profile and EXIF stay as they were.
     """
-    from pellucid.folders import plan
+    from pellucid.image.folders import plan
 
     tasks = plan(inputs, out, _existing(overwrite, skip_existing))
 
@@ -145,7 +145,7 @@ def classify(
     json_path: JsonPath = None,
 ) -> None:
     """Say what is in images, read as they are and read after denoising, with the confidence of each reading."""
-    from pellucid.folders import find_images
+    from pellucid.image.folders import find_images
 
     found = find_images(inputs)
 
@@ -177,8 +177,8 @@ def encode(
 
     npz and csv hold the names and the codes, npy the codes alone. All images must be of one size.
     """
-    from pellucid.code_files import check_target, write_codes
-    from pellucid.folders import find_images, read_stack
+    from pellucid.image.code_files import check_target, write_codes
+    from pellucid.image.folders import find_images, read_stack
 
     check_target(out, overwrite)
     found = find_images(inputs)
@@ -202,8 +202,8 @@ def find_outliers(
     json_path: JsonPath = None,
 ) -> None:
     """Find the images of a folder that do not belong, by how badly the network reconstructs them."""
-    from pellucid.folders import read_stack
     from pellucid.image import list_images
+    from pellucid.image.folders import read_stack
 
     paths = list_images(folder, recursive=True)
 
@@ -249,7 +249,7 @@ def _counting(bar: Bar) -> "Callable[[int, int, str], None]":
 
 def _convert(tasks: Any, work: Any, title: str, done: str, out: Path, overwrite: bool) -> None:
     """Run the tasks under a progress bar, then say what was written and what failed."""
-    from pellucid.folders import convert
+    from pellucid.image.folders import convert
 
     screen = Screen()
     written = 0

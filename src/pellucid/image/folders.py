@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from pellucid.errors import PellucidError, UsageError
-from pellucid.image import ImageFile, data_range_of, list_images, read_image, to_nchw, write_image
-from pellucid.image_formats import SUFFIXES
+from pellucid.image.arrays import data_range_of, to_nchw
+from pellucid.image.files import list_images, read_image, write_image
+from pellucid.image.formats import SUFFIXES, ImageFile
 from pellucid.spec import InputSpec
 
 WRITABLE = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}

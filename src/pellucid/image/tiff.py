@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.image_formats import ORIENTATION, ImageFile, Metadata, check_budget, cmyk_to_rgb, finished
+from pellucid.image.formats import ORIENTATION, ImageFile, Metadata, check_budget, cmyk_to_rgb, finished
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 JPEG_COMPRESSIONS = (6, 7, 34892)
