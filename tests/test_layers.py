@@ -16,12 +16,11 @@ SOURCE = Path(pellucid.__file__).parent
 # before it. A package counts as one module here.
 LAYERS = (
     (("errors",),),
-    (("spec", "image"), ("registry",), ("tiling",), ("optional",), ("memory",), ("jobs",)),
+    (("spec", "image"), ("registry",), ("tiling",), ("optional",), ("jobs",)),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
-    (("checkpoint",), ("batches", "synthetic"), ("step",)),
-    (("probe",), ("run_state",)),
-    (("curves", "train", "combined"), ("engines", "denoiser", "readings", "outliers")),
+    (("checkpoint",), ("batches", "synthetic")),
+    (("train",), ("denoiser", "readings", "outliers")),
     (("results", "measure", "samples", "rivals", "latents", "study", "evaluate"),),
     (("figures", "workplan", "report", "entries", "assess", "reproduce"),),
     (("cli",), ("estimator",)),

@@ -12,12 +12,12 @@ import torch
 from pellucid import registry
 from pellucid.batches import NoisyImages, generator
 from pellucid.errors import PellucidError
-from pellucid.memory import freed_memory_kept
 from pellucid.models.dense import Dense
 from pellucid.objectives.supervised import Supervised
 from pellucid.optional import need
 from pellucid.recipe import Train
-from pellucid.step import Step, make_optimizer
+from pellucid.train.memory import freed_memory_kept
+from pellucid.train.step import Step, make_optimizer
 
 SCALINGS = ("feature", "global")
 _base = need("sklearn.base", "train", "DenoisingAutoencoder")

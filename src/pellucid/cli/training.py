@@ -9,8 +9,8 @@ from pellucid.cli.console import Screen, counted, duration
 from pellucid.cli.options import JsonPath, SetValues, examples, toml_values
 
 if TYPE_CHECKING:
-    from pellucid.combined import Trained
     from pellucid.train import Result
+    from pellucid.train.combined import Trained
 
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a .toml file.")]
 
@@ -57,7 +57,7 @@ def train_recipe(
     out = out or Path("runs") / chosen.name
     screen = Screen(json_path)
 
-    from pellucid.combined import train_all
+    from pellucid.train.combined import train_all
 
     with screen.bar(f"train {chosen.name}") as bar:
         trained = train_all(chosen, out, resume=resume, progress=_following(bar), tensorboard=tensorboard)

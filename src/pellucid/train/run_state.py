@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipe import SETTLED, TRAINED_BY, Recipe
-from pellucid.step import Step
+from pellucid.train.step import Step
 
 
 @dataclass

@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 
-from pellucid import checkpoint, probe
+from pellucid import checkpoint
 from pellucid.batches import NoisyImages, generator, training_sets
-from pellucid.curves import overfitting
 from pellucid.errors import PellucidError, UsageError
 from pellucid.image import atomic_write
 from pellucid.recipe import Recipe
-from pellucid.run_state import RunState, settled_recipe
+from pellucid.train import probe
+from pellucid.train.curves import overfitting
+from pellucid.train.run_state import RunState, settled_recipe
 
 SAVE_SECONDS = 60.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pellucid.checkpoint import combine
 from pellucid.recipe import Recipe
-from pellucid.train import Progress, Result, train
+from pellucid.train.loop import Progress, Result, train
 
 
 @dataclass(frozen=True)

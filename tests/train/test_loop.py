@@ -75,7 +75,7 @@ def test_a_run_learns_and_leaves_its_files(recipe, tmp_path):
 
 @pytest.mark.parametrize("step", [1, 4, 5, 7, 10, 14])
 def test_a_run_killed_and_resumed_equals_the_uninterrupted_one(recipe, tmp_path, step, monkeypatch):
-    monkeypatch.setattr("pellucid.train.SAVE_SECONDS", -1.0)
+    monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
     whole = train(recipe, tmp_path / "whole")
     with pytest.raises(Stop):
         train(recipe, tmp_path / "killed", progress=killed_at(step))
@@ -88,7 +88,7 @@ def test_a_run_killed_and_resumed_equals_the_uninterrupted_one(recipe, tmp_path,
 
 
 def test_fixed_noise_is_the_same_after_a_restart(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("pellucid.train.SAVE_SECONDS", -1.0)
+    monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
     fixed = recipe.with_values({"noise.fresh": False})
     train(fixed, tmp_path / "whole")
     with pytest.raises(Stop):

@@ -1,6 +1,6 @@
 """Overfitting is said in words, and only when it is there."""
 
-from pellucid.curves import overfitting
+from pellucid.train.curves import overfitting
 
 
 def history(*losses: tuple[float, float]) -> list[dict[str, float]]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from pellucid.batches import NoisyImages, generator
 from pellucid.recipe import Recipe
-from pellucid.step import Step
+from pellucid.train.step import Step
 
 STEPS = 5
 

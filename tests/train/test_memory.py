@@ -4,7 +4,7 @@ import resource
 import pytest
 import torch
 
-from pellucid.memory import freed_memory_kept
+from pellucid.train.memory import freed_memory_kept
 
 VALUES = 12 * 2**20  # 48 MB, above the 32 MB from which glibc gives a block back as soon as it is freed
 
