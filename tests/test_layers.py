@@ -21,7 +21,7 @@ LAYERS = (
     (("recipe",),),
     (("checkpoint",), ("batches", "synthetic")),
     (("train",), ("denoiser", "readings", "outliers")),
-    (("results", "measure", "samples", "rivals", "latents", "study", "evaluate"),),
+    (("evaluate",),),
     (("figures", "workplan", "report", "entries", "assess", "reproduce"),),
     (("cli",), ("estimator",)),
 )

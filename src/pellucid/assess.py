@@ -6,10 +6,10 @@ from typing import Any
 
 from pellucid.denoiser import Denoiser
 from pellucid.entries import measured
-from pellucid.evaluate import class_names, evaluate, with_rivals
+from pellucid.evaluate.evaluation import class_names, evaluate, with_rivals
+from pellucid.evaluate.rivals import rival_rows
 from pellucid.recipe import Recipe
 from pellucid.report import Entry
-from pellucid.rivals import rival_rows
 
 
 def assess(

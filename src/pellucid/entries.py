@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.evaluate import Evaluation, class_names, with_rivals
+from pellucid.evaluate.evaluation import Evaluation, class_names, with_rivals
+from pellucid.evaluate.results import read_arrays, read_json, write_arrays, write_json
+from pellucid.evaluate.rivals import read_rows, row_names
+from pellucid.evaluate.study import value_text
 from pellucid.report import Entry
-from pellucid.results import read_arrays, read_json, write_arrays, write_json
-from pellucid.rivals import read_rows, row_names
-from pellucid.study import value_text
 from pellucid.workplan import FIGURES, PICTURES, ROW, Experiment
 
 ALWAYS = (

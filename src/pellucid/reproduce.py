@@ -16,12 +16,12 @@ from pellucid.denoiser import Denoiser
 from pellucid.entries import entry_of, keep_evaluation
 from pellucid.errors import PellucidError, UsageError
 from pellucid.evaluate import evaluate
+from pellucid.evaluate.results import write_arrays, write_json
+from pellucid.evaluate.rivals import has_rows, rival_rows, row_names
+from pellucid.evaluate.study import study_row
 from pellucid.jobs import Job, JobsProgress, run_jobs
 from pellucid.recipe import Recipe, load_recipe
 from pellucid.report import write_report
-from pellucid.results import write_arrays, write_json
-from pellucid.rivals import has_rows, rival_rows, row_names
-from pellucid.study import study_row
 from pellucid.train import train
 from pellucid.workplan import FIGURES, PICTURES, ROW, Experiment, Run, is_kept
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import UsageError
+from pellucid.evaluate.results import read_json, write_json
+from pellucid.evaluate.rivals import key_of
+from pellucid.evaluate.study import value_text, variant
 from pellucid.recipe import TRAINED_BY, Evaluate, Origin, Recipe, Study, load_recipe
-from pellucid.results import read_json, write_json
-from pellucid.rivals import key_of
-from pellucid.study import value_text, variant
 
 FIGURES = "figures.json"
 PICTURES = "pictures.npz"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pellucid.evaluate.study import value_text
 from pellucid.report.entry import Entry, best_rival
 from pellucid.report.words import ABSENT, difference_text, figure_name, figure_text, options_text, spread_text
-from pellucid.study import value_text
 
 SUMMARY = ("accuracy_clean", "accuracy_noisy", "accuracy_denoised", "accuracy_ceiling", "train_loss", "psnr")
 MEASURED, PUBLISHED, LEARNED, LINEAR = "measured", "published", "learned", "linear"

@@ -7,10 +7,10 @@ import numpy as np
 
 from pellucid.batches import NoisyImages
 from pellucid.denoiser import Denoiser
-from pellucid.measure import image_means
+from pellucid.evaluate.measure import image_means
+from pellucid.evaluate.samples import as_arrays, noisy_training_images
 from pellucid.optional import need
 from pellucid.recipe import Recipe
-from pellucid.samples import as_arrays, noisy_training_images
 
 TRAINING_CODES = 10_000
 BITS = 8

@@ -14,10 +14,10 @@ from pellucid import registry
 from pellucid.batches import test_set
 from pellucid.classical.tuning import tune
 from pellucid.errors import PellucidError
-from pellucid.measure import image_means, label_means, predicted, timed
+from pellucid.evaluate.measure import image_means, label_means, predicted, timed
+from pellucid.evaluate.results import read_arrays, read_json, write_arrays, write_json
+from pellucid.evaluate.samples import as_arrays, noisy_training_images, shown_images
 from pellucid.recipe import Recipe
-from pellucid.results import read_arrays, read_json, write_arrays, write_json
-from pellucid.samples import as_arrays, noisy_training_images, shown_images
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from pellucid.checkpoint import Checkpoint
 from pellucid.denoiser import Denoiser
 from pellucid.errors import PellucidError, UsageError
 from pellucid.evaluate import evaluate
-from pellucid.latents import quantised
-from pellucid.measure import image_means, label_means
+from pellucid.evaluate.latents import quantised
+from pellucid.evaluate.measure import image_means, label_means
+from pellucid.evaluate.rivals import key_of, rival_rows, row_names
+from pellucid.evaluate.samples import as_arrays, noisy_training_images, shown_images
 from pellucid.recipe import Recipe
-from pellucid.rivals import key_of, rival_rows, row_names
-from pellucid.samples import as_arrays, noisy_training_images, shown_images
 
 TINY = {
     "name": "tiny",

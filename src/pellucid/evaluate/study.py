@@ -8,10 +8,10 @@ import numpy as np
 
 from pellucid.batches import test_set
 from pellucid.denoiser import Denoiser
-from pellucid.latents import compression
-from pellucid.measure import image_means
+from pellucid.evaluate.latents import compression
+from pellucid.evaluate.measure import image_means
+from pellucid.evaluate.samples import as_arrays, shown_images
 from pellucid.recipe import Recipe, Study
-from pellucid.samples import as_arrays, shown_images
 
 METRICS = ("psnr", "checkerboard", "sharpness")
 

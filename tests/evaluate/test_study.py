@@ -7,8 +7,8 @@ import torch
 
 from pellucid.checkpoint import Checkpoint
 from pellucid.denoiser import Denoiser
+from pellucid.evaluate.study import study_row, value_text, variant
 from pellucid.recipe import Recipe
-from pellucid.study import study_row, value_text, variant
 
 TABLES: dict[str, Any] = {
     "name": "tiny",

@@ -11,11 +11,11 @@ from torch import nn
 from pellucid import registry
 from pellucid.batches import test_set
 from pellucid.denoiser import Denoiser
-from pellucid.latents import compression, latent_accuracy
-from pellucid.measure import image_means, label_means, predicted, timed
+from pellucid.evaluate.latents import compression, latent_accuracy
+from pellucid.evaluate.measure import image_means, label_means, predicted, timed
+from pellucid.evaluate.rivals import RivalRow, rival_rows
+from pellucid.evaluate.samples import as_arrays, shown_images
 from pellucid.recipe import Recipe
-from pellucid.rivals import RivalRow, rival_rows
-from pellucid.samples import as_arrays, shown_images
 
 NEEDED = ("psnr", "ssim")
 EMPTY = np.empty((0, 1, 1, 1), np.float32)
@@ -31,7 +31,7 @@ class Evaluation:
             noisy and denoised; `accuracy_ceiling` of the classifier that learned on the noise, on the noisy images;
             `latent_accuracy` in percent. What does not apply is None.
         rivals: of each rival `psnr`, `ssim`, `accuracy_denoised`, `ms` and `chosen`.
-        compression: the code as a compressed image, of a network without skips: see `pellucid.latents.compression`.
+        compression: the code as a compressed image, of a network without skips: see `latents.compression`.
         pictures: ten test images a row, (10, C, H, W) in [0, 1]: original, noisy, denoised, then the rivals by name.
         captions: for each row of pictures ten short texts: the true class, then what the classifier sees.
         codes: the codes of the ten noisy images, (10, …), of a network without skips.
