@@ -16,13 +16,13 @@ SOURCE = Path(pellucid.__file__).parent
 # before it. A package counts as one module here.
 LAYERS = (
     (("errors",),),
-    (("spec", "image"), ("registry",), ("tiling",), ("optional",), ("jobs",)),
+    (("spec", "image"), ("registry",), ("tiling",), ("optional",)),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
     (("checkpoint",), ("batches", "synthetic")),
     (("train",), ("denoiser", "readings", "outliers")),
     (("evaluate",),),
-    (("figures", "workplan", "report", "entries", "assess", "reproduce"),),
+    (("report", "reproduce"),),
     (("cli",), ("estimator",)),
 )
 TORCH_FREE = ("errors", "registry", "spec", "image", "tiling", "recipe", "cli", "data", "metrics", "classical")

@@ -68,8 +68,8 @@ def evaluate(
     wanted = seed_list(seeds)
     screen = Screen(json_path)
 
-    from pellucid.assess import assess
     from pellucid.report.tables import comparison_table, rivals_table
+    from pellucid.reproduce.assess import assess
 
     with screen.bar("evaluate") as bar:
         entry = assess(

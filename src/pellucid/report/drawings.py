@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid import figures
 from pellucid.evaluate.study import value_text
+from pellucid.report import figures
 from pellucid.report.entry import Entry
 from pellucid.report.tables import plotted_keys
 from pellucid.report.words import figure_name, figure_text

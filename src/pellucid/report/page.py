@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from pellucid.figures import GAP
 from pellucid.report.drawings import Drawing, Drawings, StudyDrawings
 from pellucid.report.entry import Entry
+from pellucid.report.figures import GAP
 from pellucid.report.tables import (
     MEASURED,
     PUBLISHED,

@@ -9,7 +9,7 @@ from pellucid.evaluate.results import read_arrays, read_json, write_arrays, writ
 from pellucid.evaluate.rivals import read_rows, row_names
 from pellucid.evaluate.study import value_text
 from pellucid.report import Entry
-from pellucid.workplan import FIGURES, PICTURES, ROW, Experiment
+from pellucid.reproduce.workplan import FIGURES, PICTURES, ROW, Experiment
 
 ALWAYS = (
     "psnr",

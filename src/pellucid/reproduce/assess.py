@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.denoiser import Denoiser
-from pellucid.entries import measured
 from pellucid.evaluate.evaluation import class_names, evaluate, with_rivals
 from pellucid.evaluate.rivals import rival_rows
 from pellucid.recipe import Recipe
 from pellucid.report import Entry
+from pellucid.reproduce.entries import measured
 
 
 def assess(

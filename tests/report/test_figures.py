@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid import figures
+from pellucid.report import figures
 
 
 def opened(content: bytes) -> Image.Image:

@@ -8,10 +8,10 @@ import pytest
 
 from pellucid.checkpoint import load
 from pellucid.errors import PellucidError, UsageError
-from pellucid.jobs import JobsProgress
 from pellucid.recipe import Recipe
 from pellucid.reproduce import reproduce
-from pellucid.workplan import Experiment
+from pellucid.reproduce.jobs import JobsProgress
+from pellucid.reproduce.workplan import Experiment
 
 TABLES: dict[str, Any] = {
     "name": "tiny",

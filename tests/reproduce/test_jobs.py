@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.jobs import Job, JobsProgress, run_jobs
+from pellucid.reproduce.jobs import Job, JobsProgress, run_jobs
 
-SOURCE = Path(__file__).parents[1] / "src"
+SOURCE = Path(__file__).parents[2] / "src"
 
 
 def note(folder, name, tell):
@@ -94,7 +94,7 @@ def test_ctrl_c_says_how_far_it_came(tmp_path):
 SCRIPT = """
 import signal, sys, time
 from pathlib import Path
-from pellucid.jobs import Job, run_jobs
+from pellucid.reproduce.jobs import Job, run_jobs
 
 def wait_and_save(folder, name, tell):
     (folder / f"{name}.begun").touch()

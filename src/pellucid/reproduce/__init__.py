@@ -1,0 +1,5 @@
+"""Reproduction: recipes trained, measured and reported side by side, or one checkpoint measured as an entry."""
+
+from pellucid.reproduce.reproduction import reproduce
+
+__all__ = ["reproduce"]
