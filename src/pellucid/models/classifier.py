@@ -19,6 +19,7 @@ class Classifier(nn.Module):
     """
 
     task: ClassVar[str] = "classify"
+    has_skips: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from pellucid.image import atomic_write
 from pellucid.recipe import Recipe
 from pellucid.train import probe
 from pellucid.train.curves import overfitting
+from pellucid.train.memory import freed_memory_kept
 from pellucid.train.run_state import RunState, settled_recipe
 
 SAVE_SECONDS = 60.0
@@ -98,8 +99,11 @@ def train(
     _check_fits(recipe, model, training)
     resumed = last.exists()
     _make_folder(out)
-    recipe = settled_recipe(last, recipe) if resumed else probe.settle(recipe, model, training)
-    with _threads(recipe.train.threads), _interruption() as interrupted, _record(out, tensorboard) as record:
+    with _own_threads(), freed_memory_kept(), _interruption() as interrupted, _record(out, tensorboard) as record:
+        recipe = settled_recipe(last, recipe) if resumed else probe.settle(recipe, model, training)
+        torch.set_num_threads(recipe.train.threads)
+        if recipe.train.precision == "bf16" and not model.has_skips:
+            training = training.in_bf16()
         state = RunState.start(recipe, model)
         if resumed:
             state.restore(last)
@@ -273,9 +277,9 @@ def _record(out: Path, tensorboard: bool) -> Iterator[Callable[[dict[str, Any]],
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _own_threads() -> Iterator[None]:
+    """Give the caller its number of threads back at the end."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
     try:
         yield
     finally:
