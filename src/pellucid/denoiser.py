@@ -92,8 +92,9 @@ class Denoiser:
         """Denoise images (N, C, H, W), float32 with white at 1, of one size; the output is not clipped."""
         if self.input_spec.fixed_size or max(images.shape[-2:]) <= TILE:
             return self._denoise(images, sigma)
-        tiles = plan(*images.shape[-2:], TILE, OVERLAP, GRID)
-        return stitch(tiles, (self._denoise(tile.crop(images), sigma) for tile in tiles), *images.shape[-2:])
+        height, width = images.shape[-2:]
+        tiles = plan(height, width, TILE, OVERLAP, GRID)
+        return stitch(tiles, (self._denoise(tile.crop(images), sigma) for tile in tiles), height, width)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return the codes of images (N, C, H, W): (N, latent_dim), or (N, channels, h, w) of a convolutional network.
