@@ -236,3 +236,10 @@ def test_a_single_failure_is_raised(digits, tmp_path):
     tasks = folders.plan([digits / "0.png"], tmp_path / "out.png")
     with pytest.raises(PellucidError, match="is empty"):
         folders.convert(tasks, lambda image, name: image.pixels)
+
+
+def test_twelve_bits_in_a_sixteen_bit_file_are_said(run, tmp_path):
+    write_image(tmp_path / "twelve.png", np.full((9, 9), 2000, np.uint16))
+    outcome = run("add-noise", tmp_path / "twelve.png", "-o", tmp_path / "noisy.png", "--noise", "gaussian(sigma=5)")
+    assert outcome.status == 0
+    assert "twelve.png: 12 bits in 16: white is taken to be 4095" in outcome.stderr

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pellucid.image import data_range_of, from_nchw, to_nchw
+from pellucid.image import data_range_of, from_nchw, range_remark, to_nchw
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,13 @@ from pellucid.image import data_range_of, from_nchw, to_nchw
 )
 def test_the_data_range(pixels, expected):
     assert data_range_of(pixels) == expected
+
+
+def test_a_guessed_white_is_said():
+    assert range_remark(np.array([[9, 4095]], np.uint16)) == "12 bits in 16: white is taken to be 4095"
+    assert range_remark(np.array([[80.0, 120, 200]])) == "values far above 1: white is taken to be 255"
+    for certain in (np.array([[9, 40_000]], np.uint16), np.array([[255]], np.uint8), np.array([[0.5]])):
+        assert range_remark(certain) is None
 
 
 dtypes = st.sampled_from(["uint8", "uint16", "int16", "float32", "bool"])

@@ -249,10 +249,17 @@ def _counting(bar: Bar) -> "Callable[[int, int, str], None]":
 
 def _convert(tasks: Any, work: Any, title: str, done: str, out: Path, overwrite: bool) -> None:
     """Run the tasks under a progress bar, then say what was written and what failed."""
+    from pellucid.image import range_remark
     from pellucid.image.folders import convert
 
     screen = Screen()
     written = 0
+    unusual = {}
+
+    def noting(image: "ImageFile", name: str) -> "np.ndarray":
+        if remark := range_remark(image.pixels):
+            unusual[name] = remark
+        return work(image, name)
 
     def follow(position: int, total: int, name: str) -> None:
         nonlocal written
@@ -261,11 +268,13 @@ def _convert(tasks: Any, work: Any, title: str, done: str, out: Path, overwrite:
 
     try:
         with screen.bar(title) as bar:
-            failures = convert(tasks, work, overwrite=overwrite, progress=follow)
+            failures = convert(tasks, noting, overwrite=overwrite, progress=follow)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"{counted(written, 'image')} of {len(tasks)} done in {out}; to do the rest, add --skip-existing"
         ) from interrupt
+    for name, remark in list(unusual.items())[:SHOWN_FAILURES]:
+        screen.note(f"{name}: {remark}")
     for failure in failures[:SHOWN_FAILURES]:
         screen.warn(f"skipped: {failure.reason}")
     if len(failures) > SHOWN_FAILURES:

@@ -27,6 +27,16 @@ def data_range_of(pixels: np.ndarray) -> float:
     return next((known for known in (255.0, float(TWELVE_BITS), 65_535.0) if top <= known), top)
 
 
+def range_remark(pixels: np.ndarray) -> str | None:
+    """Say in words which value was taken for white where `data_range_of` had to guess, or return None."""
+    white = data_range_of(pixels)
+    if pixels.dtype == np.uint16 and white == TWELVE_BITS:
+        return f"12 bits in 16: white is taken to be {TWELVE_BITS}"
+    if pixels.dtype.kind == "f" and white != 1:
+        return f"values far above 1: white is taken to be {white:g}"
+    return None
+
+
 def to_nchw(pixels: np.ndarray, data_range: float, channel_axis: int | None = -1) -> np.ndarray:
     """Return float32 (N, C, H, W), the data range mapped to [0, 1]; nothing is clipped.
 
