@@ -371,9 +371,9 @@ def _at(tables: Mapping[str, Any], key: str) -> Any:
 
 
 def _briefly(value: Any) -> str:
-    """Return a value in a few words: of a list of tables, the number alone."""
-    tables = isinstance(value, list) and any(isinstance(item, dict) for item in value)
-    return str(len(value)) if tables else "none" if value == [] else str(value)
+    """Return a value in a few words: of a list of names or tables, their number."""
+    listed = isinstance(value, list) and all(isinstance(item, str | dict) for item in value)
+    return f"{len(value) or 'none'}" if listed else str(value)
 
 
 def _toml(tables: Mapping[str, Any], prefix: str = "") -> str:
