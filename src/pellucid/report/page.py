@@ -62,9 +62,16 @@ def page(entries: Sequence[Entry], drawings: Sequence[Drawings], folders: Sequen
 """
 
 
+def _gain(entry: Entry) -> float:
+    """Return the PSNR that denoising adds, 0 where it was not measured."""
+    measured = entry.result["measured"]
+    return (measured.get("psnr") or 0.0) - (measured.get("noisy_psnr") or measured.get("psnr") or 0.0)
+
+
 def _opening(entries: Sequence[Entry], drawings: Sequence[Drawings]) -> str:
-    """Show, before any figure, what it is about: one recipe's noisy images over the same denoised."""
-    for entry, drawn in zip(entries, drawings, strict=True):
+    """Show, before any figure, what it is about: noisy images over the same denoised, of the recipe that gains most."""
+    pairs = sorted(zip(entries, drawings, strict=True), key=lambda pair: _gain(pair[0]), reverse=True)
+    for entry, drawn in pairs:
         if {"noisy", "denoised"} <= set(drawn.strips):
             noisy, denoised = (_image(drawn.strips[name]) for name in ("noisy", "denoised"))
             words = f"<figcaption>Noisy, and denoised by {_text(entry.name)}.</figcaption>"
