@@ -1,9 +1,4 @@
-import errno
 import io
-import os
-import resource
-import signal
-import stat
 import struct
 import subprocess
 import sys
@@ -19,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from pellucid import image
 from pellucid.errors import PellucidError
-from pellucid.image import atomic_write, data_range_of, list_images, read_image, write_image
+from pellucid.image import data_range_of, read_image, write_image
 
 RNG = np.random.default_rng(0)
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -38,14 +33,6 @@ def exif_block(orientation=6):
     block.get_ifd(0x8769)[33434] = 0.02
     block.get_ifd(0x8825)[1] = "N"
     return block.tobytes()
-
-
-def refusal(function, *arguments, **options):
-    with pytest.raises(PellucidError) as caught:
-        function(*arguments, **options)
-    message = str(caught.value)
-    assert "\n" not in message and len(message) < 600
-    return message
 
 
 def chunk(kind, data):
@@ -108,7 +95,7 @@ def test_alpha_is_split_off_and_comes_back_to_the_bit(tmp_path, suffix, channels
         np.testing.assert_array_equal(found.pixels, source.pixels)
 
 
-def test_alpha_follows_the_dtype_that_is_written(tmp_path):
+def test_alpha_follows_the_dtype_that_is_written(refusal, tmp_path):
     write_image(tmp_path / "a.png", random((4, 4, 3)), like=None)
     source = read_image(tmp_path / "a.png")
     source = image.ImageFile(**{**vars(source), "alpha": np.full((4, 4), 255, np.uint8)})
@@ -295,7 +282,7 @@ def test_the_content_tells_the_format_not_the_name(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm", "pgm"])
 @pytest.mark.parametrize("keep", [0.0, 0.02, 0.3, 0.7, 0.97])
-def test_a_file_cut_short_is_named_with_the_remedy(tmp_path, suffix, keep):
+def test_a_file_cut_short_is_named_with_the_remedy(refusal, tmp_path, suffix, keep):
     path = tmp_path / f"a.{suffix}"
     write_image(path, random((40, 40) if suffix == "pgm" else (40, 40, 3)))
     data = path.read_bytes()
@@ -306,7 +293,7 @@ def test_a_file_cut_short_is_named_with_the_remedy(tmp_path, suffix, keep):
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("where", [0.2, 0.5, 0.9])
-def test_a_tiff_cut_short_is_named(tmp_path, compression, where):
+def test_a_tiff_cut_short_is_named(refusal, tmp_path, compression, where):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, random((64, 64), "uint16"), compression=compression)
     data = path.read_bytes()
@@ -331,7 +318,7 @@ def test_damaged_files_are_read_or_refused_but_never_crash(tmp_path_factory, suf
         assert "\n" not in str(error)
 
 
-def test_what_is_no_image_or_not_supported_is_told_apart(tmp_path):
+def test_what_is_no_image_or_not_supported_is_told_apart(refusal, tmp_path):
     (tmp_path / "a.png").write_text("hello")
     assert "is not an image" in refusal(read_image, tmp_path / "a.png")
     Image.fromarray(random((8, 8))).save(tmp_path / "b.gif")
@@ -345,7 +332,7 @@ def test_what_is_no_image_or_not_supported_is_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm"])
-def test_too_many_pixels_are_refused_from_the_header(tmp_path, suffix, monkeypatch):
+def test_too_many_pixels_are_refused_from_the_header(refusal, tmp_path, suffix, monkeypatch):
     path = tmp_path / f"a.{suffix}"
     write_image(path, random((30, 50, 3)))
     monkeypatch.setattr(imagecodecs, "png_decode", None)
@@ -355,7 +342,7 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path, suffix, monkeypat
     assert "50x30 = 0.0015 megapixels" in message and "max_pixels" in message
 
 
-def test_a_header_that_lies_costs_nothing(tmp_path):
+def test_a_header_that_lies_costs_nothing(refusal, tmp_path):
     header = struct.pack(">IIBBBBB", 2_000_000, 2_000_000, 8, 2, 0, 0, 0)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
     assert "4e+06 megapixels" in refusal(read_image, tmp_path / "a.png")
@@ -371,7 +358,7 @@ def test_pillows_own_limit_does_not_stand_in_the_way(tmp_path, monkeypatch):
     assert read_image(tmp_path / "a.jpg").pixels.shape == (40, 40)
 
 
-def test_several_pages_or_frames_are_refused(tmp_path):
+def test_several_pages_or_frames_are_refused(refusal, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", random((3, 8, 8)), photometric="minisblack")
     assert "3 pages" in refusal(read_image, tmp_path / "a.tif")
     frames = [Image.fromarray(random((8, 8, 3))) for _ in range(2)]
@@ -395,7 +382,7 @@ def test_reduced_copies_in_a_tiff_are_passed_over(tmp_path):
         (np.zeros((4, 4, 3), np.uint8), {"photometric": "cielab"}, "CIELAB"),
     ],
 )
-def test_tiffs_that_are_not_supported_say_how_to_save_them(tmp_path, pixels, options, word):
+def test_tiffs_that_are_not_supported_say_how_to_save_them(refusal, tmp_path, pixels, options, word):
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
     message = refusal(read_image, tmp_path / "a.tif")
     assert word in message and ": save it as" in message
@@ -415,134 +402,18 @@ def test_tiffs_that_are_not_supported_say_how_to_save_them(tmp_path, pixels, opt
         ("missing/a.png", random((4, 4)), "create it"),
     ],
 )
-def test_what_a_format_cannot_hold_is_refused_with_the_remedy(tmp_path, name, pixels, word):
+def test_what_a_format_cannot_hold_is_refused_with_the_remedy(refusal, tmp_path, name, pixels, word):
     message = refusal(write_image, tmp_path / name, pixels)
     assert str(tmp_path / name) in message and word in message
     assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "bmp", "ppm"])
-def test_alpha_is_never_dropped_silently(tmp_path, suffix):
+def test_alpha_is_never_dropped_silently(refusal, tmp_path, suffix):
     Image.fromarray(random((8, 8, 4))).save(tmp_path / "a.png")
     source = read_image(tmp_path / "a.png")
     message = refusal(write_image, tmp_path / f"b.{suffix}", source.pixels, like=source)
     assert "alpha" in message and "write PNG, TIFF or WebP" in message
-
-
-def test_an_existing_file_is_replaced_on_request_alone(tmp_path):
-    path = tmp_path / "a.png"
-    write_image(path, random((8, 8)))
-    before = path.read_bytes()
-    assert "overwrite" in refusal(write_image, path, random((8, 8)))
-    assert path.read_bytes() == before
-    write_image(path, random((9, 9)), overwrite=True)
-    assert read_image(path).pixels.shape == (9, 9)
-
-
-# Atomic writes
-
-
-def test_the_file_appears_whole_with_the_usual_permissions(tmp_path):
-    path = tmp_path / "a.json"
-    with atomic_write(path) as temporary:
-        temporary.write_text("{}")
-        assert not path.exists() and temporary.parent == tmp_path and temporary.suffix == ".json"
-    assert path.read_text() == "{}"
-    assert list(tmp_path.iterdir()) == [path]
-    (tmp_path / "usual").touch()
-    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), PellucidError("no")])
-def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
-    path = tmp_path / "a.json"
-    path.write_text("old")
-    with pytest.raises(type(error)), atomic_write(path) as temporary:
-        temporary.write_text("half")
-        raise error
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("Io: No space left on device (os error 28)")],
-)
-def test_a_full_disk_is_one_line_with_the_remedy(tmp_path, error):
-    def write():
-        with atomic_write(tmp_path / "a.bin"):
-            raise error
-
-    message = refusal(write)
-    assert str(tmp_path / "a.bin") in message and "disk is full" in message
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_disk_that_is_full_only_at_the_sync_leaves_the_old_file(tmp_path, monkeypatch):
-    write_image(tmp_path / "a.png", random((8, 8)))
-    before = (tmp_path / "a.png").read_bytes()
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    assert "disk is full" in refusal(write_image, tmp_path / "a.png", random((9, 9)), overwrite=True)
-    assert (tmp_path / "a.png").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_write_stopped_by_the_system_leaves_nothing(tmp_path):
-    def limited():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-
-    code = (
-        "import numpy as np, sys; from pellucid.image import write_image\n"
-        "from pellucid.errors import PellucidError\n"
-        "try: write_image(sys.argv[1], np.random.default_rng(0).integers(0, 255, (90, 90), dtype=np.uint8))\n"
-        "except PellucidError as error: print(error)"
-    )
-    for name in ("a.png", "a.tif"):
-        command = [sys.executable, "-B", "-c", code, str(tmp_path / name)]
-        done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=True)
-        assert done.stdout.startswith(f"cannot write {tmp_path / name}: File too large"), done
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_place_that_cannot_be_written_is_told_before_any_work(tmp_path):
-    (tmp_path / "file").touch()
-    for path, word in [
-        (tmp_path / "missing" / "a.bin", "create it"),
-        (tmp_path / "file" / "a.bin", "choose another folder"),
-        (tmp_path, "it is a folder"),
-    ]:
-
-        def write(path=path):
-            with atomic_write(path):
-                pytest.fail("the block was entered")
-
-        assert word in refusal(write)
-
-
-def test_an_error_about_another_file_is_not_taken_for_ones_own(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "a.bin"):
-        (tmp_path / "elsewhere.bin").read_bytes()
-
-
-# Folders
-
-
-def test_images_are_listed_in_order_by_their_suffixes(tmp_path):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / ".hidden").mkdir()
-    for name in ("b.PNG", "a.jpeg", "c.txt", ".d.png", "sub/e.tif", ".hidden/f.png"):
-        (tmp_path / name).touch()
-    assert [path.name for path in list_images(tmp_path)] == ["a.jpeg", "b.PNG"]
-    assert [path.name for path in list_images(tmp_path, recursive=True)] == ["a.jpeg", "b.PNG", "e.tif"]
-
-
-def test_a_folder_without_images_is_named(tmp_path):
-    assert str(tmp_path) in refusal(list_images, tmp_path)
-    assert "is not a folder" in refusal(list_images, tmp_path / "missing")
 
 
 def test_the_heavy_libraries_load_on_use():

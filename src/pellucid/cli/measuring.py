@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "demo",
         short_help="Clean and read handwritten digits, in under three minutes.",
-        epilog=examples("pellucid demo", "pellucid demo --out /tmp/demo"),
+        epilog=examples("pellucid demo", "pellucid demo --out first-look"),
     )(demo)
 
 
