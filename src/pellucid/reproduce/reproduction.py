@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from pellucid.reproduce.entries import entry_of, keep_evaluation
 from pellucid.reproduce.jobs import Job, JobsProgress, run_jobs
 from pellucid.reproduce.workplan import FIGURES, PICTURES, ROW, Experiment, Run, is_kept
 from pellucid.train import train
+from pellucid.train.probe import cores
 
 TITLE = "Denoising autoencoders: published and measured"
 Tell = Callable[[float], None]
@@ -74,8 +74,7 @@ def reproduce(
     if len({experiment.recipe.name for experiment in experiments}) < len(experiments):
         raise UsageError("two of the recipes have the same name: give each its own")
     experiments, failures = _with_data(experiments)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = max(1, min(workers or cores, len(_pending(experiments))))
+    count = max(1, min(workers or cores(), len(_pending(experiments))))
     if count > 1:
         experiments = [replace(experiment, threads=1) for experiment in experiments]
     out.mkdir(parents=True, exist_ok=True)

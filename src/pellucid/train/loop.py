@@ -229,7 +229,7 @@ def _as_checkpoint(state: RunState, run: Run) -> checkpoint.Checkpoint:
 def _check_fits(recipe: Recipe, model: Any, images: NoisyImages) -> None:
     _, channels, height, width = images.clean.shape
     model.input_spec.check((channels, height, width), f'an image of data "{recipe.data.name}"')
-    if model.task == "classify" and images.labels is None:
+    if recipe.build("objective").needs_labels and images.labels is None:
         raise UsageError(f'data "{recipe.data.name}" has no labels: a classifier needs them')
 
 

@@ -18,15 +18,20 @@ from pellucid.train.step import Step
 STEPS = 5
 
 
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def settle(recipe: Recipe, model: nn.Module, images: NoisyImages) -> Recipe:
     """Return the recipe with `threads` and `precision` settled: those it names are kept, the others are timed."""
     wanted = recipe.train
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = (wanted.threads,) if wanted.threads else tuple(dict.fromkeys((1, max(1, cores // 2), cores)))
+    count = cores()
+    threads = (wanted.threads,) if wanted.threads else tuple(dict.fromkeys((1, max(1, count // 2), count)))
     precisions = ("fp32", "bf16") if wanted.precision == "auto" else (wanted.precision,)
     choices = [
-        dataclasses.replace(recipe, train=dataclasses.replace(wanted, threads=count, precision=precision))
-        for count in threads
+        dataclasses.replace(recipe, train=dataclasses.replace(wanted, threads=number, precision=precision))
+        for number in threads
         for precision in precisions
     ]
     if len(choices) == 1:
