@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pellucid.noise.limits import number_between
+from pellucid.noise.limits import drawn, range_between
 
 REMEDY = "give it in [0, 1] units (25 of 255 is 0.098)"
 
@@ -30,24 +30,12 @@ class Gaussian:
 
     def __post_init__(self) -> None:
         """Refuse levels that cannot be in [0, 1] units."""
-        if not isinstance(self.sigma, list | tuple):
-            object.__setattr__(self, "sigma", number_between("sigma", self.sigma, 0, 4, REMEDY))
-            return
-        if len(self.sigma) != 2:
-            raise ValueError(f"sigma={self.sigma!r} is not a pair: give one number, or (low, high)")
-        low, high = (number_between("sigma", value, 0, 4, REMEDY) for value in self.sigma)
-        if low > high:
-            raise ValueError(f"sigma={self.sigma!r} has its low above its high: swap them")
-        object.__setattr__(self, "sigma", (low, high))
+        object.__setattr__(self, "sigma", range_between("sigma", self.sigma, 0, 4, REMEDY))
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the noisy batch, shaped as `clean` (N, C, H, W), and its sigma (N,)."""
-        if isinstance(self.sigma, tuple):
-            low, high = self.sigma
-            level = torch.empty(len(clean), dtype=clean.dtype, device=clean.device)
-            level.uniform_(low, high, generator=generator)
-            noise = torch.randn(clean.shape, generator=generator, dtype=clean.dtype, device=clean.device)
-            return torch.addcmul(clean, noise, level.view(-1, *[1] * (clean.ndim - 1)), out=noise), level
+        level = drawn(self.sigma, clean, generator)
         noise = torch.randn(clean.shape, generator=generator, dtype=clean.dtype, device=clean.device)
-        level = torch.full((len(clean),), self.sigma, dtype=clean.dtype, device=clean.device)
+        if isinstance(self.sigma, tuple):
+            return torch.addcmul(clean, noise, level.view(-1, *[1] * (clean.ndim - 1)), out=noise), level
         return torch.add(clean, noise, alpha=self.sigma, out=noise), level

@@ -1,0 +1,92 @@
+"""JPEG compression: blocks and ringing from quantised cosine coefficients, and coarse colour."""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pellucid.noise.limits import deviation, drawn, range_between
+
+# ITU-T T.81, annex K, tables K.1 and K.2: the quantisation of luma and chroma at quality 50.
+LUMA = """16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62
+18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"""
+CHROMA = """17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99 99 99 99 47 66 99 99 99 99 99 99
+99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99"""
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """The image as JPEG gives it back: YCbCr, chroma halved in both directions, 8x8 cosine blocks, quantised.
+
+    Images of three channels are taken for RGB; of others each channel is coded as luma. Values are limited to [0, 1]
+    first, as the format does, but not rounded to 8 bits.
+
+    Attributes:
+        quality: 1 to 100 as libjpeg scales it, or (low, high): then each sample's is drawn uniformly.
+
+    The level is the RMS deviation measured, one a sample.
+    """
+
+    quality: float | tuple[float, float] = (10.0, 90.0)
+
+    def __post_init__(self) -> None:
+        """Refuse qualities that libjpeg does not know."""
+        object.__setattr__(self, "quality", range_between("quality", self.quality, 1, 100, "give libjpeg's quality"))
+
+    def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the compressed batch, shaped as `clean` (N, C, H, W), and its RMS deviation (N,)."""
+        wide = clean.to(torch.promote_types(clean.dtype, torch.float32))
+        noisy = compressed(wide, drawn(self.quality, wide, generator))
+        return noisy.to(clean.dtype), deviation(noisy, wide).to(clean.dtype)
+
+
+def compressed(images: Tensor, quality: Tensor) -> Tensor:
+    """Return images (N, C, H, W), white at 1, as JPEG of `quality` (N,) gives them back; the output is unclipped."""
+    height, width = images.shape[-2:]
+    images = functional.pad(images.clamp(0, 1), (0, -width % 16, 0, -height % 16), mode="replicate") * 255 - 128
+    scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
+    luma, chroma = (_table(name, scale) for name in ("luma", "chroma"))
+    if images.shape[1] != 3:
+        coded = _quantised(images, luma)
+    else:
+        to_ycc = _ycc(images)
+        ycc = torch.einsum("ij,njhw->nihw", to_ycc, images)
+        small = _quantised(functional.avg_pool2d(ycc[:, 1:], 2), chroma)
+        large = functional.interpolate(small, scale_factor=2.0, mode="bilinear")
+        ycc = torch.cat([_quantised(ycc[:, :1], luma), large], dim=1)
+        coded = torch.einsum("ij,njhw->nihw", torch.linalg.inv(to_ycc), ycc)
+    return ((coded + 128) / 255)[..., :height, :width]
+
+
+def _quantised(planes: Tensor, table: Tensor) -> Tensor:
+    """Round the cosine coefficients of 8x8 blocks of planes (N, C, H, W) to multiples of a table (N, 8, 8)."""
+    count, channels, height, width = planes.shape
+    cosines = _cosines().to(planes)
+    blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
+    steps = table[:, None, None, None]
+    levels = (cosines @ blocks @ cosines.T / steps).round_() * steps
+    return (cosines.T @ levels @ cosines).transpose(3, 4).reshape(count, channels, height, width)
+
+
+def _table(name: str, scale: Tensor) -> Tensor:
+    base = torch.tensor([float(step) for step in {"luma": LUMA, "chroma": CHROMA}[name].split()])
+    steps = base.to(scale).view(1, 8, 8) * scale.view(-1, 1, 1)
+    return steps.round().clamp(1, 255)
+
+
+@functools.cache
+def _cosines() -> Tensor:
+    """Return the orthonormal cosine transform (8, 8): coefficients = cosines @ samples."""
+    order, place = torch.arange(8.0).view(8, 1), torch.arange(8.0)
+    cosines = torch.cos(math.pi * order * (2 * place + 1) / 16) / 2
+    cosines[0] /= math.sqrt(2)
+    return cosines
+
+
+def _ycc(like: Tensor) -> Tensor:
+    """Return the matrix from RGB to YCbCr without its offset (JFIF 1.02)."""
+    rows = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+    return torch.tensor(rows, dtype=like.dtype, device=like.device)

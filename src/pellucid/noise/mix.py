@@ -1,0 +1,84 @@
+"""A mixture: each sample gets the noise of one of several models, drawn by their weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pellucid import registry
+from pellucid.noise.limits import number_between
+
+DEFAULT = ({"name": "gaussian"}, {"name": "poisson"})
+
+
+@dataclass(frozen=True)
+class Mix:
+    """One of `parts` for each sample, with a probability in proportion to its weight.
+
+    Attributes:
+        parts: noise models as tables: `name`, the options, and `weight` (1 where it is not given), such as
+            `[{name = "gaussian", sigma = [0, 0.2], weight = 3}, {name = "jpeg"}]`.
+        level_error: the standard deviation of the error, relative to it, that the level is given with, so that a
+            network which is told the level learns not to trust it blindly. The parts named in `exact` have none.
+        exact: names of parts whose level stays exact.
+
+    The level is that of the sample's own model, with its error.
+    """
+
+    parts: Any = DEFAULT
+    level_error: float = 0.0
+    exact: Any = ("gaussian",)
+
+    def __post_init__(self) -> None:
+        """Construct the parts, refusing what they refuse."""
+        if isinstance(self.parts, str) or not isinstance(self.parts, Sequence) or not self.parts:
+            raise ValueError(f"parts={self.parts!r} is no list of noise models: give tables with a name each")
+        if isinstance(self.exact, str) or not isinstance(self.exact, Sequence):
+            raise ValueError(f"exact={self.exact!r} is no list of names: give names of parts")
+        error = number_between("level_error", self.level_error, 0, 1, "give a share of the level, such as 0.1")
+        object.__setattr__(self, "level_error", error)
+        object.__setattr__(self, "exact", tuple(self.exact))
+        object.__setattr__(self, "parts", tuple(_frozen(part) for part in self.parts))
+        if not sum(part.weight for part in self._built()):
+            raise ValueError(f"parts={self.parts!r} have no weight at all: give one a weight above 0")
+
+    def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the noisy batch, shaped as `clean` (N, C, H, W), and its level (N,)."""
+        parts = self._built()
+        weights = torch.tensor([part.weight for part in parts])
+        chosen = torch.multinomial(weights, len(clean), replacement=True, generator=generator)
+        error = torch.randn(len(clean), generator=generator).mul_(self.level_error).clamp_(-0.9, 3)
+        noisy, level = torch.empty_like(clean), torch.empty(len(clean), dtype=clean.dtype, device=clean.device)
+        for number, part in enumerate(parts):
+            index = (chosen == number).nonzero()[:, 0]
+            if len(index):
+                noisy[index], exact = part.model(clean[index], generator)
+                level[index] = exact if part.name in self.exact else exact * (1 + error[index]).to(exact)
+        return noisy, level
+
+    def _built(self) -> list["_Part"]:
+        built = []
+        for part in self.parts:
+            options = dict(part)
+            name = options.pop("name", None)
+            if name is None:
+                raise ValueError(f"parts={self.parts!r} has an entry without a name: give each a name")
+            weight = number_between("weight", options.pop("weight", 1.0), 0, 1e6, "give 0 or more")
+            built.append(_Part(name, weight, registry.build("noise", name, options)))
+        return built
+
+
+class _Part(NamedTuple):
+    name: str
+    weight: float
+    model: Any
+
+
+def _frozen(part: Any) -> tuple[tuple[str, Any], ...]:
+    """Return a part's table as pairs that can be hashed."""
+    if isinstance(part, str) or not isinstance(part, Mapping | Sequence):
+        raise ValueError(f"parts has the entry {part!r}: give a table with a name")
+    pairs = dict(part).items()
+    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in pairs)
