@@ -16,17 +16,20 @@ SOURCE = Path(pellucid.__file__).parent
 # before it. A package counts as one module here.
 LAYERS = (
     (("errors",),),
-    (("spec", "image"), ("registry",), ("tiling",), ("optional",)),
+    (("spec", "image"), ("registry",), ("tiling",), ("optional",), ("machine",)),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
-    (("checkpoint",), ("batches", "synthetic")),
-    (("train",), ("denoiser", "readings", "outliers")),
+    (("checkpoint",), ("variation", "batches", "synthetic")),
+    (("train",), ("weights", "engines", "export", "denoiser", "readings", "outliers")),
     (("evaluate",),),
     (("report", "reproduce"),),
     (("cli",), ("estimator",)),
 )
-TORCH_FREE = ("errors", "registry", "spec", "image", "tiling", "recipe", "cli", "data", "metrics", "classical")
-LOADED_ON_USE = {"cv2", "matplotlib", "pooch", "pywt", "scipy", "skimage", "sklearn"}
+TORCH_FREE = (
+    *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
+    *("weights", "engines"),
+)
+LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
 ENTRANCES = ("__init__", "__main__")
 
 

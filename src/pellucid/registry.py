@@ -24,6 +24,7 @@ PACKAGES = {
     "classical": "classical",
     "metric": "metrics",
     "data": "data",
+    "engine": "engines",
 }
 
 

@@ -1,0 +1,89 @@
+"""ONNX Runtime, on the processor: starts fastest, and needs nothing but the base install."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pellucid.engines.base import Engine, Precision
+from pellucid.engines.exported import OnnxFile, read_onnx
+from pellucid.errors import PellucidError
+
+ERRORS = 3  # the least severe that it logs
+
+
+class OnnxRuntime(Engine):
+    """An exported network, in float32."""
+
+    name: ClassVar[str] = "onnxruntime"
+    library: ClassVar[str] = "onnxruntime"
+    extra: ClassVar[str] = ""
+    startup: ClassVar[float] = 0.2
+    reads: ClassVar[str] = ".onnx"
+    precisions: ClassVar[tuple[Precision, ...]] = ("fp32",)
+
+    def __init__(self, path: Path, threads: int, precision: Precision = "fp32") -> None:
+        """Load a network; raises PellucidError if the file is broken."""
+        self._file = read_onnx(path)
+        self.input_spec = self._file.input_spec
+        self.conditional = self._file.conditional
+        self.precision = precision
+        self._run = Session(path, self._file, threads)
+
+    def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
+        """Denoise a batch."""
+        return self._run(self._file.inputs(noisy, sigma))[0]
+
+
+class LevelEstimator:
+    """An exported network that reads the noise level.
+
+    Attributes:
+        input_spec: the images that it takes.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        """Load a network; raises PellucidError if the file is broken or holds another kind of network."""
+        self._file = read_onnx(path, "estimate")
+        self.input_spec = self._file.input_spec
+        self._run = Session(path, self._file, threads)
+
+    def __call__(self, noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the level of each image of a batch (N, C, H, W), in [0, 1] units, and the spread of ln(level)."""
+        sigma, spread = self._run(self._file.inputs(noisy))
+        return sigma, spread
+
+
+class Session:
+    """A network of any task, loaded: called with its inputs by name, it returns its outputs in order."""
+
+    def __init__(self, path: Path, file: OnnxFile, threads: int) -> None:
+        """Load what `read_onnx` read.
+
+        Raises:
+            PellucidError: if ONNX Runtime refuses the network.
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = ERRORS
+        try:
+            self._session = onnxruntime.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no class of their own in common
+            raise PellucidError(f"{path} cannot be run ({_first_line(error)}): fetch or export it again") from error
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> list[Any]:
+        """Run the network.
+
+        Raises:
+            PellucidError: if the memory does not suffice.
+        """
+        try:
+            return list(self._session.run(None, inputs))
+        except Exception as error:
+            raise PellucidError(f"ONNX Runtime failed ({_first_line(error)}): try smaller tiles") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

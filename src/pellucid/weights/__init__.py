@@ -1,0 +1,115 @@
+"""Networks ready for use: the shipped ones by name, each with a card that says what it is, and files by path.
+
+A card is a TOML file beside the weights: `summary`, `task`, `licence`, `data`, `recipe`, `command`, `limits`, the
+table `figures`, and the table `sha256` with one entry a file.
+"""
+
+import functools
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import PellucidError, UsageError
+from pellucid.registry import suggestion
+
+FOLDER = Path(__file__).parent
+SUFFIXES = (".onnx", ".safetensors")
+REINSTALL = "install Pellucid anew: pip install --force-reinstall pellucid"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The files of one network.
+
+    Attributes:
+        name: a shipped network's name, or the file's without its suffix.
+        onnx: the file that ONNX Runtime and OpenVINO run.
+        safetensors: the checkpoint that torch runs.
+        card: what the shipped network is; None for a file of the user's.
+    """
+
+    name: str
+    onnx: Path | None
+    safetensors: Path | None
+    card: dict[str, Any] | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that there are."""
+        return tuple(path for path in (self.onnx, self.safetensors) if path)
+
+
+def find(model: str | Path) -> Weights:
+    """Return the weights of a shipped network, such as `photo`, or those in an .onnx or .safetensors file.
+
+    Raises:
+        UsageError: if no shipped network has that name, or the file is of another kind.
+        PellucidError: if the file is absent.
+    """
+    path = Path(model)
+    if isinstance(model, str) and model in _cards(FOLDER):
+        return _shipped(model)
+    if path.suffix in SUFFIXES:
+        return _file(path)
+    if isinstance(model, Path) or path.suffix or len(path.parts) != 1:
+        raise UsageError(f"{path} is no network: give an .onnx or .safetensors file{_or_a_name()}")
+    raise UsageError(
+        f'unknown model "{model}"{suggestion(model, names()) if names() else ""}: '
+        f"give an .onnx or .safetensors file{_or_a_name()}"
+    )
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the shipped denoisers, sorted."""
+    return tuple(name for name, card in _cards(FOLDER).items() if card["task"] == "denoise")
+
+
+def cards() -> dict[str, dict[str, Any]]:
+    """Return the card of every shipped network, those that do not denoise included, by name."""
+    return dict(_cards(FOLDER))
+
+
+def verify(weights: Weights) -> None:
+    """Check the SHA-256 of shipped files against their card; other files have none to check.
+
+    Raises:
+        PellucidError: naming a file that differs, or cannot be read, and the remedy.
+    """
+    if weights.card is None:
+        return
+    for path in weights.files:
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise PellucidError(f"cannot read {path} ({error.strerror}): {REINSTALL}") from error
+        if found != weights.card["sha256"].get(path.name):
+            raise PellucidError(f"{path} is not the file that its card describes (wrong SHA-256): {REINSTALL}")
+
+
+@functools.cache
+def _cards(folder: Path) -> dict[str, dict[str, Any]]:
+    return {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))}
+
+
+def _shipped(name: str) -> Weights:
+    onnx, safetensors = (FOLDER / f"{name}{suffix}" for suffix in SUFFIXES)
+    card = _cards(FOLDER)[name]
+    for path in (onnx, safetensors):
+        if path.name in card["sha256"] and not path.is_file():
+            raise PellucidError(f"{path} is missing: {REINSTALL}")
+    return Weights(name, onnx if onnx.is_file() else None, safetensors if safetensors.is_file() else None, card)
+
+
+def _file(path: Path) -> Weights:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise PellucidError(f"cannot read the checkpoint {path}: {error.strerror}") from error
+    is_onnx = path.suffix == ".onnx"
+    return Weights(path.stem, path if is_onnx else None, None if is_onnx else path)
+
+
+def _or_a_name() -> str:
+    return f", or the name of a shipped one ({', '.join(names())})" if names() else ""
