@@ -43,13 +43,18 @@ class Component:
 class Data(Component):
     """The data set: `validation` is the share of the training images held out, drawn with `split_seed`.
 
-    `train_images` and `test_images` use the first images alone; 0 means all.
+    `train_images` and `test_images` use the first images alone; 0 means all. The last three change training images
+    alone, anew at every step: `crop` cuts a square of so many pixels out of each (0 keeps the whole), `augment`
+    mirrors and turns it by quarters, and `gray` is the share of a batch that is made gray, its noise too.
     """
 
     validation: float = 0.1
     split_seed: int = 42
     train_images: int = 0
     test_images: int = 0
+    crop: int = 0
+    augment: bool = False
+    gray: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,19 @@ class Noise(Component):
 
 @dataclass(frozen=True)
 class Train:
-    """How to train. `threads` 0 and `precision` "auto" are chosen by a probe and written into the run's recipe."""
+    """How to train. `threads` 0 and `precision` "auto" are chosen by a probe and written into the run's recipe.
+
+    The rate climbs to `lr` over the first `warmup` steps. A cosine schedule keeps it there for the share `hold` of all
+    steps, then lets it fall to 0.
+    """
 
     epochs: int
     batch_size: int
     lr: float
     optimizer: Literal["adam", "adamw"] = "adam"
     schedule: Literal["constant", "cosine"] = "constant"
+    hold: float = 0.0
+    warmup: int = 0
     weight_decay: float = 0.0
     gradient_clip: float = 0.0
     ema: float = 0.0
@@ -250,6 +261,10 @@ class Recipe:
             ("data.validation", data.validation, share),
             ("data.train_images", data.train_images, at_least_0),
             ("data.test_images", data.test_images, at_least_0),
+            ("data.crop", data.crop, at_least_0),
+            ("data.gray", data.gray, ("between 0 and 1", lambda value: 0 <= value <= 1)),
+            ("train.hold", train.hold, ("in [0, 1)", lambda value: 0 <= value < 1)),
+            ("train.warmup", train.warmup, at_least_0),
             ("evaluate.seeds", len(self.evaluate.seeds), ("one number or more", lambda value: value >= 1)),
         ]
         if classifier:

@@ -108,9 +108,7 @@ def reproduce(
     Ctrl-C leaves every run in order: the same command continues. Writes a report page with pictures, and the figures
     as CSV and JSON.
     """
-    from pellucid.recipe import recipe_names
-
-    chosen = list(recipe_names()) if names == [ALL] else names
+    chosen = _compared() if names == [ALL] else names
     screen = Screen(json_path)
     results = _reproduce(screen, chosen, out, quick, seed_list(seeds), toml_values(values or []), workers)
     entries = [_entry(result) for result in results]
@@ -123,6 +121,13 @@ def reproduce(
         screen.say()
     _name_report(screen, out, [entry.name for entry in entries])
     screen.give(results)
+
+
+def _compared() -> list[str]:
+    """Return the shipped recipes that are measured beside rivals."""
+    from pellucid.recipe import load_recipe, recipe_names
+
+    return [name for name in recipe_names() if load_recipe(name).evaluate.rivals]
 
 
 def demo(

@@ -74,7 +74,7 @@ class Folder:
 
     def _patches(self, path: Path) -> np.ndarray:
         """Return the patches of one file, uint8 (N, channels, patch, patch)."""
-        pixels = _eight_bits(read_image(path).pixels)
+        pixels = eight_bits(read_image(path).pixels)
         planes = pixels[..., None] if pixels.ndim == 2 else pixels
         if self.channels == 1 and planes.shape[-1] == 3:
             planes = np.round(planes @ LUMA).astype(np.uint8)[..., None]
@@ -93,7 +93,8 @@ class Folder:
         return grid.transpose(0, 2, 4, 1, 3).reshape(-1, self.channels, self.patch, self.patch)
 
 
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+def eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """Return samples of any shape as uint8, their range mapped to 0 to 255."""
     if pixels.dtype == np.uint8:
         return pixels
     scaled = np.nan_to_num(pixels.astype(np.float32) / data_range_of(pixels), posinf=1.0, neginf=0.0)

@@ -28,6 +28,7 @@ class UNet(Model):
         output: str = "none",
         residual: bool = True,
         condition: bool = False,
+        shuffle: int = 1,
     ) -> None:
         """Build the network.
 
@@ -37,7 +38,10 @@ class UNet(Model):
             blocks: residual blocks per level, on the way down and again on the way up.
             output: sigmoid, relu or none.
             residual: whether the network predicts the noise, and the logits are noisy minus it (Zhang et al. 2017).
-            condition: whether the noise level is an extra input channel; a call without it counts as level 0.
+            condition: whether the noise level is an extra input channel. A residual is then predicted in units of the
+                level, so that level 0 (also where none is given) returns the input exactly.
+            shuffle: pixels per side that are gathered into channels before the first convolution and spread out again
+                after the last (FFDNet, Zhang et al. 2018); 2 makes everything between a quarter of the size.
 
         Raises:
             ValueError: for an option out of range.
@@ -45,41 +49,61 @@ class UNet(Model):
         widths = positive_list("widths", widths)
         options = {"channels": positive("channels", channels), "widths": widths, "blocks": positive("blocks", blocks)}
         options |= {"output": output, "residual": bool(residual), "condition": bool(condition)}
-        super().__init__(options, InputSpec(channels=(channels,)), output)
+        options |= {"shuffle": positive("shuffle", shuffle)}
+        super().__init__(options, InputSpec((channels,), shuffle * 2 ** (len(widths) - 1)), output)
         if residual and output == "sigmoid":
             raise ValueError(
                 'residual = true cannot go with output = "sigmoid": set residual = false or output = "none"'
             )
         self.residual = residual
         self.condition = condition
-        self.head = SameConv(channels + condition, widths[0], 3)
+        self.shuffle = shuffle
+        self.head = SameConv(channels * shuffle**2 + condition, widths[0], 3)
         self.encoder = nn.ModuleList(_level(width, blocks) for width in widths)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(_level(width, blocks) for width in widths[:-1])
-        self.tail = SameConv(widths[0], channels, 3)
+        self.tail = SameConv(widths[0], channels * shuffle**2, 3)
 
     def encode(self, noisy: Tensor, sigma: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Return (the deepest features, [the noisy images, then each level's skip from the finest]).
+        """Return (the deepest features, [the noisy images, their level, then each level's skip from the finest]).
 
         `sigma` is the level (N,) or a map (N, 1, H, W), in [0, 1] units; it is used when the network is conditional.
         """
-        code = self.head(channels_last(_with_level(noisy, sigma) if self.condition else noisy))
-        skips = [noisy]
-        for level, down in zip(self.encoder, self.down, strict=False):
-            code = level(code)
+        level = _as_map(sigma, noisy)
+        code = self.head(channels_last(self._gathered(noisy, level)))
+        skips = [noisy, level]
+        for block, down in zip(self.encoder, self.down, strict=False):
+            code = block(code)
             skips.append(code)
             code = down(code)
         return self.encoder[-1](code), skips
 
     def decode(self, code: tuple[Tensor, list[Tensor]], size: tuple[int, int]) -> Tensor:
         """Return the logits (N, C, H, W) of `encode`'s pair; the skips know the sizes."""
-        image, (noisy, *skips) = code
-        for up, level, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips), strict=True):
+        image, (noisy, level, *skips) = code
+        for up, block, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips), strict=True):
             doubled = functional.pixel_shuffle(up(image), 2)
-            image = level(skip + doubled[..., : skip.shape[-2], : skip.shape[-1]])
+            image = block(skip + _cropped(doubled, skip))
         image = self.tail(image)
-        return noisy - image if self.residual else image
+        if self.shuffle > 1:
+            image = _cropped(functional.pixel_shuffle(image, self.shuffle), noisy)
+        if not self.residual:
+            return image
+        return noisy - image.float() * level if self.condition else noisy - image
+
+    def _gathered(self, noisy: Tensor, level: Tensor) -> Tensor:
+        """Return what the first convolution sees: pixels gathered into channels, and the level behind them."""
+        image = noisy
+        if self.shuffle > 1:
+            rows, columns = (-length % self.shuffle for length in noisy.shape[-2:])
+            if rows or columns:
+                image, level = (
+                    functional.pad(part, (0, columns, 0, rows), mode="replicate") for part in (image, level)
+                )
+            image = functional.pixel_unshuffle(image, self.shuffle)
+            level = level[..., :: self.shuffle, :: self.shuffle]
+        return torch.cat([image, level], dim=1) if self.condition else image
 
 
 class ResidualBlock(nn.Module):
@@ -100,10 +124,16 @@ def _level(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
 
 
-def _with_level(noisy: Tensor, sigma: Tensor | None) -> Tensor:
-    shape = (noisy.shape[0], 1, noisy.shape[2], noisy.shape[3])
+def _cropped(image: Tensor, like: Tensor) -> Tensor:
+    """Return the top left part of an image that is as large as another, or the image itself."""
+    rows, columns = like.shape[-2:]
+    return image if image.shape[-2:] == (rows, columns) else image[..., :rows, :columns]
+
+
+def _as_map(sigma: Tensor | None, like: Tensor) -> Tensor:
+    """Return the level as a map (N, 1, H, W)."""
+    shape = (like.shape[0], 1, like.shape[2], like.shape[3])
     if sigma is None:
-        level = noisy.new_zeros(shape)
-    else:
-        level = sigma.to(noisy.dtype).reshape(-1, 1, 1, 1) if sigma.ndim == 1 else sigma.to(noisy.dtype)
-    return torch.cat([noisy, level.expand(shape)], dim=1)
+        return like.new_zeros(shape)
+    level = sigma.to(like.dtype)
+    return (level.reshape(-1, 1, 1, 1) if level.ndim == 1 else level).expand(shape)

@@ -20,6 +20,7 @@ from pellucid.image import atomic_write
 from pellucid.recipe import Recipe
 from pellucid.train import probe
 from pellucid.train.curves import overfitting
+from pellucid.train.group import Group, joined
 from pellucid.train.memory import freed_memory_kept
 from pellucid.train.run_state import RunState, settled_recipe
 
@@ -62,7 +63,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run learns from, where it writes, whom it tells, and how it is told to stop."""
+    """What a run learns from, where it writes, whom it tells, how it is stopped, and the processes that share it."""
 
     training: NoisyImages
     validation: NoisyImages
@@ -70,6 +71,7 @@ class Run:
     progress: Callable[[Progress], None]
     record: Callable[[dict[str, Any]], None]
     interrupted: threading.Event
+    group: Group
 
 
 def train(
@@ -83,12 +85,19 @@ def train(
     """Train the recipe's model and write recipe.toml, stats.jsonl, best.safetensors and last.safetensors into `out`.
 
     With `resume`, a run that was stopped at any moment continues as if it had not been. Ctrl-C ends the run after the
-    step at hand and leaves both checkpoints in order.
+    step at hand and leaves both checkpoints in order. Started by torchrun, each process takes its part of every batch.
 
     Raises:
         UsageError: if the recipe does not hold together, or `out` holds a run and `resume` is not given.
         PellucidError: if the data is absent, the loss is no longer finite, or a file cannot be written.
     """
+    with joined() as group:
+        return _train(recipe, out, group, resume, progress or _silent, tensorboard)
+
+
+def _train(
+    recipe: Recipe, out: Path, group: Group, resume: bool, progress: Callable[[Progress], None], tensorboard: bool
+) -> Result:
     recipe.check()
     last, best = out / "last.safetensors", out / "best.safetensors"
     if last.exists() and not resume:
@@ -99,18 +108,20 @@ def train(
     _check_fits(recipe, model, training)
     resumed = last.exists()
     _make_folder(out)
+    tensorboard = tensorboard and group.leads
     with _own_threads(), freed_memory_kept(), _interruption() as interrupted, _record(out, tensorboard) as record:
-        recipe = settled_recipe(last, recipe) if resumed else probe.settle(recipe, model, training)
+        recipe = settled_recipe(last, recipe) if resumed else probe.settle(recipe, model, training, group)
         torch.set_num_threads(recipe.train.threads)
         if recipe.train.precision == "bf16" and not model.has_skips:
             training = training.in_bf16()
-        state = RunState.start(recipe, model)
+        state = RunState.start(recipe, model, group)
         if resumed:
             state.restore(last)
-        else:
+        elif group.leads:
             _write_text(out / "recipe.toml", recipe.to_toml())
-        stopped = _loop(state, run := Run(training, validation, out, progress or _silent, record, interrupted))
-        if stopped == "interrupted" and not best.exists():
+        run = Run(training, validation, out, progress, record, interrupted, group)
+        stopped = _loop(state, run)
+        if stopped == "interrupted" and group.leads and not best.exists():
             checkpoint.save(best, _as_checkpoint(state, run))
     return Result(best, recipe, state.history, stopped, overfitting(state.history))
 
@@ -132,7 +143,8 @@ def _loop(state: RunState, run: Run) -> str:
             start = time.perf_counter()
             # Batches, their noise and the rate depend on the seed and the step alone, so a resumed run meets the same.
             index = order[position * options.batch_size : (position + 1) * options.batch_size]
-            batch = training.batch(index, generator(options.seed, "noise", state.done))
+            purpose = run.group.purpose("noise", state.done)
+            batch = training.batch(run.group.share(index), generator(options.seed, *purpose))
             _set_rate(state, total)
             loss = state.step(batch)
             if not math.isfinite(loss):
@@ -143,15 +155,16 @@ def _loop(state: RunState, run: Run) -> str:
             state.seen += len(index)
             state.seconds += time.perf_counter() - start
             run.progress(_where(state, steps_per_epoch, total))
-            if interrupted := run.interrupted.is_set():
+            if interrupted := run.group.any(run.interrupted.is_set()):
                 break
-            if time.monotonic() - saved > SAVE_SECONDS:
+            if run.group.leads and time.monotonic() - saved > SAVE_SECONDS:
                 state.save(run.out / "last.safetensors")
                 saved = time.monotonic()
         if state.done == (epoch + 1) * steps_per_epoch:
             _close_epoch(state, run)
         if interrupted:
-            state.save(run.out / "last.safetensors")
+            if run.group.leads:
+                state.save(run.out / "last.safetensors")
             return "interrupted"
     return "finished"
 
@@ -170,11 +183,15 @@ def _close_epoch(state: RunState, run: Run) -> None:
         "seconds": state.seconds,
     }
     state.history.append(entry)
-    run.record(entry)
     state.loss_sum, state.seen, state.seconds = 0.0, 0, 0.0
     state.waited += 1
-    if loss < state.best:
+    is_best = loss < state.best
+    if is_best:
         state.best, state.waited = loss, 0
+    if not run.group.leads:
+        return
+    run.record(entry)
+    if is_best:
         checkpoint.save(out / "best.safetensors", _as_checkpoint(state, run))
     state.save(out / "last.safetensors")
     _write_text(out / "stats.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
@@ -193,11 +210,15 @@ def _validate(state: RunState, validation: NoisyImages) -> float:
 
 
 def _set_rate(state: RunState, total: int) -> None:
-    options = state.recipe.train
-    if options.schedule == "cosine":
-        rate = options.lr * 0.5 * (1 + math.cos(math.pi * state.done / total))
-        for group in state.step.optimizer.param_groups:
-            group["lr"] = rate
+    options, done = state.recipe.train, state.done
+    if options.schedule == "constant" and not options.warmup:
+        return
+    rate = options.lr * min(1.0, (done + 1) / (options.warmup + 1))
+    held = options.hold * total
+    if options.schedule == "cosine" and done > held:
+        rate *= 0.5 * (1 + math.cos(math.pi * (done - held) / (total - held)))
+    for group in state.step.optimizer.param_groups:
+        group["lr"] = rate
 
 
 def _where(state: RunState, steps_per_epoch: int, total: int) -> Progress:

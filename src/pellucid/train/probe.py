@@ -13,6 +13,7 @@ from torch import nn
 
 from pellucid.batches import NoisyImages, generator
 from pellucid.recipe import Recipe
+from pellucid.train.group import Group
 from pellucid.train.step import Step
 
 STEPS = 5
@@ -23,10 +24,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def settle(recipe: Recipe, model: nn.Module, images: NoisyImages) -> Recipe:
-    """Return the recipe with `threads` and `precision` settled: those it names are kept, the others are timed."""
-    wanted = recipe.train
-    count = cores()
+def settle(recipe: Recipe, model: nn.Module, images: NoisyImages, group: Group | None = None) -> Recipe:
+    """Return the recipe with `threads` and `precision` settled: those it names are kept, the others are timed.
+
+    Of several processes in a group each takes its part of the cores, and the leading one chooses for all.
+    """
+    wanted, group = recipe.train, group or Group()
+    count = max(1, cores() // group.size)
     threads = (wanted.threads,) if wanted.threads else tuple(dict.fromkeys((1, max(1, count // 2), count)))
     precisions = ("fp32", "bf16") if wanted.precision == "auto" else (wanted.precision,)
     choices = [
@@ -36,7 +40,8 @@ def settle(recipe: Recipe, model: nn.Module, images: NoisyImages) -> Recipe:
     ]
     if len(choices) == 1:
         return choices[0]
-    return min(choices, key=lambda choice: _seconds(choice, model, images))
+    times = [_seconds(choice, model, images) for choice in choices]
+    return choices[group.leader_says(times.index(min(times)))]
 
 
 def _seconds(recipe: Recipe, model: nn.Module, images: NoisyImages) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipe import SETTLED, TRAINED_BY, Recipe
+from pellucid.train.group import Group
 from pellucid.train.step import Step
 
 
@@ -40,10 +41,10 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, recipe: Recipe, model: nn.Module) -> "RunState":
+    def start(cls, recipe: Recipe, model: nn.Module, group: Group) -> "RunState":
         """Return the state before the first step."""
         averaged = copy.deepcopy(model) if recipe.train.ema else model
-        return cls(recipe, Step.of(recipe, model), averaged)
+        return cls(recipe, Step.of(recipe, model, group), averaged)
 
     def average(self) -> None:
         """Move the averaged weights towards the model's; the first steps count for more."""

@@ -1,6 +1,6 @@
 """One training step: forward in the chosen precision, backward, clip, update."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from torch import nn
 
 from pellucid.objectives.batch import TrainingBatch
 from pellucid.recipe import Recipe, Train
+from pellucid.train.group import Group
 
 
 def make_optimizer(model: nn.Module, options: Train) -> torch.optim.Optimizer:
@@ -27,6 +28,7 @@ class Step:
         loss: how a deviation counts; None where the objective brings its own.
         bf16: whether the forward pass runs under bfloat16 autocast.
         gradient_clip: the norm to which gradients are clipped; 0 leaves them.
+        group: the processes that share each batch.
     """
 
     model: nn.Module
@@ -35,9 +37,10 @@ class Step:
     loss: Any
     bf16: bool
     gradient_clip: float
+    group: Group = field(default_factory=Group)
 
     @classmethod
-    def of(cls, recipe: Recipe, model: nn.Module) -> "Step":
+    def of(cls, recipe: Recipe, model: nn.Module, group: Group | None = None) -> "Step":
         """Assemble the step that a recipe describes for a model."""
         return cls(
             model,
@@ -46,15 +49,20 @@ class Step:
             recipe.build("loss"),
             recipe.train.precision == "bf16",
             recipe.train.gradient_clip,
+            group or Group(),
         )
 
     def __call__(self, batch: TrainingBatch) -> float:
-        """Take the step and return the loss that the batch had before it."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            value = self.objective(self.model, self.loss, batch)
+        """Take the step and return the loss that the batch had before it, in all processes of the group."""
         self.optimizer.zero_grad()
-        value.backward()
+        loss = 0.0
+        if len(batch.clean):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+                value = self.objective(self.model, self.loss, batch)
+            value.backward()
+            loss = value.item()
+        loss = self.group.average(self.model, loss, len(batch.clean))
         if self.gradient_clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.gradient_clip)
         self.optimizer.step()
-        return value.item()
+        return loss
