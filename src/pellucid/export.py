@@ -22,7 +22,7 @@ from pellucid.optional import need
 OPSET = 20
 OUTPUTS = {"denoise": ("denoised",), "classify": ("logits",), "estimate": ("sigma", "spread")}
 TOLERANCE = 1e-3  # a quarter of a step of 8 bits
-HALF = 4096  # smaller tensors stay float32: they save nothing
+HALF = 1024  # smaller tensors stay float32: they save nothing
 SIZES = ((1, 8, 8), (2, 13, 22), (3, 33, 16), (1, 70, 51))  # count, height, width
 
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import catalogue, images, measuring, training
+from pellucid.cli import catalogue, exporting, images, measuring, training
 from pellucid.cli.console import error_line
 from pellucid.errors import PellucidError
 
@@ -112,6 +112,7 @@ def _options(
 
 training.register(app)
 measuring.register(app)
+exporting.register(app)
 images.register(app)
 
 catalogue.register(app)

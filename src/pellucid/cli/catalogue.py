@@ -1,7 +1,8 @@
 """What there is: names with one-liners, read without importing anything heavy; and fetching the data sets."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,24 +12,28 @@ from pellucid.errors import UsageError
 
 KINDS = {
     "recipes": "",
+    "models": "",
     "noise": "noise",
-    "models": "model",
+    "networks": "model",
     "losses": "loss",
     "objectives": "objective",
     "classical": "classical",
     "metrics": "metric",
     "data": "data",
+    "engines": "engine",
 }
+ON_TOP = ("summary", "task")  # what a card's heading says
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(
         "list",
-        short_help="List recipes, noise models, networks, data sets ... by name.",
+        short_help="List recipes, models, noise, networks, data sets ... by name.",
         epilog=examples(
             "pellucid list",
             "pellucid list recipes",
+            "pellucid list models",
             "pellucid list noise --json -",
         ),
     )(list_components)
@@ -46,12 +51,18 @@ def list_components(
     kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}. All of them if not given.")] = None,
     json_path: JsonPath = None,
 ) -> None:
-    """List recipes, noise models, networks, losses, rivals, metrics and data sets by name."""
+    """List recipes, shipped models, noise models, networks, losses, rivals, metrics, data sets and engines by name.
+
+    `pellucid list models` shows the whole card of each: its data and their licences, its figures, its limits.
+    """
     from pellucid.registry import suggestion
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f'there is no list "{kind}"{suggestion(kind, list(KINDS))}')
     screen = Screen(json_path)
+    if kind == "models":
+        _show_cards(screen)
+        return
     listed = {name: _entries(name) for name in ([kind] if kind else KINDS)}
     width = max((len(entry) for entries in listed.values() for entry in entries), default=0)
     for position, (name, entries) in enumerate(listed.items()):
@@ -75,8 +86,35 @@ def fetch_data(
     screen.say(f"{name} is in {folder}")
 
 
+def _show_cards(screen: Screen) -> None:
+    from pellucid.weights import cards
+
+    shipped = cards()
+    if not shipped:
+        screen.note("this version ships no models: train one (pellucid list recipes)")
+    for position, (name, card) in enumerate(shipped.items()):
+        screen.say(f"{chr(10) if position else ''}{name}: {card['summary']}", "bold")
+        lines = {key: _card_lines(value) for key, value in card.items() if key not in ON_TOP}
+        width = max(map(len, lines))
+        for key, texts in lines.items():
+            for index, text in enumerate(texts):
+                screen.say(f"  {('' if index else key).ljust(width)}  {text}")
+    screen.give({"models": shipped})
+
+
+def _card_lines(value: Any) -> list[str]:
+    """Return the lines that show a value of a card: one a text, one an item of a list, one an entry of a table."""
+    if isinstance(value, Mapping):
+        return [f"{name}: {entry}" for name, entry in value.items()]
+    return [str(entry) for entry in value] if isinstance(value, list) else [str(value)]
+
+
 def _entries(kind: str) -> dict[str, str]:
     """Return the names of a kind with their summaries."""
+    if kind == "models":
+        from pellucid.weights import cards
+
+        return {name: card["summary"] for name, card in cards().items()}
     if kind == "recipes":
         from pellucid.recipe import load_recipe, recipe_names
 

@@ -16,7 +16,6 @@ from pellucid import registry
 from pellucid.data.places import cache_root
 from pellucid.engines.base import Engine, Precision
 from pellucid.errors import PellucidError
-from pellucid.image import atomic_write
 from pellucid.machine import processor
 
 # Loading torch or OpenVINO takes a second or two, measuring them some seconds more. In that time the engine that
@@ -145,6 +144,8 @@ def _recall() -> dict[str, dict[str, float]]:
 
 def _remember(key: str, seconds: dict[str, float]) -> None:
     """Add a measurement to the cache; where it cannot be written, the next run measures again."""
+    from pellucid.image import atomic_write
+
     with suppress(OSError, PellucidError):
         _cache().parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(_cache()) as temporary:
