@@ -16,18 +16,18 @@ SOURCE = Path(pellucid.__file__).parent
 # before it. A package counts as one module here.
 LAYERS = (
     (("errors",),),
-    (("spec", "image"), ("registry",), ("tiling",), ("optional",), ("machine",)),
+    (("spec", "image", "repair", "frames"), ("registry",), ("tiling",), ("strength",), ("optional",), ("machine",)),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
     (("checkpoint",), ("variation", "batches", "synthetic")),
-    (("train",), ("weights", "engines", "export", "denoiser", "readings", "outliers")),
+    (("train",), ("weights", "engines", "export", "noise_level", "trained", "denoiser", "readings", "outliers")),
     (("evaluate",),),
     (("report", "reproduce"),),
     (("cli",), ("estimator",)),
 )
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
-    *("weights", "engines"),
+    *("weights", "engines", "repair", "frames", "strength", "noise_level", "denoiser"),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
 ENTRANCES = ("__init__", "__main__")

@@ -5,26 +5,32 @@ The public names load on first use, so that `import pellucid` costs next to noth
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without importing typing, which would be most of the import time
 if TYPE_CHECKING:
-    from pellucid.denoiser import Denoiser
-    from pellucid.errors import PellucidError, UsageError
+    from pellucid.denoiser import Denoiser, denoise, estimate_noise
+    from pellucid.errors import Cancelled, PellucidError, UsageError
     from pellucid.estimator import DenoisingAutoencoder
     from pellucid.recipe import load_recipe
 
 __version__ = "0.1.0"
 __all__ = [
+    "Cancelled",
     "Denoiser",
     "DenoisingAutoencoder",
     "PellucidError",
     "UsageError",
     "__version__",
+    "denoise",
+    "estimate_noise",
     "load_recipe",
 ]
 
 _HOMES = {
+    "Cancelled": "errors",
     "Denoiser": "denoiser",
     "DenoisingAutoencoder": "estimator",
     "PellucidError": "errors",
     "UsageError": "errors",
+    "denoise": "denoiser",
+    "estimate_noise": "denoiser",
     "load_recipe": "recipe",
 }
 

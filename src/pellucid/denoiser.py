@@ -1,115 +1,198 @@
-"""Run a trained checkpoint on arrays: what the user gave comes back as it was, denoised."""
+"""Take noise out of arrays: what the user gave comes back as it was, denoised. Only checkpoints load torch."""
 
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from pellucid.checkpoint import Checkpoint
-from pellucid.checkpoint import load as load_checkpoint
-from pellucid.errors import UsageError
-from pellucid.image import data_range_of, from_nchw, to_nchw
+from pellucid import engines, noise_level
+from pellucid.errors import Cancelled, PellucidError, UsageError
+from pellucid.frames import Frames
 from pellucid.spec import InputSpec
-from pellucid.tiling import plan, stitch
+from pellucid.strength import check_strength, with_texture
+from pellucid.tiling import Tile, by_columns, padded, plan, stitch
+from pellucid.weights import Weights, find, verify
 
+if TYPE_CHECKING:
+    from pellucid.checkpoint import Checkpoint
+    from pellucid.trained import Trained
+
+DEFAULT = "photo"
 BATCH = 256
 # Tiles start where five halvings fall on the same grid, and keep 64 pixels of context, more than the networks see.
-TILE, OVERLAP, GRID = 768, 192, 32
+TILE, OVERLAP, GRID = 1024, 160, 32
+LEAST_TILE = 256
+# Once there is so many times more work than was known of when the engine was chosen, it is chosen anew.
+MORE_WORK = 4
+LITTLE_WORK = 1_000_000
+LOADED = 4
+
+Progress = Callable[[int, int], object]
 
 
 class Denoiser:
-    """A trained denoiser, and the classifier behind it if its checkpoint holds one.
+    """A denoiser, loaded and ready; the classifier behind it too if its checkpoint holds one.
 
     Attributes:
-        checkpoint: the recipe, the networks and the figures that came with them.
-        input_spec: the images that the denoiser takes.
+        input_spec: the images that the network takes. `__call__` makes most others fit: it pads small ones, shows gray
+            to a colour network three times, and takes channels that the network does not know one by one.
+        conditional: whether the network is told the noise level.
 
     Example:
-        >>> denoiser = Denoiser.load("runs/digits/best.safetensors")  # doctest: +SKIP
-        >>> denoised = denoiser(noisy)  # doctest: +SKIP
+        >>> denoiser = Denoiser.load("photo")  # doctest: +SKIP
+        >>> denoised = denoiser(noisy, channel_axis=-1)  # doctest: +SKIP
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        """Wrap a checkpoint in memory.
+    def __init__(
+        self,
+        source: "Checkpoint | Weights",
+        engine: str = "auto",
+        threads: int = 0,
+        tile: int = 0,
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
+    ) -> None:
+        """Prepare a checkpoint in memory, or the weights that `load` found; the other arguments are those of `load`.
 
         Raises:
-            UsageError: if it holds no denoiser.
+            UsageError: if it holds no denoiser, or an argument is out of range.
+            PellucidError: as `load`.
         """
-        if "denoiser" not in checkpoint.networks:
-            raise UsageError(f'the checkpoint of "{checkpoint.recipe.name}" holds no denoiser: give one that does')
-        self.checkpoint = checkpoint
-        self._network = checkpoint.networks["denoiser"]
-        self.input_spec: InputSpec = self._network.input_spec
+        if tile and tile < LEAST_TILE:
+            raise UsageError(f"tile={tile} is too small: give at least {LEAST_TILE}, or 0 for the usual size")
+        self._tile = tile
+        self._start = functools.partial(engines.start, engine=engine, threads=threads, precision=precision)
+        self._worked, self._announced = 0, LITTLE_WORK
+        self._weights = source if isinstance(source, Weights) else None
+        self._may_change = self._weights is not None and engine == "auto"
+        self._trained: Trained | None = None
+        self._engine: engines.Engine | Trained
+        if isinstance(source, Weights) and (engine != "auto" or source.onnx):
+            self._engine = self._start(source)
+        else:
+            self._engine = self._trained = _trained(source)
+        self.input_spec: InputSpec = self._engine.input_spec
+        self.conditional: bool = self._engine.conditional
 
     @classmethod
-    def load(cls, path: str | Path) -> "Denoiser":
-        """Read a checkpoint file.
+    def load(
+        cls,
+        model: str | Path = DEFAULT,
+        engine: str = "auto",
+        threads: int = 0,
+        tile: int = 0,
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
+    ) -> "Denoiser":
+        """Load a network.
+
+        Args:
+            model: a shipped name, such as `photo`, or an .onnx or .safetensors file.
+            engine: `onnxruntime`, `torch`, `openvino`, or `auto`: what starts fastest, and once there is much to do,
+                what a probe found to be fastest here.
+            threads: how many to run on; 0 for all cores that this process may use.
+            tile: the greatest side in pixels of what goes through the network at once; 0 for the usual size. Smaller
+                ones take less memory and more time.
+            precision: `fp32`, `bf16`, or `auto`.
 
         Raises:
-            PellucidError: if the file is absent, broken or of another version.
-            UsageError: if it holds no denoiser.
+            PellucidError: if a file is absent, broken or of another version, or the engine is not installed.
+            UsageError: for a name that is not known, or a file that holds no denoiser.
         """
-        return cls(load_checkpoint(Path(path)))
+        return cls(find(model), engine, threads, tile, precision)
+
+    @property
+    def checkpoint(self) -> "Checkpoint":
+        """The recipe, the networks and the figures that came with them.
+
+        Raises:
+            UsageError: if the denoiser is an exported file, which has none of them.
+        """
+        return self._checkpoint_at_work().checkpoint
+
+    @property
+    def engine(self) -> str:
+        """What it runs on at the moment, such as `onnxruntime fp32`."""
+        return f"{self._engine.name} {self._engine.precision}"
 
     def __call__(
         self,
         image: np.ndarray,
         sigma: float | None = None,
         *,
+        strength: float = 1.0,
         channel_axis: int | None = None,
         data_range: float | None = None,
+        has_alpha: bool | None = None,
+        progress: Progress | None = None,
         name: str = "the image",
     ) -> np.ndarray:
-        """Denoise one image.
+        """Denoise one image, or a stack with one noise level and one range.
+
+        No copy is made but the result; values above the range and below 0 are kept, and integers are rounded.
 
         Args:
-            image: (H, W), or with channels on `channel_axis`; any integer or floating dtype.
-            sigma: the noise level in units of the range, in [0, 1]; only networks with a level input use it.
-            channel_axis: where the channels are; None for a gray image.
-            data_range: the value of white; by default the dtype's maximum for integers and 1 for floats.
+            image: (H, W), a stack (N, H, W), or with channels on `channel_axis` (H, W, C), (N, H, W, C); any integer or
+                floating dtype. NaN and infinities are filled in from their surroundings, with a warning.
+            sigma: the noise level in units of the range, in [0, 1]; only networks with a level input use it. None has
+                it estimated, once for the whole stack.
+            strength: 1 takes out what the network takes for noise, 0 returns the input to the bit; between, fine
+                texture returns and colour noise stays out (`pellucid.strength`).
+            channel_axis: where the channels are; None for gray.
+            data_range: the value of white; by default the dtype's maximum for integers and 1 for floats
+                (`pellucid.image.data_range_of`).
+            has_alpha: whether the last channel is alpha, which comes back to the bit; None takes four channels so.
+            progress: told the tiles done and the tiles in all; if it returns False or raises, that is the end.
             name: what to call the image in an error, such as its file.
 
         Returns:
             The denoised image, of the same shape and dtype.
 
         Raises:
-            UsageError: if the size or the channels do not fit the model.
+            UsageError: if an argument is out of range, or the size or the channels do not fit the model.
+            PellucidError: if the memory does not suffice.
+            Cancelled: if `progress` returned False.
         """
-        white = data_range_of(image) if data_range is None else data_range
-        planes = to_nchw(image, white, channel_axis)
-        count, channels, height, width = planes.shape
-        # A gray convolutional network cleans the channels of a colour image one by one.
-        apart = channels not in self.input_spec.channels and 1 in self.input_spec.channels
-        if apart and self.input_spec.fixed_size is None:
-            planes = planes.reshape(count * channels, 1, height, width)
-        self.input_spec.check(planes.shape[1:], name)
-        denoised = self.batch(planes, sigma).reshape(count, channels, height, width)
-        return from_nchw(denoised, image, white, channel_axis)
+        check_strength(strength)
+        if sigma is not None:
+            _check_sigma(sigma)
+        try:
+            frames = Frames(np.asarray(image), channel_axis, data_range, has_alpha=has_alpha, name=name)
+            self._check_fit(frames)
+            if strength == 0:
+                return frames.result
+            self._denoise(frames, sigma, strength, progress)
+        except MemoryError as error:
+            raise PellucidError(
+                f"{name} does not fit into memory: close other programs, crop the image, or give smaller tiles "
+                f"(now {self._tile or TILE})"
+            ) from error
+        return frames.result
 
     def batch(self, images: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Denoise images (N, C, H, W), float32 with white at 1, of one size; the output is not clipped."""
-        if self.input_spec.fixed_size or max(images.shape[-2:]) <= TILE:
-            return self._denoise(images, sigma)
-        height, width = images.shape[-2:]
-        tiles = plan(height, width, TILE, OVERLAP, GRID)
-        return stitch(tiles, (self._denoise(tile.crop(images), sigma) for tile in tiles), height, width)
+        pixels = images.shape[-2] * images.shape[-1]
+        is_large = not self.input_spec.fixed_size and max(images.shape[-2:]) > self._side()
+        if is_large or (self.conditional and sigma is None):
+            frames = Frames(np.asarray(images, np.float32), 1, 1.0, has_alpha=False)
+            sigma = self._level(frames, sigma)
+            if is_large:
+                self._denoise(frames, sigma, 1.0, None)
+                return frames.result
+        step = max(1, min(BATCH, self._side() ** 2 // pixels))
+        return np.concatenate([self._run(images[i : i + step], sigma) for i in range(0, len(images), step)])
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return the codes of images (N, C, H, W): (N, latent_dim), or (N, channels, h, w) of a convolutional network.
 
         Raises:
-            UsageError: if the network has skips, whose code is no compressed image.
+            UsageError: if the network has skips, whose code is no compressed image, or is an exported file.
         """
-        self._check_skip_free()
-        return self._run(images, self._network.encode)
+        return self._checkpoint_at_work().encode(images)
 
     def decode(self, codes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Return the images (N, C, H, W) of codes, float32 after the output activation; `size` is (H, W)."""
-        self._check_skip_free()
-        network = self._network
-        return self._run(codes, lambda part: network.activate(network.decode(part, size)))
+        return self._checkpoint_at_work().decode(codes, size)
 
     def classify(self, images: np.ndarray) -> np.ndarray:
         """Return the class probabilities (N, K) of images (N, C, H, W), as given: denoise them first if wanted.
@@ -117,31 +200,159 @@ class Denoiser:
         Raises:
             UsageError: if the checkpoint holds no classifier, or the size does not fit it.
         """
-        classifier = self.checkpoint.networks.get("classifier")
-        if classifier is None:
-            raise UsageError(
-                f'the checkpoint of "{self.checkpoint.recipe.name}" holds no classifier: give a combined checkpoint, '
-                "such as the combined.safetensors that a recipe with a [classifier] table leaves"
-            )
-        classifier.input_spec.check(images.shape[1:])
-        return self._run(images, lambda part: torch.softmax(classifier(part).float(), dim=1))
+        return self._checkpoint_at_work().classify(images)
 
-    def _denoise(self, images: np.ndarray, sigma: float | None) -> np.ndarray:
-        return self._run(images, lambda part: self._network(part, _levels(sigma, len(part))))
+    def _checkpoint_at_work(self) -> "Trained":
+        if self._trained is None and self._weights:
+            self._trained = _trained(self._weights)
+        assert self._trained
+        return self._trained
 
-    def _check_skip_free(self) -> None:
-        if self._network.has_skips:
-            raise UsageError(
-                f'the network of "{self.checkpoint.recipe.name}" has skip connections, so its code is no compressed '
-                'image: use a "dense" or "conv" model'
-            )
+    def _denoise(self, frames: Frames, sigma: float | None, strength: float, progress: Progress | None) -> None:
+        """Denoise frames into their result, tile by tile."""
+        pages, _, height, width = frames.shape
+        self._prepare(pages * height * width)
+        # Bands of tiles run along the shorter side, so that less has to be held until a band is done.
+        columns = width > height
+        tiles = self._plan(height, width)
+        tiles = by_columns(tiles) if columns else tiles
+        steps = _told(progress, pages * len(tiles))
+        next(steps)
+        level = self._level(frames, sigma)
 
-    @staticmethod
-    @torch.inference_mode()
-    def _run(values: np.ndarray, network: Any) -> np.ndarray:
-        parts = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).split(BATCH)
-        return torch.cat([network(part).float() for part in parts]).numpy()
+        def outputs(page: int) -> Iterator[np.ndarray]:
+            for tile in tiles:
+                noisy = frames.read(page, tile.rows, tile.columns)
+                yield with_texture(noisy, self._run(noisy, level), strength)
+                next(steps)
+
+        for page in range(pages):
+            for start, _, band in stitch(tiles, outputs(page), columns):
+                frames.write(page, *((0, start) if columns else (start, 0)), band)
+
+    def _plan(self, height: int, width: int) -> Sequence[Tile]:
+        if self.input_spec.fixed_size:
+            return plan(height, width, max(height, width), 0)
+        grid = int(np.lcm(GRID, self.input_spec.multiple_of))
+        return plan(height, width, self._side() // grid * grid, OVERLAP, grid)
+
+    def _side(self) -> int:
+        return self._tile or TILE
+
+    def _prepare(self, pixels: int) -> None:
+        """Choose the engine anew if there turns out to be much more to do; the past tells how much will follow."""
+        self._worked += pixels
+        work = max(pixels, self._worked)
+        if self._may_change and self._weights and work > MORE_WORK * self._announced:
+            self._announced = work
+            self._engine = self._start(self._weights, pixels=work)
+
+    def _level(self, frames: Frames, sigma: float | None) -> float | None:
+        if sigma is not None or not self.conditional:
+            return sigma
+        return noise_level.estimate(frames, self._start.keywords["threads"])
+
+    def _check_fit(self, frames: Frames) -> None:
+        """Raise UsageError if no way leads from the image to what the network takes."""
+        _, channels, height, width = frames.shape
+        takes = self.input_spec
+        if takes.fixed_size is None:
+            if channels not in takes.channels and {1, 3} & set(takes.channels):
+                channels = takes.channels[0]
+            height, width = max(height, takes.minimum_size), max(width, takes.minimum_size)
+        takes.check((channels, height, width), frames.name)
+
+    def _run(self, planes: np.ndarray, level: float | None) -> np.ndarray:
+        """Run the network on (N, C, H, W) of any size, its channels together if it knows so many, else one by one."""
+        count, channels, height, width = planes.shape
+        takes = self.input_spec.channels
+        if channels in takes:
+            return self._padded_run(planes, level)
+        apart = planes.reshape(count * channels, 1, height, width)
+        if 1 not in takes:
+            apart = apart.repeat(takes[0], axis=1)
+        return self._padded_run(apart, level).mean(axis=1).reshape(planes.shape)
+
+    def _padded_run(self, planes: np.ndarray, level: float | None) -> np.ndarray:
+        spec = self.input_spec
+        sigma = None if level is None else np.full(len(planes), level, np.float32)
+        larger = planes if spec.fixed_size else padded(planes, spec.multiple_of, spec.minimum_size)
+        denoised = self._engine(larger, sigma)[..., : planes.shape[-2], : planes.shape[-1]]
+        # Values so great that they overflow in the network stay as they were.
+        return denoised if np.isfinite(denoised).all() else np.where(np.isfinite(denoised), denoised, planes)
 
 
-def _levels(sigma: float | None, count: int) -> Tensor | None:
-    return None if sigma is None else torch.full((count,), sigma)
+def denoise(
+    image: np.ndarray,
+    sigma: float | None = None,
+    model: str | Path = DEFAULT,
+    strength: float = 1.0,
+    channel_axis: int | None = None,
+    data_range: float | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Take the noise out of an image; the arguments and errors are those of `Denoiser.load` and `Denoiser.__call__`.
+
+    The model stays loaded for the next call.
+
+    Example:
+        >>> import pellucid
+        >>> denoised = pellucid.denoise(photo, channel_axis=-1)  # doctest: +SKIP
+    """
+    denoiser = _loaded(model, _stamp(model))
+    return denoiser(
+        image, sigma, strength=strength, channel_axis=channel_axis, data_range=data_range, progress=progress
+    )
+
+
+def estimate_noise(image: np.ndarray, channel_axis: int | None = None, data_range: float | None = None) -> float:
+    """Return the noise level of an image or a stack, in units of the range, in [0, 1] (times 255 on the command line).
+
+    It is the standard deviation of noise that a network read from tiles over the image, correlated noise included,
+    which estimates from neighbouring pixels miss.
+
+    Args:
+        image: as in `Denoiser.__call__`.
+        channel_axis: where the channels are; None for gray.
+        data_range: the value of white.
+
+    Raises:
+        UsageError: for an array that is no image.
+    """
+    return noise_level.estimate(Frames(np.asarray(image), channel_axis, data_range))
+
+
+@functools.lru_cache(maxsize=LOADED)
+def _loaded(model: str | Path, stamp: int | None) -> Denoiser:
+    return Denoiser.load(model)
+
+
+def _stamp(model: str | Path) -> int | None:
+    """Return when a file was last changed, so that a network trained anew is loaded anew."""
+    path = Path(model)
+    return path.stat().st_mtime_ns if path.suffix and path.is_file() else None
+
+
+def _trained(source: "Checkpoint | Weights") -> "Trained":
+    from pellucid.checkpoint import load as load_checkpoint
+    from pellucid.trained import Trained
+
+    if not isinstance(source, Weights):
+        return Trained(source)
+    if source.safetensors is None:
+        raise UsageError(f"{source.onnx} is an exported network: give a .safetensors checkpoint")
+    verify(source)
+    return Trained(load_checkpoint(source.safetensors))
+
+
+def _check_sigma(sigma: float) -> None:
+    if not 0 <= sigma <= 1:
+        raise UsageError(f"sigma is {sigma}: give it in units of the range, from 0 to 1 (25 of 255 is 0.098)")
+
+
+def _told(progress: Progress | None, total: int) -> Iterator[None]:
+    """Tell the progress, one step each time that it is asked."""
+    for done in range(total + 1):
+        if progress and progress(done, total) is False:
+            raise Cancelled(f"cancelled after {done} of {total} tiles")
+        yield

@@ -11,3 +11,7 @@ class UsageError(PellucidError, ValueError):
     """What was asked for cannot be (an unknown name, key or value); exit status 2."""
 
     exit_status = 2
+
+
+class Cancelled(PellucidError):
+    """The caller's progress function asked for the end."""

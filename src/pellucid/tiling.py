@@ -1,11 +1,13 @@
 """Tiles of an image too large for one pass: a plan as plain data, and the weighted stitch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pellucid.errors import UsageError
+
+BLEND = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,25 +30,41 @@ class Tile:
     row_weights: np.ndarray
     column_weights: np.ndarray
 
+    @property
+    def rows(self) -> slice:
+        """The rows of the image."""
+        return slice(self.top, self.bottom)
+
+    @property
+    def columns(self) -> slice:
+        """The columns of the image."""
+        return slice(self.left, self.right)
+
     def crop(self, image: np.ndarray) -> np.ndarray:
         """Return the tile's part of an image (..., H, W), as a view."""
-        return image[..., self.top : self.bottom, self.left : self.right]
+        return image[..., self.rows, self.columns]
+
+    def turned(self) -> "Tile":
+        """Return the same tile of the image with rows and columns swapped."""
+        return Tile(self.left, self.right, self.top, self.bottom, self.column_weights, self.row_weights)
 
 
 def plan(height: int, width: int, tile: int, overlap: int, multiple_of: int = 1) -> tuple[Tile, ...]:
     """Cover an image with tiles, row by row; at every pixel their weights sum to 1.
 
-    Tiles start at multiples of `multiple_of`, so that networks with strides see the same grid as in the whole image,
-    and are `tile` long, but for the last of an axis, which ends with the image (as the whole would, it may need padding
-    to `multiple_of`). An axis no longer than `tile` is one tile.
+    Tiles start at multiples of `multiple_of`, so that networks with strides see the same grid as in the whole image.
+    There are as few as `tile` allows, and they are as small as that number allows, all alike but for the last of an
+    axis, which ends with the image (as the whole would, it may need padding to `multiple_of`). An axis no longer than
+    `tile` is one tile.
 
-    A third of the overlap at each inner edge has weight 0 and is context alone; the third between blends. So the
-    result equals the whole image's where a network sees no further than `overlap // 3` pixels.
+    At each inner edge, at least a third of the overlap has weight 0 and is context alone; what is between blends, a
+    third of the overlap too, but no more than 32 pixels. So the result equals the whole image's where a network sees no
+    further than `overlap // 3` pixels.
 
     Args:
         height: of the image, in pixels.
         width: of the image, in pixels.
-        tile: the side of a tile in pixels, a multiple of `multiple_of`.
+        tile: the greatest side of a tile in pixels, a multiple of `multiple_of`.
         overlap: the least number of pixels that neighbours share; `tile - overlap` is at least `multiple_of`.
         multiple_of: as in the model's `InputSpec`.
 
@@ -70,46 +88,80 @@ def plan(height: int, width: int, tile: int, overlap: int, multiple_of: int = 1)
     )
 
 
-def stitch(tiles: Iterable[Tile], outputs: Iterable[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Blend the outputs of a plan's tiles into one image.
+def padded(planes: np.ndarray, multiple_of: int, least: int = 1) -> np.ndarray:
+    """Return images (..., H, W) with height and width mirrored on, at the bottom and the right, to what a model needs.
 
     Args:
-        tiles: of one plan.
-        outputs: (..., h, w) floats, one a tile in the same order, each shaped as its tile; a generator keeps only one
-            of them in memory.
-        height: of the image, as given to `plan`.
-        width: of the image, as given to `plan`.
+        planes: the images.
+        multiple_of: height and width become a multiple of this.
+        least: and no less than this.
+    """
+    wanted = [max(-(-length // multiple_of), -(-least // multiple_of)) * multiple_of for length in planes.shape[-2:]]
+    missing = [(0, side - length) for side, length in zip(wanted, planes.shape[-2:], strict=True)]
+    if not any(after for _, after in missing):
+        return planes
+    return np.pad(planes, [(0, 0)] * (planes.ndim - 2) + missing, mode="reflect")
 
-    Returns:
-        (..., height, width) float32.
+
+def by_columns(tiles: Iterable[Tile]) -> list[Tile]:
+    """Return the tiles of a plan in the order of columns: for images wider than high, whose columns are shorter."""
+    return sorted(tiles, key=lambda tile: (tile.left, tile.top))
+
+
+def stitch(
+    tiles: Sequence[Tile], outputs: Iterable[np.ndarray], columns: bool = False
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Blend the outputs of a plan's tiles, and yield the rows of the image as soon as they are done.
+
+    No more than one row of tiles is held, so that images larger than the memory can be put together.
+
+    Args:
+        tiles: of one plan, in its order, or in that of `by_columns`.
+        outputs: (..., h, w) floats, one a tile, each shaped as its tile.
+        columns: whether the tiles come by columns, and columns are wanted instead of rows.
+
+    Yields:
+        (first row, the row after the last, float32 (..., rows, width)), from the top of the image to its bottom; or
+        (first column, the column after the last, float32 (..., height, columns)), from the left to the right.
 
     Raises:
         ValueError: if the outputs are more, fewer, or of other sizes than the tiles.
     """
-    whole = None
+    if columns:
+        turned = [tile.turned() for tile in tiles]
+        for start, stop, band in stitch(turned, (output.swapaxes(-1, -2) for output in outputs)):
+            yield start, stop, band.swapaxes(-1, -2)
+        return
+    width = max((tile.right for tile in tiles), default=0)
+    band, top = None, 0
     for tile, output in zip(tiles, outputs, strict=True):
         shape = (tile.bottom - tile.top, tile.right - tile.left)
         if output.shape[-2:] != shape:
             raise ValueError(f"the output of a tile is {output.shape[-2:]}, the tile {shape}: crop the padding first")
-        if whole is None:
-            whole = np.zeros((*output.shape[:-2], height, width), np.float32)
-        part = tile.crop(whole)
+        if band is None or tile.top > top:
+            below = np.zeros((*output.shape[:-2], shape[0], width), np.float32)
+            if band is not None:
+                rows = tile.top - top
+                yield top, tile.top, band[..., :rows, :]
+                below[..., : band.shape[-2] - rows, :] = band[..., rows:, :]
+            band, top = below, tile.top
+        part = band[..., tile.columns]
         part += output * tile.row_weights[:, None] * tile.column_weights
-    if whole is None:
-        raise ValueError("there are no tiles to stitch: plan them first")
-    return whole
+    if band is not None:
+        yield top, top + band.shape[-2], band
 
 
 def _spans(length: int, tile: int, overlap: int, multiple_of: int) -> list[tuple[int, int, np.ndarray]]:
     """Return (start, stop, weights) of the tiles along one axis, evenly spread."""
     if length <= tile:
         return [(0, length, np.ones(length, np.float32))]
-    # The last tile starts on the grid too: it is laid out for the padded length and cut at the image's end.
-    room = -(-length // multiple_of) * multiple_of - tile
-    step = (tile - overlap) // multiple_of * multiple_of
-    gaps = -(-room // step)
-    starts = [index * room // gaps // multiple_of * multiple_of for index in range(gaps + 1)]
-    context = overlap // 3
+    # In cells of the grid: the last tile starts on it too, laid out for the padded length and cut at the image's end.
+    cells, shared = -(-length // multiple_of), -(-overlap // multiple_of)
+    gaps = -(-(cells - tile // multiple_of) // (tile // multiple_of - shared))
+    side = -(-(cells + gaps * shared) // (gaps + 1))
+    starts = [index * (cells - side) // gaps * multiple_of for index in range(gaps + 1)]
+    tile = side * multiple_of
+    context = max(overlap // 3, (overlap - BLEND) // 2)
     profiles = []
     for start in starts:
         stop = min(start + tile, length)
