@@ -28,7 +28,7 @@ class Checkpoint:
 
     Attributes:
         recipe: the recipe it was trained by.
-        networks: `denoiser`, `classifier` or both, in evaluation mode.
+        networks: `denoiser`, `classifier` or both, or a noise level's `estimator`, in evaluation mode.
         figures: what was measured when it was written.
         classes: the class names of the classifier, if there is one.
     """

@@ -25,6 +25,7 @@ from pellucid.train.memory import freed_memory_kept
 from pellucid.train.run_state import RunState, settled_recipe
 
 SAVE_SECONDS = 60.0
+ROLES = {"denoise": "denoiser", "classify": "classifier", "estimate": "estimator"}
 
 
 @dataclass(frozen=True)
@@ -242,9 +243,7 @@ def _as_checkpoint(state: RunState, run: Run) -> checkpoint.Checkpoint:
     figures = {"epochs": len(state.history)}
     if state.history:
         figures |= {name: state.history[-1][name] for name in ("train_loss", "validation_loss")}
-    if network.task == "denoise":
-        return checkpoint.Checkpoint(state.recipe, {"denoiser": network}, figures)
-    return checkpoint.Checkpoint(state.recipe, {"classifier": network}, figures, run.training.classes)
+    return checkpoint.Checkpoint(state.recipe, {ROLES[network.task]: network}, figures, run.training.classes)
 
 
 def _check_fits(recipe: Recipe, model: Any, images: NoisyImages) -> None:
