@@ -76,7 +76,7 @@ class Train:
     epochs: int
     batch_size: int
     lr: float
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
     schedule: Literal["constant", "cosine"] = "constant"
     hold: float = 0.0
     warmup: int = 0

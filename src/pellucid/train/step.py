@@ -9,10 +9,13 @@ from torch import nn
 from pellucid.objectives.batch import TrainingBatch
 from pellucid.recipe import Recipe, Train
 from pellucid.train.group import Group
+from pellucid.train.muon import Muon
 
 
 def make_optimizer(model: nn.Module, options: Train) -> torch.optim.Optimizer:
-    """Return Adam (Kingma and Ba, 2015) or AdamW (Loshchilov and Hutter, 2019) as the recipe asks."""
+    """Return Adam (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019) or Muon as the recipe asks."""
+    if options.optimizer == "muon":
+        return Muon(model, options.lr, options.weight_decay)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.optimizer]
     return kind(model.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
 
