@@ -92,7 +92,10 @@ def processed(light: Tensor) -> Tensor:
 
 
 def demosaiced(images: Tensor) -> Tensor:
-    """Keep of each pixel (N, 3, H, W) the colour that an RGGB mosaic has there, and fill in the means of neighbours."""
+    """Keep of each pixel (N, 3, H, W) the colour that an RGGB mosaic has there, and fill in the means of neighbours.
+
+    Green, of which there is twice as much, is the mean of its own sample and that of the four diagonal neighbours.
+    """
     height, width = images.shape[-2:]
     mask = torch.zeros(3, 1, height, width, dtype=images.dtype, device=images.device)
     mask[0, :, ::2, ::2] = mask[1, :, ::2, 1::2] = mask[1, :, 1::2, ::2] = mask[2, :, 1::2, 1::2] = 1

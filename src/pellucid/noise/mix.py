@@ -1,6 +1,6 @@
 """A mixture: each sample gets the noise of one of several models, drawn by their weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,10 +33,12 @@ class Mix:
 
     def __post_init__(self) -> None:
         """Construct the parts, refusing what they refuse."""
-        if isinstance(self.parts, str) or not isinstance(self.parts, Sequence) or not self.parts:
+        if not isinstance(self.parts, list | tuple) or not self.parts:
             raise ValueError(f"parts={self.parts!r} is no list of noise models: give tables with a name each")
-        if isinstance(self.exact, str) or not isinstance(self.exact, Sequence):
+        if not isinstance(self.exact, list | tuple) or not all(isinstance(name, str) for name in self.exact):
             raise ValueError(f"exact={self.exact!r} is no list of names: give names of parts")
+        for name in self.exact:
+            registry.summary("noise", name)
         error = number_between("level_error", self.level_error, 0, 1, "give a share of the level, such as 0.1")
         object.__setattr__(self, "level_error", error)
         object.__setattr__(self, "exact", tuple(self.exact))
@@ -63,8 +65,8 @@ class Mix:
         for part in self.parts:
             options = dict(part)
             name = options.pop("name", None)
-            if name is None:
-                raise ValueError(f"parts={self.parts!r} has an entry without a name: give each a name")
+            if not isinstance(name, str):
+                raise ValueError(f"parts has the entry {dict(part)!r} without a name: give each a name")
             weight = number_between("weight", options.pop("weight", 1.0), 0, 1e6, "give 0 or more")
             built.append(_Part(name, weight, registry.build("noise", name, options)))
         return built
@@ -77,8 +79,15 @@ class _Part(NamedTuple):
 
 
 def _frozen(part: Any) -> tuple[tuple[str, Any], ...]:
-    """Return a part's table as pairs that can be hashed."""
-    if isinstance(part, str) or not isinstance(part, Mapping | Sequence):
-        raise ValueError(f"parts has the entry {part!r}: give a table with a name")
-    pairs = dict(part).items()
-    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in pairs)
+    """Return a part's table, or the pairs made of one before, as pairs that can be hashed."""
+    try:
+        pairs = dict(part).items()
+    except (TypeError, ValueError):
+        raise ValueError(f"parts has the entry {part!r}: give a table with a name") from None
+    return tuple((name, _hashable(value)) for name, value in pairs)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple((name, _hashable(item)) for name, item in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,82 @@
+"""The JPEG model beside libjpeg's own, which Pillow brings."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from pellucid.noise.jpeg import Jpeg, compressed
+
+QUALITIES = (10, 30, 50, 75, 92)
+
+
+def picture(size, channels):
+    """Return smooth and rough structure, uint8 (H, W, C)."""
+    random = np.random.default_rng(0)
+    scales = ((12, 0.2), (4, 0.15), (1.5, 0.1))
+    waves = [
+        strength * scale * gaussian_filter(random.standard_normal((*size, channels)), (scale, scale, 0))
+        for scale, strength in scales
+    ]
+    return np.round(np.clip(sum(waves) + 0.5, 0, 1) * 255).astype(np.uint8)
+
+
+def from_libjpeg(pixels, quality):
+    """Return pixels (H, W, C) through a real file with chroma halved, as floats from 0 to 1."""
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(file, "JPEG", quality=quality, subsampling=2)
+    with Image.open(file) as image:
+        return np.asarray(image).reshape(pixels.shape) / 255
+
+
+def from_model(pixels, quality):
+    images = torch.from_numpy(pixels).permute(2, 0, 1)[None].double() / 255
+    coded = compressed(images, torch.tensor([quality], dtype=torch.float64)).clamp(0, 1)
+    return coded[0].permute(1, 2, 0).numpy()
+
+
+def psnr(first, second):
+    return -10 * np.log10(np.mean((first - second) ** 2))
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("size", [(96, 128), (61, 83)])
+@pytest.mark.parametrize(("channels", "alike"), [(1, 45), (3, 39)])
+def test_it_gives_what_libjpeg_gives(quality, size, channels, alike):
+    pixels = picture(size, channels)
+    model, real = from_model(pixels, quality), from_libjpeg(pixels, quality)
+    assert psnr(model, real) > alike
+    # libjpeg also rounds to 8 bits, which counts at high quality.
+    assert psnr(np.round(model * 255) / 255, pixels / 255) == pytest.approx(psnr(real, pixels / 255), abs=0.15)
+
+
+def test_channels_that_are_no_colours_are_coded_as_luma():
+    pixels = picture((32, 40), 2)
+    both = from_model(pixels, 40)
+    alone = [from_model(pixels[..., channel : channel + 1], 40) for channel in range(2)]
+    np.testing.assert_allclose(both, np.concatenate(alone, axis=-1), atol=1e-12)
+
+
+def test_each_sample_has_its_own_quality_and_the_level_is_its_deviation():
+    clean = torch.from_numpy(picture((64, 64), 3)).permute(2, 0, 1).float().div(255).expand(200, -1, -1, -1)
+    noisy, level = Jpeg((10, 90))(clean, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(level, (noisy - clean).flatten(1).square().mean(1).sqrt(), rtol=1e-5)
+    worst, best = (compressed(clean[:1], torch.tensor([quality])) for quality in (10.0, 90.0))
+    measured = [(image - clean[:1]).square().mean().sqrt().item() for image in (best, worst)]
+    assert measured[0] <= level.min() < 1.3 * measured[0] and 0.8 * measured[1] < level.max() <= measured[1] * 1.01
+
+
+def test_values_out_of_range_are_limited_first_as_the_format_does():
+    clean = torch.tensor([-0.5, 0.0, 1.0, 1.5]).view(4, 1, 1, 1).expand(4, 1, 16, 16)
+    noisy, level = Jpeg(100)(clean, torch.Generator())
+    assert noisy.mean((1, 2, 3)).tolist() == pytest.approx([0, 0, 1, 1], abs=1 / 255)
+    assert level.tolist() == pytest.approx([0.5, 0, 0, 0.5], abs=1 / 255)
+
+
+@pytest.mark.parametrize("quality", [0, 101, (90, 10), "high"])
+def test_qualities_that_libjpeg_does_not_know_are_refused_with_the_remedy(quality):
+    with pytest.raises(ValueError, match=r"quality=.*: (give|swap)"):
+        Jpeg(quality)
