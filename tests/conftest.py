@@ -1,7 +1,9 @@
 """Settings that every test shares."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Read by torch, NumPy and OpenCV when they load: the tests run in parallel, one thread each.
@@ -10,3 +12,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No deadline: how long an example takes depends on what else the machine is doing.
 settings.register_profile("pellucid", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("pellucid")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> Path:
+    """A small conditional network for colour images, its weights drawn from a seed, as an ONNX file."""
+    import torch
+
+    from pellucid import registry
+    from pellucid.export import export
+
+    path = tmp_path_factory.mktemp("exported") / "small.onnx"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = registry.build("model", "unet", {"channels": 3, "widths": [8, 12, 16], "condition": True})
+    export(network, path, "small", {})
+    return path

@@ -1,107 +1,401 @@
-"""A denoiser gives back what it was given, denoised: same dtype, shape and range."""
+"""What people expect of a denoiser, whatever its network: nothing of the image is lost, and nothing surprises."""
+
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from pellucid import checkpoint, registry
-from pellucid.checkpoint import Checkpoint
+import pellucid
+from pellucid import noise_level, weights
 from pellucid.denoiser import Denoiser
-from pellucid.errors import UsageError
-from pellucid.recipe import Recipe
+from pellucid.errors import Cancelled, PellucidError, UsageError
+from pellucid.metrics.sharpness import Sharpness
+from pellucid.spec import InputSpec
+from pellucid.weights import Weights
 
-TABLES = {
-    "name": "small",
-    "summary": "For the tests",
-    "data": {"name": "digits"},
-    "model": {"name": "conv", "widths": [4, 8]},
-    "loss": {"name": "bce"},
-    "train": {"epochs": 1, "batch_size": 8, "lr": 0.1},
-}
-RECIPE = Recipe.from_dict(TABLES)
+LEVEL = 0.1
+SHIPPED = weights.names()
 
 
-def denoiser_of(name: str, **options) -> Denoiser:
-    torch.manual_seed(0)
-    networks = {"denoiser": registry.build("model", name, options).eval()}
-    return Denoiser(Checkpoint(RECIPE, networks))
+class Smoothing:
+    """Stands in for an engine with a perfect network: the mean of each pixel's neighbourhood, mirrored at the edges."""
+
+    name, precision, conditional = "smoothing", "fp32", True
+
+    def __init__(self, channels=(3,), multiple_of=8):
+        self.input_spec = InputSpec(channels, multiple_of)
+        self.asked = []
+
+    def __call__(self, noisy, sigma=None):
+        assert noisy.dtype == np.float32 and noisy.shape[1] in self.input_spec.channels
+        assert not any(side % self.input_spec.multiple_of for side in noisy.shape[2:])
+        self.asked.append((noisy.shape, sigma))
+        larger = np.pad(noisy, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="symmetric")
+        windows = np.lib.stride_tricks.sliding_window_view(larger, (3, 3), axis=(2, 3))
+        return windows.mean(axis=(4, 5), dtype=np.float64).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def conv() -> Denoiser:
-    return denoiser_of("conv", widths=[4, 8])
+@pytest.fixture
+def standing_in(monkeypatch):
+    """Return a function that makes a denoiser run on a stand-in."""
+
+    def standing_in(engine, **options) -> Denoiser:
+        monkeypatch.setattr("pellucid.engines.start", lambda *arguments, **keywords: engine)
+        return Denoiser(Weights("stand-in", Path("stand-in.onnx"), None), **options)
+
+    return standing_in
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
-@pytest.mark.parametrize(("shape", "axis"), [((9, 12), None), ((9, 12, 3), -1), ((3, 9, 12), 0), ((9, 12, 1), -1)])
-def test_dtype_and_shape_come_back(conv, dtype, shape, axis):
-    top = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
-    image = (np.random.default_rng(0).random(shape) * top).astype(dtype)
+@pytest.fixture
+def smoothing(standing_in):
+    return standing_in(Smoothing())
+
+
+@pytest.fixture(params=["smoothing", "exported", *SHIPPED])
+def denoiser(request, smoothing, exported):
+    """Each in turn: a stand-in, a network drawn from a seed, and every shipped one."""
+    if request.param == "smoothing":
+        return smoothing
+    return Denoiser.load(exported if request.param == "exported" else request.param, threads=1)
+
+
+@pytest.fixture(params=["smoothing", *SHIPPED])
+def good(request, smoothing):
+    """Those that denoise."""
+    return smoothing if request.param == "smoothing" else Denoiser.load(request.param, threads=1)
+
+
+def noise(shape, seed=0, dtype: Any = "float32"):
+    """An image of noise around half the range."""
+    values = 0.5 + 0.1 * np.random.default_rng(seed).standard_normal(shape)
+    kind = np.dtype(dtype).kind
+    return (values * (np.iinfo(dtype).max if kind in "ui" else 1) if kind != "b" else values > 0.5).astype(dtype)
+
+
+DTYPES = ["bool", "uint8", "int16", "uint16", ">u2", "int32", "uint32", "int64", "float16", "float32", "float64"]
+LAYOUTS = [((9, 12), None), ((2, 9, 12), None), ((9, 12, 3), -1), ((3, 9, 12), 0), ((9, 12, 1), 2)]
+LAYOUTS += [((2, 9, 12, 3), -1), ((2, 3, 9, 12), 1), ((9, 12, 2), -1), ((9, 12, 5), -1)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "axis"), LAYOUTS)
+def test_dtype_shape_and_the_input_are_kept(smoothing, dtype, shape, axis):
+    image = noise(shape, dtype=dtype)
     before = image.copy()
-    denoised = conv(image, channel_axis=axis)
+    denoised = smoothing(image, LEVEL, channel_axis=axis)
     assert (denoised.dtype, denoised.shape) == (image.dtype, image.shape)
+    assert np.array_equal(image, before) and not np.shares_memory(image, denoised)
+    if dtype != "bool":
+        assert denoised.astype(float).std() < image.astype(float).std()
+
+
+def test_views_and_read_only_arrays_are_taken(smoothing):
+    image = noise((20, 30, 3))
+    expected = smoothing(np.ascontiguousarray(image[::2, ::-1]), LEVEL, channel_axis=-1)
+    view = image[::2, ::-1]
+    view.flags.writeable = False
+    assert np.array_equal(smoothing(view, LEVEL, channel_axis=-1), expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_flat_stays_flat(good, dtype, value):
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
+    image = np.full((70, 90, 3), value * top, dtype)
+    denoised = good(image, LEVEL, channel_axis=-1).astype(float) / top
+    assert np.abs(denoised - image.astype(float) / top).max() < 2 / 255
+
+
+@pytest.mark.parametrize("size", [(64, 64), (113, 75)])
+def test_the_mean_is_kept_within_a_thousandth_of_the_range(good, size):
+    image = noise((*size, 3))
+    assert abs(float(good(image, LEVEL, channel_axis=-1).mean() - image.mean())) < 0.001
+
+
+@pytest.mark.parametrize("size", [(601, 530), (300, 901)])
+@pytest.mark.parametrize("model", ["exported", *SHIPPED])
+def test_tiled_equals_whole_at_every_pixel(exported, size, model):
+    image, model = noise((*size, 3)), exported if model == "exported" else model
+    tiled, whole = (Denoiser.load(model, threads=1, tile=tile)(image, LEVEL, channel_axis=-1) for tile in (256, 1024))
+    assert np.abs(tiled - whole).max() < 1 / 255
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 3), (7, 9)])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_the_smallest_sizes(denoiser, shape, channels):
+    image = noise((*shape, *channels))
+    denoised = denoiser(image, LEVEL, channel_axis=-1 if channels else None)
+    assert denoised.shape == image.shape and np.isfinite(denoised).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_mended_where_they_are(denoiser, value):
+    image = noise((40, 50, 3))
+    broken = image.copy()
+    broken[5, 5] = value
+    broken[30:33, 40, 1] = value
+    with pytest.warns(RuntimeWarning, match="a.tif holds values that are not finite") as told:
+        denoised = denoiser(broken, LEVEL, channel_axis=-1, name="a.tif")
+    assert len(told) == 1 and np.isfinite(denoised).all()
+    assert abs(denoised[5, 5] - 0.5).max() < 0.5
+    if denoiser.engine.startswith("smoothing"):
+        far = np.s_[10:25, :30]
+        assert np.array_equal(denoised[far], denoiser(image, LEVEL, channel_axis=-1)[far])
+
+
+def test_what_overflows_in_the_network_stays_as_it_was(standing_in):
+    class Overflowing(Smoothing):
+        def __call__(self, noisy, sigma=None):
+            return np.where(noisy > 1e30, np.float32(np.nan), noisy)
+
+    image = np.ones((8, 8), np.float32)
+    image[3, 3] = 1e38
+    assert np.array_equal(standing_in(Overflowing())(image, LEVEL), image)
+
+
+def test_a_handle_is_reused_from_small_to_large_to_medium(denoiser):
+    images = [noise((*size, 3), seed) for seed, size in enumerate([(16, 16), (300, 280), (64, 90), (16, 16)])]
+    denoised = [denoiser(image, LEVEL, channel_axis=-1) for image in images]
+    again = [denoiser(image, LEVEL, channel_axis=-1) for image in reversed(images)]
+    assert all(np.array_equal(a, b) for a, b in zip(denoised, reversed(again), strict=True))
+
+
+def test_progress_moves_within_an_image_and_through_a_stack(standing_in):
+    told = []
+    denoiser = standing_in(Smoothing(), tile=256)
+    denoiser(noise((2, 400, 300)), LEVEL, progress=lambda *now: told.append(now))
+    assert told == [(done, 12) for done in range(13)]
+
+
+@pytest.mark.parametrize("moment", range(7))
+def test_progress_may_cancel_at_any_moment(standing_in, moment):
+    denoiser = standing_in(Smoothing(), tile=256)
+    image = noise((400, 300))
+    before = image.copy()
+    with pytest.raises(Cancelled, match=f"cancelled after {moment} of 6 tiles"):
+        denoiser(image, LEVEL, progress=lambda done, total: done < moment)
+
+    def interrupt(done, total):
+        if done == moment:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        denoiser(image, LEVEL, progress=interrupt)
     assert np.array_equal(image, before)
+    assert denoiser(image, LEVEL).shape == image.shape
 
 
-def test_the_range_is_the_users(conv):
-    image = np.random.default_rng(0).random((16, 16), dtype=np.float32)
-    expected = conv(image)
-    assert np.allclose(conv(image * 1000, data_range=1000) / 1000, expected, atol=1e-6)
-    close = conv((image * 65535).astype(np.uint16)) / 65535
-    assert np.allclose(close, expected, atol=2e-4)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_alpha_is_kept_to_the_bit(denoiser, dtype):
+    image = noise((20, 30, 4), dtype=dtype)
+    denoised = denoiser(image, LEVEL, channel_axis=-1)
+    assert np.array_equal(denoised[..., 3], image[..., 3])
+    colours = np.ascontiguousarray(image[..., :3])
+    assert np.array_equal(denoised[..., :3], denoiser(colours, LEVEL, channel_axis=-1))
+    apart = denoiser(image, LEVEL, channel_axis=-1, has_alpha=False)
+    assert not np.array_equal(apart[..., 3], image[..., 3])
 
 
-def test_the_channels_of_a_colour_image_are_cleaned_one_by_one(conv):
-    image = np.random.default_rng(0).random((16, 16, 3), dtype=np.float32)
-    denoised = conv(image, channel_axis=-1)
-    for channel in range(3):
-        assert np.allclose(denoised[..., channel], conv(np.ascontiguousarray(image[..., channel])), atol=1e-6)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_strength_0_returns_the_input_to_the_bit(denoiser, dtype):
+    image = noise((20, 30, 3), dtype=dtype)
+    denoised = denoiser(image, LEVEL, strength=0, channel_axis=-1)
+    assert denoised.dtype == image.dtype and denoised.tobytes() == image.tobytes()
 
 
-@pytest.mark.parametrize("name", ["conv", "unet"])
-def test_tiled_equals_whole(name, monkeypatch):
-    denoiser = denoiser_of(name, widths=[4, 8, 8])
-    image = np.random.default_rng(0).random((300, 331), dtype=np.float32)
-    whole = denoiser(image)
-    monkeypatch.setattr("pellucid.denoiser.TILE", 224)
-    assert np.abs(denoiser(image) - whole).max() < 1 / 255 / 10
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_sharpness_is_monotone_in_strength(good, channels):
+    image, axis = noise((60, 80, *channels)), -1 if channels else None
+    reference = image.transpose(2, 0, 1)[None] if channels else image[None, None]
+    sharpness = []
+    for strength in (0, 0.25, 0.5, 0.75, 1):
+        denoised = good(image, LEVEL, strength=strength, channel_axis=axis)
+        planes = denoised.transpose(2, 0, 1)[None] if channels else denoised[None, None]
+        sharpness.append(float(Sharpness()(planes, reference)[0]))
+    assert np.all(np.diff(sharpness) < 0)
 
 
-def test_a_fixed_size_is_never_tiled(monkeypatch):
-    denoiser = denoiser_of("dense", image=[1, 8, 8], widths=[4])
-    monkeypatch.setattr("pellucid.denoiser.TILE", 4)
-    with pytest.raises(UsageError, match="the image is 9x8, the model takes 8x8 alone"):
-        denoiser(np.zeros((9, 8)))
-    with pytest.raises(UsageError, match="has 3 channels, the model takes 1"):
-        denoiser(np.zeros((8, 8, 3)), channel_axis=-1)
+def test_values_above_white_survive(good):
+    image = noise((40, 40, 3))
+    image[10:30, 10:30] *= 8
+    denoised = good(image, LEVEL, channel_axis=-1)
+    assert denoised[15:25, 15:25].mean() == pytest.approx(4, rel=0.1) and denoised.max() > 4
+    assert (good(image - 1, LEVEL, channel_axis=-1) < 0).any()
 
 
-def test_codes_decode_to_the_denoised_image(conv):
-    images = np.random.default_rng(0).random((5, 1, 10, 9), dtype=np.float32)
-    codes = conv.encode(images)
-    assert codes.shape == (5, 8, 3, 3)
-    assert np.allclose(conv.decode(codes, (10, 9)), conv.batch(images), atol=1e-6)
+def test_the_range_is_the_users(smoothing):
+    image = noise((16, 16))
+    expected = smoothing(image, LEVEL)
+    assert np.allclose(smoothing(image * 1000, LEVEL, data_range=1000) / 1000, expected, atol=1e-6)
+    assert np.allclose(smoothing((image * 65535).astype(np.uint16), LEVEL) / 65535, expected, atol=2e-5)
 
 
-def test_what_a_checkpoint_lacks_is_named(conv, tmp_path):
-    with pytest.raises(UsageError, match="holds no classifier: give a combined checkpoint"):
-        conv.classify(np.zeros((1, 1, 8, 8), np.float32))
-    with pytest.raises(UsageError, match="has skip connections"):
-        denoiser_of("unet").encode(np.zeros((1, 1, 8, 8), np.float32))
-    path = tmp_path / "classifier.safetensors"
-    network = registry.build("model", "classifier", {"image": [1, 8, 8], "widths": [4]})
-    checkpoint.save(path, Checkpoint(RECIPE, {"classifier": network}))
-    with pytest.raises(UsageError, match="holds no denoiser"):
-        Denoiser.load(path)
+def test_a_stack_has_one_range(smoothing):
+    stack = np.stack([noise((16, 16), dtype=np.uint16) // 40, noise((16, 16), 1, dtype=np.uint16)])
+    smoothing(stack, LEVEL)
+    pages = smoothing(stack, LEVEL)
+    for page, alone in zip(pages, stack, strict=True):
+        assert np.array_equal(page, smoothing(alone, LEVEL, data_range=65535))
 
 
-def test_a_combined_checkpoint_classifies(tmp_path):
-    path = tmp_path / "combined.safetensors"
-    networks = {
-        "denoiser": registry.build("model", "conv", {"widths": [4]}),
-        "classifier": registry.build("model", "classifier", {"image": [1, 8, 8], "widths": [4]}),
-    }
-    checkpoint.save(path, Checkpoint(RECIPE, networks))
-    probabilities = Denoiser.load(path).classify(np.zeros((3, 1, 8, 8), np.float32))
-    assert probabilities.shape == (3, 10)
-    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+def test_the_level_is_estimated_once_a_stack_and_only_where_it_is_used(standing_in, monkeypatch):
+    asked = []
+    monkeypatch.setattr(noise_level, "estimate", lambda frames, threads: asked.append(frames.shape) or 0.125)
+    engine = Smoothing()
+    denoiser = standing_in(engine, tile=256)
+    denoiser(noise((2, 300, 300)))
+    assert asked == [(2, 1, 300, 300)]
+    assert len(engine.asked) == 8 and all(sigma.tolist() == [0.125] for _, sigma in engine.asked)
+    denoiser(noise((8, 8)), LEVEL)
+    denoiser.batch(noise((4, 3, 8, 8)))
+    assert asked[1:] == [(4, 3, 8, 8)]
+    engine.conditional = False
+    standing_in(engine)(noise((8, 8)))
+    assert len(asked) == 2
+
+
+def test_channels_that_the_network_does_not_know_go_one_by_one(smoothing):
+    for count in (2, 5):
+        image = noise((16, 24, count))
+        denoised = smoothing(image, LEVEL, channel_axis=-1)
+        for channel in range(count):
+            gray = np.ascontiguousarray(image[..., channel])
+            assert np.allclose(denoised[..., channel], smoothing(gray, LEVEL), atol=1e-6)
+
+
+def test_gray_is_shown_to_a_colour_network_three_times(standing_in):
+    class Tinting(Smoothing):
+        def __call__(self, noisy, sigma=None):
+            return noisy + np.array([0, 0.3, 0.6], np.float32)[:, None, None]
+
+    image = noise((9, 9))
+    assert np.allclose(standing_in(Tinting())(image, LEVEL), image + 0.3, atol=1e-6)
+
+
+def test_memory_does_not_grow_with_the_image(standing_in):
+    denoiser = standing_in(Smoothing((1,)), tile=256)
+    peaks = []
+    for length in (2000, 8000):
+        image = np.zeros((300, length), np.uint8)
+        tracemalloc.start()
+        denoiser(image, LEVEL)
+        peaks.append(tracemalloc.get_traced_memory()[1] - image.nbytes)
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+@pytest.mark.parametrize("where", ["engine", "result"])
+def test_too_little_memory_is_an_error_with_advice(standing_in, monkeypatch, where):
+    class Hungry(Smoothing):
+        def __call__(self, noisy, sigma=None):
+            raise MemoryError
+
+    denoiser = standing_in(Hungry() if where == "engine" else Smoothing())
+    if where == "result":
+        monkeypatch.setattr("pellucid.frames._as_stack", lambda *arguments: bytearray(1 << 62))
+    with pytest.raises(PellucidError, match=r"a.png does not fit into memory: .* smaller tiles \(now 1024\)"):
+        denoiser(noise((8, 8)), LEVEL, name="a.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sigma": -0.1}, "sigma is -0.1"),
+        ({"sigma": 25}, r"sigma is 25: give it in units of the range, from 0 to 1 \(25 of 255 is 0.098\)"),
+        ({"sigma": float("nan")}, "sigma is nan"),
+        ({"strength": 2}, "strength is 2"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(smoothing, options, words):
+    with pytest.raises(UsageError, match=words):
+        smoothing(noise((8, 8)), **({"sigma": LEVEL} | options))
+
+
+def test_unknown_models_engines_and_tiles_are_refused(exported, tmp_path):
+    with pytest.raises(UsageError, match='unknown model "foto"'):
+        Denoiser.load("foto")
+    with pytest.raises(PellucidError, match=r"cannot read .*gone.onnx"):
+        Denoiser.load(tmp_path / "gone.onnx")
+    with pytest.raises(UsageError, match="onnxruntim"):
+        Denoiser.load(exported, engine="onnxruntim")
+    with pytest.raises(UsageError, match="tile=64 is too small: give at least 256"):
+        Denoiser.load(exported, tile=64)
+
+
+def test_an_exported_network_has_no_codes(exported):
+    denoiser = Denoiser.load(exported, threads=1)
+    with pytest.raises(UsageError, match=r"small.onnx is an exported network: give a .safetensors"):
+        denoiser.encode(noise((1, 3, 8, 8)))
+
+
+def test_the_engine_is_chosen_anew_for_much_more_work(monkeypatch):
+    announced = []
+
+    def start(weights, engine, threads, precision, pixels=None):
+        announced.append(pixels)
+        return Smoothing((1,))
+
+    monkeypatch.setattr("pellucid.engines.start", start)
+    source = Weights("stand-in", Path("stand-in.onnx"), None)
+    monkeypatch.setattr("pellucid.denoiser.LITTLE_WORK", 100)
+    denoiser = Denoiser(source)
+    for _ in range(20):
+        denoiser(noise((10, 10)), LEVEL)
+    assert announced == [None, 500]
+    denoiser(noise((100, 100)), LEVEL)
+    assert announced == [None, 500, 12_000]
+    fixed = Denoiser(source, engine="onnxruntime")
+    fixed(noise((100, 100)), LEVEL)
+    assert announced[3:] == [None]
+
+
+def test_batches_are_denoised_as_images_are(exported):
+    images = noise((3, 3, 20, 27))
+    denoiser = Denoiser.load(exported, threads=1)
+    denoised = denoiser.batch(images, LEVEL)
+    for image, expected in zip(images, denoised, strict=True):
+        assert np.allclose(denoiser(image, LEVEL, channel_axis=0), expected, atol=1e-6)
+    tiled = Denoiser.load(exported, threads=1, tile=256).batch(noise((2, 3, 300, 100)), LEVEL)
+    assert np.abs(tiled - denoiser.batch(noise((2, 3, 300, 100)), LEVEL)).max() < 1 / 255
+
+
+def test_denoise_keeps_its_model_and_notices_a_new_file(exported, tmp_path):
+    path = tmp_path / "copy.onnx"
+    path.write_bytes(exported.read_bytes())
+    image = noise((9, 9))
+    first = pellucid.denoise(image, LEVEL, path)
+    assert np.array_equal(pellucid.denoise(image, LEVEL, str(path)), first)
+    path.write_bytes(b"no network")
+    with pytest.raises(PellucidError, match="is cut short or no ONNX file"):
+        pellucid.denoise(image, LEVEL, path)
+
+
+def test_torch_is_not_loaded(exported):
+    code = (
+        "import sys, numpy, pellucid\n"
+        f"pellucid.denoise(numpy.zeros((9, 9, 3), 'u1'), 0.1, {str(exported)!r}, channel_axis=-1)\n"
+        "assert not {'torch', 'typer', 'skimage', 'scipy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:The optional dask dependency")
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_inside_scikit_image(exported, channels):
+    restoration = pytest.importorskip("skimage.restoration")
+    image = noise((32, 36, *channels), dtype=np.float64)
+    axis = -1 if channels else None
+    options = {"model": exported, "channel_axis": axis}
+    tried = {"sigma": [0.05, 0.1], **{key: [value] for key, value in options.items()}}
+    best = restoration.calibrate_denoiser(image, pellucid.denoise, tried)
+    denoised = best(image)
+    assert denoised.shape == image.shape and denoised.dtype == np.float64 and np.isfinite(denoised).all()
+    spun = restoration.cycle_spin(
+        image, pellucid.denoise, max_shifts=1, func_kw={"sigma": LEVEL, **options}, channel_axis=axis
+    )
+    assert spun.shape == image.shape and np.isfinite(spun).all()

@@ -18,7 +18,8 @@ MOST_TILES, LEAST_SIDE, SIDE = 48, 64, 96
 BATCH = 16
 # A tile that is black, white or filled tells of no noise, whatever is in the rest of the image.
 MOST_AT_BOUNDS, MOST_EQUAL = 0.5, 0.75
-FLOOR = 1e-5
+# What the network adds under its logarithm, which is finite without any noise so.
+FLOOR = 0.5 / 255
 LEAST_SPREAD = 0.02
 OUTLYING = 2.5
 ROUNDS = 5
@@ -43,16 +44,16 @@ def estimate(frames: Frames, threads: int = 0) -> float:
 
 
 def combined(levels: np.ndarray, spreads: np.ndarray) -> float:
-    """Return the level that tiles agree on: the mean of ln(level) weighted by 1 / spread², without outliers.
+    """Return the level that tiles agree on: the mean of ln(level + 0.5 / 255) weighted by 1 / spread², without outliers.
 
     Starting from the weighted median, tiles further off than 2.5 of their own and the tiles' common spread are left
     out, and the mean is taken anew, until it stays.
 
     Args:
         levels: (N,), in [0, 1] units.
-        spreads: (N,), the standard deviation of ln(level) of each.
+        spreads: (N,), the standard deviation of each one's logarithm.
     """
-    logs = np.log(np.maximum(levels, FLOOR)).astype(np.float64)
+    logs = np.log(np.maximum(levels, 0) + FLOOR, dtype=np.float64)
     spreads = np.maximum(spreads, LEAST_SPREAD).astype(np.float64)
     shares = 1 / np.square(spreads)
     order = logs.argsort()
@@ -63,7 +64,7 @@ def combined(levels: np.ndarray, spreads: np.ndarray) -> float:
         if not kept.any():
             break
         middle = float((kept * logs).sum() / kept.sum())
-    return float(np.exp(middle))
+    return max(0.0, float(np.exp(middle)) - FLOOR)
 
 
 def places(shape: tuple[int, int, int, int]) -> list[tuple[int, int, int]]:
@@ -98,7 +99,7 @@ def _tile(frames: Frames, page: int, top: int, left: int) -> np.ndarray:
 
 
 def _is_dead(tile: np.ndarray) -> bool:
-    at_bounds = ((tile <= 0) | (tile >= 1)).all(axis=1).mean()
+    at_bounds = ((tile == 0) | (tile == 1)).all(axis=1).mean()
     equal = (tile[..., 1:] == tile[..., :-1]).all(axis=1)
     return bool(at_bounds > MOST_AT_BOUNDS or (equal.size and equal.mean() > MOST_EQUAL))
 
