@@ -1,0 +1,1 @@
+"""The parts of photos.py: one module for each kind of measurement, and those that they share."""

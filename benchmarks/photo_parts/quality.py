@@ -1,0 +1,68 @@
+"""Quality on the field's test sets, with Gaussian noise of three levels."""
+
+import functools
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from photo_parts import protocol
+from photo_parts.contenders import DNCNN_SIGMA, contenders
+from photo_parts.options import Options
+from photo_parts.published import PUBLISHED, SIGMAS
+from photo_parts.tables import LeftOut, Table, gathered
+
+SETS = {"CBSD68": 3, "BSD68": 1, "Set12": 1}
+Scores = dict[str, dict[int, list[float]]]
+
+
+def quality(options: Options) -> list[Table]:
+    """Return one table a set."""
+    tables, reasons = gathered(functools.partial(one_set, options, *each) for each in SETS.items())
+    if not tables:
+        raise LeftOut("; ".join(reasons))
+    tables[-1].notes += reasons
+    return tables
+
+
+def one_set(options: Options, name: str, channels: int) -> Table:
+    """Measure all contenders on one set at all levels."""
+    paths = protocol.files(protocol.folder("test-photos", name), options.limit)
+    cleans = [protocol.read(path, channels) for path in paths]
+    scores: Scores = {}
+    reasons: dict[str, None] = {}
+    for sigma in SIGMAS:
+        taking_part, left_out = gathered(contenders(options, channels, sigma))
+        reasons |= dict.fromkeys(left_out)
+        runs = [(one.name, one.start(options.threads), one.images) for one in taking_part]
+        for index, clean in enumerate(
+            track(cleans, f"{name}, sigma {sigma}", console=Console(stderr=True), transient=True)
+        ):
+            noisy = protocol.noisy(clean, sigma, index)
+            for title, run, images in runs:
+                if images is None or index < images:
+                    denoised = protocol.finished(run(noisy, sigma / 255))
+                    scores.setdefault(title, {}).setdefault(sigma, []).append(protocol.psnr(denoised, clean))
+    return table(name, scores, len(cleans), list(reasons))
+
+
+def table(name: str, scores: Scores, images: int, reasons: list[str]) -> Table:
+    """Lay out the mean PSNR over all images, and over those that the slowest contender got, with the published."""
+    fewest = min(len(values) for by_sigma in scores.values() for values in by_sigma.values())
+    spans = [("", images)] + ([(f"first {fewest}: ", fewest)] if fewest < images else [])
+    formats = {"denoiser": ""} | {f"{span}{sigma}": ".2f" for span, _ in spans for sigma in SIGMAS}
+    rows: list[tuple] = [
+        (title, *(_mean(by_sigma.get(sigma, []), count) for _, count in spans for sigma in SIGMAS))
+        for title, by_sigma in scores.items()
+    ]
+    blanks = (None,) * (len(SIGMAS) * (len(spans) - 1))
+    rows += [(f"{method} (published)", *figures, *blanks) for method, figures in PUBLISHED[name].items()]
+    notes = [protocol.PROTOCOL + "; all but `sigma automatic` are told sigma"]
+    if "DnCNN" in scores:
+        notes.append(f"DnCNN: the network trained for sigma {DNCNN_SIGMA}")
+    return Table(f"{name}, {images} images: PSNR in dB at sigma 15, 25, 50 of 255", formats, rows, [*notes, *reasons])
+
+
+def _mean(values: list[float], count: int) -> float | None:
+    """Return the mean of the first `count` values, or None if there are fewer."""
+    return float(np.mean(values[:count])) if len(values) >= count else None

