@@ -58,11 +58,14 @@ def export(network: nn.Module, path: Path, name: str, recipe: Mapping[str, Any],
 
     Raises:
         UsageError: if the path does not end in .onnx.
-        PellucidError: if the exporter is not installed, the result differs from torch, or it cannot be written.
+        PellucidError: if the exporter is not installed, weights are not finite, the result differs from torch's, or
+            it cannot be written.
     """
     if path.suffix != ".onnx":
         raise UsageError(f"{path} does not end in .onnx: name the output so")
     network = copy.deepcopy(network).eval()
+    if not _finite(network):
+        raise PellucidError(f'"{name}" has weights that are not finite: train it again')
     stored = _halved(network, name) if half else network
     content = _model(stored, _metadata(network, name, recipe), half)
     with atomic_write(path) as temporary:
@@ -94,9 +97,13 @@ def _halved(network: Any, name: str) -> Any:
     for parameter in rounded.parameters():
         if parameter.numel() >= HALF:
             parameter.data = parameter.data.half().float()
-    if not all(bool(parameter.isfinite().all()) for parameter in rounded.parameters()):
+    if not _finite(rounded):
         raise PellucidError(f'"{name}" has weights too large for half precision: store them in full')
     return rounded
+
+
+def _finite(network: nn.Module) -> bool:
+    return all(bool(value.isfinite().all()) for value in network.state_dict().values())
 
 
 def _example(network: Any, count: int, height: int, width: int) -> dict[str, torch.Tensor]:

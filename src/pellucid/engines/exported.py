@@ -82,23 +82,22 @@ def read_onnx(path: Path, task: str = "denoise") -> OnnxFile:
         metadata = _metadata(view)
         for tensor in _tensors(view, "model"):
             _check(path, tensor)
-        described = json.loads(metadata[METADATA_KEY]) if METADATA_KEY in metadata else None
-    except (ValueError, IndexError, KeyError, TypeError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise PellucidError(f"{path} is cut short or no ONNX file: fetch or export it again") from error
-    if described is None:
+    if METADATA_KEY not in metadata:
         raise PellucidError(f'{path} lacks the metadata "{METADATA_KEY}": give a file that pellucid export wrote')
-    if described.get("task") != task:
-        raise PellucidError(f'{path} holds a network for the task "{described.get("task")}": give one for "{task}"')
+    file = _described(path, content, metadata[METADATA_KEY])
+    if file.task != task:
+        raise PellucidError(f'{path} holds a network for the task "{file.task}": give one for "{task}"')
+    return file
+
+
+def _described(path: Path, content: bytes, text: str) -> OnnxFile:
     try:
-        return OnnxFile(
-            content,
-            described["name"],
-            described["task"],
-            InputSpec.from_dict(described["input_spec"]),
-            described["conditional"],
-            described["recipe"],
-        )
-    except (KeyError, TypeError) as error:
+        found = json.loads(text)
+        spec = InputSpec.from_dict(found["input_spec"])
+        return OnnxFile(content, found["name"], found["task"], spec, found["conditional"], found["recipe"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise PellucidError(f"{path} has metadata that this version cannot read: export it again") from error
 
 

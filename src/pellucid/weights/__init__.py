@@ -53,12 +53,9 @@ def find(model: str | Path) -> Weights:
         return _shipped(model)
     if path.suffix in SUFFIXES:
         return _file(path)
-    if isinstance(model, Path) or path.suffix or len(path.parts) != 1:
-        raise UsageError(f"{path} is no network: give an .onnx or .safetensors file{_or_a_name()}")
-    raise UsageError(
-        f'unknown model "{model}"{suggestion(model, names()) if names() else ""}: '
-        f"give an .onnx or .safetensors file{_or_a_name()}"
-    )
+    if isinstance(model, Path) or path.suffix or len(path.parts) > 1:
+        raise UsageError(f"{model} is no network: give {_wanted()}")
+    raise UsageError(f'unknown model "{model}"{suggestion(model, names()) if names() else ""}: give {_wanted()}')
 
 
 def names() -> tuple[str, ...]:
@@ -90,15 +87,16 @@ def verify(weights: Weights) -> None:
 
 @functools.cache
 def _cards(folder: Path) -> dict[str, dict[str, Any]]:
-    return {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))}
+    paths = sorted(folder.glob("*.toml"), key=lambda path: path.stem)
+    return {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def _shipped(name: str) -> Weights:
-    onnx, safetensors = (FOLDER / f"{name}{suffix}" for suffix in SUFFIXES)
     card = _cards(FOLDER)[name]
-    for path in (onnx, safetensors):
-        if path.name in card["sha256"] and not path.is_file():
-            raise PellucidError(f"{path} is missing: {REINSTALL}")
+    for file in card["sha256"]:
+        if not (FOLDER / file).is_file():
+            raise PellucidError(f"{FOLDER / file} is missing: {REINSTALL}")
+    onnx, safetensors = (FOLDER / f"{name}{suffix}" for suffix in SUFFIXES)
     return Weights(name, onnx if onnx.is_file() else None, safetensors if safetensors.is_file() else None, card)
 
 
@@ -111,5 +109,5 @@ def _file(path: Path) -> Weights:
     return Weights(path.stem, path if is_onnx else None, None if is_onnx else path)
 
 
-def _or_a_name() -> str:
-    return f", or the name of a shipped one ({', '.join(names())})" if names() else ""
+def _wanted() -> str:
+    return ("a shipped one's name, or " if names() else "") + "an .onnx or .safetensors file"

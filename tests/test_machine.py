@@ -1,0 +1,29 @@
+"""What is known of the machine."""
+
+import os
+import platform
+from pathlib import Path
+
+from pellucid.machine import cores, processor
+
+
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5, 7}, raising=False)
+    assert cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1
+
+
+def test_the_processor_has_a_name_wherever_the_system_keeps_it(monkeypatch):
+    text = "processor\t: 0\nmodel name\t: Some Chip 9000 @ 2 GHz\n\nmodel name\t: Some Chip 9000 @ 2 GHz\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert processor() == "Some Chip 9000 @ 2 GHz"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "")
+    assert processor() == platform.machine()
+
+    def absent(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", absent)
+    assert processor()
