@@ -15,9 +15,10 @@ every_dataset = pytest.mark.parametrize("name", NAMES)
 
 
 def build(name, folder):
-    """Construct a dataset; options without a default name a file or a folder that is not there."""
+    """Construct a small dataset; options without a default name a file or a folder that is not there."""
     parameters = inspect.signature(registry.load("data", name)).parameters.values()
     wanted = {item.name: str(folder / item.name) for item in parameters if item.default is item.empty}
+    wanted |= {item.name: 20 for item in parameters if item.name.startswith("num_")}
     return registry.build("data", name, wanted)
 
 

@@ -73,7 +73,7 @@ def _leaves(random: np.random.Generator, side: int) -> tuple[np.ndarray, int]:
     # The inverse of the cumulative distribution of r**-3 between the bounds.
     share = random.random(count)
     radii = 1 / np.sqrt(share / most**2 + (1 - share) / least**2)
-    # Many small leaves would be lost under the few large ones, so a part of them falls last, in order of size.
+    # Many small leaves would be lost under the few large ones, so half of them fall first, in order of size.
     radii[: count // 2] = -np.sort(-radii[: count // 2])
     for number, radius in enumerate(radii, 1):
         x, y = random.uniform(-0.1 * side, 1.1 * side, 2)

@@ -46,12 +46,16 @@ class Photos:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        object.__setattr__(self, "folders", tuple(self.folders))
-        object.__setattr__(self, "scales", tuple(self.scales))
+        for name in ("folders", "scales"):
+            if not isinstance(getattr(self, name), list | tuple):
+                raise ValueError(f"{name} is {getattr(self, name)!r}: give a list")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         check_test_fraction(self.test_fraction)
         for name, least in (("patch", 8), ("num_patches", 1), ("num_dead_leaves", 0), ("texture", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: give {least} or more")
+        if not self.folders:
+            raise ValueError("folders is empty: name one or more")
         if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
             raise ValueError(f"scales is {self.scales}: give shares above 0 and up to 1")
 
@@ -63,11 +67,17 @@ class Photos:
         """Read the patches of the `train` or `test` files, (N, 3, patch, patch).
 
         Raises:
-            PellucidError: if a folder is absent or without images, or a file cannot be used, by name.
+            PellucidError: if a folder is absent or without images, no photograph falls into the split or holds a
+                patch, or a file cannot be used, by name.
         """
         check_split(split)
         paths = [path for folder in self.folders for path in list_images(self._folder(folder), recursive=True)]
         chosen = split_indices(len(paths), self.test_fraction, self.seed, split)
+        if not len(chosen):
+            raise PellucidError(
+                f"{', '.join(self.folders)}: {len(paths)} photograph(s) leave none for the {split} split at "
+                f"test_fraction {self.test_fraction}: add photographs, or choose another test_fraction"
+            )
         share = len(chosen) / len(paths)
         patches = self._patches([paths[index] for index in chosen], round(self.num_patches * share))
         if self.num_dead_leaves:
@@ -103,7 +113,7 @@ class Photos:
         pixels = eight_bits(read_image(path).pixels)
         picture = Image.fromarray(pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=-1))
         for scale in self.scales:
-            size = (round(picture.width * scale), round(picture.height * scale))
+            size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
             yield np.asarray(picture if scale == 1 else picture.resize(size, Image.Resampling.LANCZOS))
 
     def _candidates(self, picture: np.ndarray) -> Iterator[tuple[int, int, float]]:
