@@ -1,7 +1,8 @@
 """Image files and arrays: read, checked, written atomically; and turned into the networks' (N, C, H, W) and back."""
 
 from pellucid.image.arrays import data_range_of, from_nchw, range_remark, to_nchw
-from pellucid.image.files import atomic_write, list_images, read_image, write_image
+from pellucid.image.atomic import atomic_write
+from pellucid.image.files import list_images, read_image, write_image
 from pellucid.image.formats import ImageFile
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.errors import UsageError
-from pellucid.image.files import atomic_write
+from pellucid.image.atomic import atomic_write
 
 SUFFIXES = (".npz", ".csv", ".npy")
 

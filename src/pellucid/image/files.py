@@ -1,63 +1,85 @@
-"""Image files: read, checked, listed, and written atomically."""
+"""Image files and streams: read, checked, listed, and written whole or not at all."""
 
-import errno
+import io
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from pellucid.errors import PellucidError
+from pellucid.image import avif, bmp, heif, jpeg, png, pnm, raw, tiff, tiff_writer, webp
+from pellucid.image.animation import KINDS, Animation
+from pellucid.image.atomic import atomic_write, reason_of
 from pellucid.image.formats import (
     DTYPES,
+    HEAD,
     LONGEST_SIDE,
+    RAW_SUFFIXES,
     SUFFIXES,
     WITHOUT_ALPHA,
+    Budget,
     ImageFile,
     Metadata,
-    encode_basic,
-    read_basic,
+    Sheet,
     sniff,
 )
-from pellucid.image.tiff import read_tiff, write_tiff
 
-REMEDIES = {
-    errno.ENOSPC: "the disk is full; free some space, or choose another folder",
-    errno.EDQUOT: "the disk quota is used up; free some space, or choose another folder",
-    errno.EACCES: "its folder may not be written to; mend the permissions, or choose another folder",
-    errno.EPERM: "its folder may not be written to; mend the permissions, or choose another folder",
-    errno.EROFS: "its folder is read-only; choose another folder",
-    errno.ENOENT: "its folder does not exist; create it first",
-    errno.ENOTDIR: "a part of its folder's path is a file; choose another folder",
-    errno.EISDIR: "it is a folder; name a file",
-    errno.ENAMETOOLONG: "its name is too long; choose a shorter one",
+READERS: dict[str, Callable[[BinaryIO, Path, Budget], ImageFile]] = {
+    "PNG": png.read,
+    "JPEG": jpeg.read,
+    "TIFF": tiff.read,
+    "WebP": webp.read,
+    "BMP": bmp.read,
+    "PNM": pnm.read,
+    "AVIF": avif.read,
+    "HEIF": heif.read,
+    "RAW": raw.read,
+}
+WRITERS: dict[str, Callable[[BinaryIO, Sheet], None]] = {
+    "PNG": png.write,
+    "JPEG": jpeg.write,
+    "TIFF": tiff_writer.write,
+    "WebP": webp.write,
+    "BMP": bmp.write,
+    "PNM": pnm.write,
+    "AVIF": avif.write,
+    "HEIF": heif.write,
 }
 
 
-def read_image(path: str | Path, max_pixels: int = 300_000_000) -> ImageFile:
+def read_image(source: str | Path | BinaryIO, max_pixels: int = 300_000_000, max_frames: int = 10_000) -> ImageFile:
     """Read an image file, its samples at their full depth.
 
-    The format is told from the content, not from the name, and the size is checked from the header before anything
-    is decoded. Alpha is split off, the EXIF orientation is applied, palettes and CMYK become colours, one-bit images
-    0 and 255.
+    The format is told from the content, not from the name, and size and frames are checked from the header before
+    anything is decoded. Alpha is split off, the EXIF orientation is applied, palettes and CMYK become colours, one-bit
+    images 0 and 255. The pages of a TIFF and the frames of an animation become a stack.
+
+    While a compressed file is decoded, it is held in memory beside the image. More than that is held, twice to four
+    times the image, by BMP, AVIF, HEIC, raw files, CMYK, palettes, and TIFF stored as one compressed strip or with
+    colours multiplied by alpha.
 
     Args:
-        path: a PNG, JPEG, TIFF, WebP, BMP or PNM file that holds one image.
-        max_pixels: the most pixels (height times width) that are accepted.
+        source: a PNG, JPEG, TIFF, WebP, BMP or PNM file; AVIF, HEIC and camera raw files, if their reader is installed.
+            Or a binary stream, such as `sys.stdin.buffer`, which is read to its end and left open.
+        max_pixels: the most pixels (height times width times frames) that are accepted.
+        max_frames: the most pages or frames; 1 refuses stacks.
 
     Raises:
         PellucidError: on one line that names the file and the remedy, whatever is wrong with it.
     """
-    path = Path(path)
+    path = Path(source) if isinstance(source, str | Path) else _name_of(source)
+    budget = Budget(max_pixels, max_frames)
     try:
-        with path.open("rb") as stream:
-            head = stream.read(32)
-        if not head:
-            raise PellucidError(f"{path} is empty (0 bytes): get the file anew")
-        kind = sniff(path, head)
-        return read_tiff(path, max_pixels) if kind == "TIFF" else read_basic(path, kind, max_pixels)
+        with _opened(source, path, budget) as stream:
+            head = stream.read(HEAD)
+            if not head:
+                raise PellucidError(f"{path} is empty (0 bytes): get the file anew")
+            kind = sniff(path, head)
+            stream.seek(0)
+            return READERS[kind](stream, path, budget)
     except PellucidError:
         raise
     except FileNotFoundError:
@@ -74,81 +96,62 @@ def read_image(path: str | Path, max_pixels: int = 300_000_000) -> ImageFile:
         raise PellucidError(f"{path} is cut short or damaged ({reason}): get the file anew") from error
 
 
-def write_image(path: str | Path, pixels: np.ndarray, like: ImageFile | None = None, overwrite: bool = False) -> None:
-    """Write an image in the format of the path's suffix, atomically.
+def write_image(
+    target: str | Path | BinaryIO,
+    pixels: np.ndarray,
+    like: ImageFile | None = None,
+    overwrite: bool = False,
+    format: str | None = None,
+) -> None:
+    """Write an image, or a stack of them, whole or not at all.
 
-    JPEG is written at quality 95 without chroma subsampling, WebP and TIFF without loss.
+    PNG, TIFF, WebP, BMP and PNM are written without loss. JPEG is written with full chroma resolution and steps as fine
+    as those of quality 97 or of `like`, whichever are finer; AVIF and HEIC at quality 95.
 
     Args:
-        path: where to; the suffix names the format.
-        pixels: (H, W) or (H, W, C), uint8, uint16 or float32, where the format can hold it.
-        like: the file whose alpha, profile, EXIF block and resolution are put back; the profile only onto as many
-            channels as it was made for.
+        target: where to: a path, whose suffix names the format, or a binary stream, such as `sys.stdout.buffer`, which
+            gets the bytes once all are there and is left open.
+        pixels: (H, W) or (H, W, C), uint8, uint16 or float32, where the format can hold it; a stack (N, H, W) or
+            (N, H, W, C) if `like` is one.
+        like: the file whose alpha, profile, EXIF block, resolution and, if the format is the same, own ways of storing
+            are put back; the profile only onto as many channels as it was made for.
         overwrite: whether an existing file is replaced.
+        format: a key of `SUFFIXES`, instead of the path's suffix; for a stream by default that of `like`, and TIFF for
+            camera raw files.
 
     Raises:
         PellucidError: if the file exists, the format cannot hold the image, or the writing fails.
     """
-    path = Path(path)
-    kind = next((kind for kind, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
-    if kind is None:
-        known = " ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-        raise PellucidError(f'cannot write {path}: no format has the suffix "{path.suffix}"; use one of {known}')
-    if not overwrite and path.exists():
+    path = Path(target) if isinstance(target, str | Path) else _name_of(target)
+    if format is None:
+        format = _format_of(path) if isinstance(target, str | Path) else written_format(like)
+    if isinstance(target, str | Path) and not overwrite and path.exists():
         raise PellucidError(f"{path} exists: choose another name, or ask to overwrite it")
-    samples, metadata, has_alpha = np.asarray(pixels), Metadata(), False
-    if like is not None:
-        same_colours = like.pixels.shape[2:] == samples.shape[2:]
-        metadata = Metadata(like.icc if same_colours else None, like.exif, like.dpi)
-        if like.alpha is not None:
-            samples, has_alpha = _with_alpha(path, samples, like.alpha), True
-    _check_fit(path, kind, samples, has_alpha)
-    with atomic_write(path) as temporary:
-        if kind == "TIFF":
-            write_tiff(temporary, samples, has_alpha, metadata)
+    sheet = _sheet(path, format, np.asarray(pixels), like)
+    try:
+        if isinstance(target, str | Path):
+            with atomic_write(path) as temporary, temporary.open("w+b") as stream:
+                WRITERS[format](stream, sheet)
         else:
-            temporary.write_bytes(encode_basic(kind, samples, metadata))
+            whole = io.BytesIO()
+            WRITERS[format](whole, sheet)
+            _pour(whole, target, path)
+    except PellucidError as error:
+        if str(path) in str(error):
+            raise
+        raise PellucidError(f"cannot write {path}: {error}") from error
 
 
-@contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield the path of a temporary file in the same folder, which replaces `path` when the block ends well.
-
-    The block writes any file there. A reader sees the old file or the whole new one, never a part; when the block
-    fails or is interrupted, the temporary file is removed and the old one is untouched.
-
-    Example:
-        with atomic_write("figures.json") as temporary:
-            temporary.write_text("{}")
+def written_format(like: ImageFile | None) -> str:
+    """Return the format in which an image goes back to a stream: its own, but TIFF for raw files, PNG for deep AVIF.
 
     Raises:
-        PellucidError: naming the path and the remedy, if the disk is full or the folder cannot be written to.
+        PellucidError: if there is no image to tell it from.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise PellucidError(f"cannot write {path}: {REMEDIES[errno.EISDIR]}")
-    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
-    try:
-        # Created here rather than by the block: an unwritable folder is told before any work, and the umask applies.
-        temporary.open("xb").close()
-        yield temporary
-        with temporary.open("r+b") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except PellucidError:
-        raise
-    except OSError as error:
-        if error.filename is not None and Path(error.filename) != temporary:
-            raise
-        raise PellucidError(f"cannot write {path}: {_reason(error)}") from error
-    except Exception as error:
-        # Writers in other languages (safetensors) put the system's words into errors of their own.
-        if os.strerror(errno.ENOSPC) in str(error):
-            raise PellucidError(f"cannot write {path}: {REMEDIES[errno.ENOSPC]}") from error
-        raise
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    if like is None:
+        raise PellucidError(f"cannot write to a stream without a format: name one of {', '.join(SUFFIXES)}")
+    deep_avif = like.format == "AVIF" and like.bit_depth > 8
+    return "PNG" if deep_avif else "TIFF" if like.format == "RAW" else like.format
 
 
 def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]:
@@ -160,7 +163,7 @@ def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]
     folder = Path(folder)
     if not folder.is_dir():
         raise PellucidError(f"{folder} is not a folder: name a folder with images")
-    suffixes = {suffix for group in SUFFIXES.values() for suffix in group}
+    suffixes = {suffix for group in SUFFIXES.values() for suffix in group}.union(RAW_SUFFIXES)
     candidates = folder.rglob("*") if recursive else folder.iterdir()
     found = [
         path
@@ -171,38 +174,100 @@ def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]
     ]
     if not found:
         deeper = "" if recursive else " itself (folders in it were not searched)"
-        raise PellucidError(f"no images in {folder}{deeper}: put files there with one of {' '.join(sorted(suffixes))}")
+        known = " ".join(sorted(suffixes.difference(RAW_SUFFIXES)))
+        raise PellucidError(f"no images in {folder}{deeper}: put files there with one of {known}")
     return tuple(sorted(found))
 
 
-def _with_alpha(path: Path, samples: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _name_of(stream: BinaryIO) -> Path:
+    """Return what a stream is called in errors."""
+    name = getattr(stream, "name", None)
+    return Path(name if isinstance(name, str) else "the stream")
+
+
+@contextmanager
+def _opened(source: str | Path | BinaryIO, path: Path, budget: Budget) -> Iterator[BinaryIO]:
+    """Yield a stream that can be sought in, from its start; a pipe is read into memory."""
+    if isinstance(source, str | Path):
+        with path.open("rb") as stream:
+            budget.check_bytes(path, os.fstat(stream.fileno()).st_size)
+            yield stream
+        return
+    limit = budget.most_bytes + 1
+    data = source.read(limit)
+    budget.check_bytes(path, len(data))
+    yield io.BytesIO(data)
+
+
+def _pour(whole: io.BytesIO, target: BinaryIO, path: Path) -> None:
+    try:
+        target.write(whole.getbuffer())
+        target.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise PellucidError(f"cannot write {path}: {reason_of(error)}") from error
+
+
+def _format_of(path: Path) -> str:
+    for kind, suffixes in SUFFIXES.items():
+        if path.suffix.lower() in suffixes:
+            return kind
+    if path.suffix.lower() in RAW_SUFFIXES:
+        raise PellucidError(f"cannot write {path}: camera raw files are only read; write TIFF or PNG")
+    known = " ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    raise PellucidError(f'cannot write {path}: no format has the suffix "{path.suffix}"; use one of {known}')
+
+
+def _sheet(path: Path, kind: str, samples: np.ndarray, like: ImageFile | None) -> Sheet:
+    """Put together what is written, and refuse what the format cannot hold."""
+    metadata, is_stack, depth = Metadata(), samples.ndim == 4, 0
+    has_alpha = like is not None and like.alpha is not None
+    if like is not None:
+        is_stack, depth = like.is_stack, like.bit_depth
+        same_colours = (like.channel_axis is None) == (samples.ndim == 2 + is_stack)
+        native = like.native if kind == like.format else None
+        metadata = Metadata(like.icc if same_colours else None, like.exif, like.dpi, like.xmp, native)
+    _check_fit(path, kind, samples, has_alpha, is_stack)
+    if is_stack and kind != "TIFF" and not isinstance(metadata.native, Animation):
+        remedy = "write TIFF" if kind not in KINDS else f"write TIFF (only an animated {kind} becomes one again)"
+        raise PellucidError(f"cannot write {path}: {kind} holds one image, not a stack of {len(samples)}; {remedy}")
+    if samples.ndim == 3 + is_stack and samples.shape[-1] == 1:
+        samples = samples[..., 0]
+    if like is not None and like.alpha is not None:
+        samples = _with_alpha(path, samples, like.alpha, is_stack)
+    return Sheet(samples, has_alpha, is_stack, metadata, depth)
+
+
+def _with_alpha(path: Path, samples: np.ndarray, alpha: np.ndarray, is_stack: bool) -> np.ndarray:
     """Return the samples with alpha as a last channel, scaled if their dtype is another."""
-    if alpha.shape != samples.shape[:2]:
-        sizes = [f"{shape[1]}x{shape[0]}" for shape in (alpha.shape, samples.shape)]
+    axes = 2 + is_stack
+    if alpha.shape != samples.shape[:axes]:
+        sizes = ["x".join(map(str, reversed(shape))) for shape in (alpha.shape, samples.shape[:axes])]
         raise PellucidError(f"cannot write {path}: the alpha channel is {sizes[0]}, the image {sizes[1]}; crop neither")
     if alpha.dtype != samples.dtype:
         full = [np.iinfo(dtype).max if dtype.kind == "u" else 1.0 for dtype in (alpha.dtype, samples.dtype)]
         scaled = alpha * (full[1] / full[0])
         alpha = (np.rint(scaled) if samples.dtype.kind == "u" else scaled).astype(samples.dtype)
-    colours = samples[..., None] if samples.ndim == 2 else samples
-    return np.concatenate([colours, alpha[..., None]], axis=2)
+    colours = samples[..., None] if samples.ndim == axes else samples
+    return np.concatenate([colours, alpha[..., None]], axis=-1)
 
 
-def _check_fit(path: Path, kind: str, samples: np.ndarray, has_alpha: bool) -> None:
+def _check_fit(path: Path, kind: str, samples: np.ndarray, has_alpha: bool, is_stack: bool) -> None:
     """Refuse what the format cannot hold."""
+    if kind not in DTYPES:
+        raise PellucidError(f'cannot write {path}: no format is called "{kind}"; use one of {", ".join(DTYPES)}')
     shape, able = samples.shape, [name for name, dtypes in DTYPES.items() if samples.dtype in dtypes]
     if kind not in able:
+        able = [name for name in able if name not in ("AVIF", "HEIF")]
         remedy = f"write {' or '.join(able)}" if able else "convert it to uint8, uint16 or float32"
         raise PellucidError(f"cannot write {path}: {kind} holds no {samples.dtype} samples; {remedy}")
     if has_alpha and kind in WITHOUT_ALPHA:
         raise PellucidError(f"cannot write {path}: {kind} holds no alpha channel; write PNG, TIFF or WebP")
-    channels = (shape[2] if len(shape) == 3 else 1) - has_alpha
-    if len(shape) not in (2, 3) or 0 in shape or (kind != "TIFF" and channels not in (1, 3)):
+    axes = len(shape) - is_stack
+    channels = shape[-1] if axes == 3 else 1
+    if axes not in (2, 3) or 0 in shape or (kind != "TIFF" and channels not in (1, 3)):
         raise PellucidError(f"cannot write {path}: {kind} holds no array of shape {shape}; give (H, W) or (H, W, 3)")
-    if max(shape[:2]) > LONGEST_SIDE.get(kind, 1 << 31):
-        raise PellucidError(f"cannot write {path}: {shape[1]}x{shape[0]} is too large for {kind}; write PNG or TIFF")
-
-
-def _reason(error: OSError) -> str:
-    known = REMEDIES.get(error.errno or 0)
-    return known or f"{' '.join(str(error.strerror or error).split())}; choose another folder, or free some space"
+    height, width = shape[is_stack : is_stack + 2]
+    if max(height, width) > LONGEST_SIDE.get(kind, 1 << 31):
+        raise PellucidError(f"cannot write {path}: {width}x{height} is too large for {kind}; write PNG or TIFF")

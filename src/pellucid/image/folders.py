@@ -1,6 +1,8 @@
 """Many image files in, as many out: names and formats kept, originals untouched, failures told one by one."""
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,11 +10,13 @@ from typing import Literal
 import numpy as np
 
 from pellucid.errors import PellucidError, UsageError
+from pellucid.image import avif
 from pellucid.image.arrays import data_range_of, to_nchw
 from pellucid.image.files import list_images, read_image, write_image
-from pellucid.image.formats import SUFFIXES, ImageFile
+from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES, ImageFile
 from pellucid.spec import InputSpec
 
+DASH = Path("-")  # standard input, or standard output
 WRITABLE = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
 Existing = Literal["refuse", "overwrite", "skip"]
 
@@ -34,35 +38,46 @@ class Failure:
     reason: str
 
 
-def find_images(inputs: Sequence[Path]) -> tuple[tuple[Path, Path], ...]:
+def find_images(inputs: Sequence[Path], recursive: bool = True) -> tuple[tuple[Path, Path], ...]:
     """Return (file, name) of all images: files as given, named by their last part, and all those under folders.
 
+    Args:
+        inputs: files, folders, patterns such as `scans/**/*.png`, or `DASH` for standard input.
+        recursive: whether folders in folders are searched.
+
     Raises:
-        PellucidError: if a file is missing or a folder holds no image.
+        PellucidError: if a file is missing, a pattern fits nothing, or a folder holds no image.
     """
     found = []
     for entry in inputs:
-        if entry.is_dir():
-            found += [(path, path.relative_to(entry)) for path in list_images(entry, recursive=True)]
-        elif entry.exists():
-            found.append((entry, Path(entry.name)))
-        else:
-            raise PellucidError(f"{entry} does not exist: check its name")
+        if entry == DASH:
+            found.append((DASH, DASH))
+            continue
+        for match in (entry,) if entry.exists() else _matches(entry):
+            if match.is_dir():
+                found += [(path, path.relative_to(match)) for path in list_images(match, recursive)]
+            else:
+                found.append((match, Path(match.name)))
     return tuple(found)
 
 
-def plan(inputs: Sequence[Path], out: Path, existing: Existing = "refuse") -> tuple[Task, ...]:
+def plan(inputs: Sequence[Path], out: Path, existing: Existing = "refuse", recursive: bool = True) -> tuple[Task, ...]:
     """Lay out where each image goes: `out` is a file for one file with an image's suffix, else a folder.
+
+    Names are kept in a folder, but that camera raw files become TIFF, and AVIF of more than 8 bits PNG. `DASH` stands
+    for standard input and standard output.
 
     Raises:
         PellucidError: if there is nothing to read.
         UsageError: if a target exists (unless `existing` is otherwise), is an original, or is met twice.
     """
-    found = find_images(inputs)
+    found = find_images(inputs, recursive)
+    if DASH in (out, *inputs):
+        return _plan_pipe(found, out, existing)
     to_file = len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in WRITABLE and not out.is_dir()
     if not to_file and out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, but there are {len(found)} images to write: name a folder")
-    tasks = [Task(path, out if to_file else out / name, str(name)) for path, name in found]
+    tasks = [Task(path, out if to_file else out / _written_name(path, name), str(name)) for path, name in found]
     originals = {path.resolve() for path, _ in found}
     met: dict[Path, Path] = {}
     for task in tasks:
@@ -72,11 +87,58 @@ def plan(inputs: Sequence[Path], out: Path, existing: Existing = "refuse") -> tu
         if place in met:
             raise UsageError(f"{met[place]} and {task.source} would both become {task.target}: run them apart")
         met[place] = task.source
-    present = [task.target for task in tasks if task.target.exists()]
+    return _heeding(existing, tasks)
+
+
+def _heeding(existing: Existing, tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Return the tasks that are left once targets that exist are skipped, if they are to be, or refuse them."""
+    present = list(dict.fromkeys(task.target for task in tasks if task.target != DASH and task.target.exists()))
     if present and existing == "refuse":
         more = f" and {len(present) - 1} more" if len(present) > 1 else ""
         raise UsageError(f"{present[0]}{more} exists already: name another output, or ask to overwrite or to skip it")
-    return tuple(task for task in tasks if existing != "skip" or not task.target.exists())
+    skipped = set(present) if existing == "skip" else ()
+    return tuple(task for task in tasks if task.target not in skipped)
+
+
+def _plan_pipe(found: Sequence[tuple[Path, Path]], out: Path, existing: Existing) -> tuple[Task, ...]:
+    """Lay out one image that is read from standard input or written to standard output."""
+    if len(found) != 1:
+        raise UsageError(f"a pipe holds one image, not {len(found)}: give one, or name a folder")
+    source, name = found[0]
+    if out != DASH and (out.is_dir() or out.suffix.lower() not in WRITABLE):
+        raise UsageError(
+            f"what comes from a pipe has no name to keep in {out}: name a file with an image's suffix, or -"
+        )
+    if source == DASH and sys.stdin.isatty():
+        raise UsageError("no image comes from the terminal: send a file into the command with <, or name one")
+    if out == DASH and sys.stdout.isatty():
+        raise UsageError("an image is not for the terminal: send it to a file with >, or name one with -o")
+    return _heeding(existing, [Task(source, out, "standard input" if source == DASH else str(name))])
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Return what fits a pattern that the shell has left as it is, sorted."""
+    if not set("*?[") & set(str(pattern)):
+        raise PellucidError(f"{pattern} does not exist: check its name")
+    root = Path(pattern.anchor or ".")
+    found = sorted(root.glob(str(pattern.relative_to(pattern.anchor))))
+    known = WRITABLE.union(RAW_SUFFIXES)
+    found = [path for path in found if not path.is_dir() and path.suffix.lower() in known]
+    if not found:
+        raise PellucidError(f"{pattern} fits no image: check the pattern")
+    return found
+
+
+def _written_name(source: Path, name: Path) -> Path:
+    """Return the name under which an image goes into a folder: its own, where its format can be written."""
+    suffix = name.suffix.lower()
+    if suffix in RAW_SUFFIXES:
+        return name.with_suffix(".tif")
+    if suffix in SUFFIXES["AVIF"]:
+        with suppress(OSError), source.open("rb") as stream:
+            if avif.depth(stream.read(avif.SEARCHED)) > 8:
+                return name.with_suffix(".png")
+    return name
 
 
 def convert(
@@ -85,6 +147,7 @@ def convert(
     *,
     overwrite: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
+    max_pixels: int = 300_000_000,
 ) -> list[Failure]:
     """Read each image, write what `work(image, name)` makes of its pixels, and return the files that failed.
 
@@ -95,6 +158,7 @@ def convert(
         work: takes the image and its name, returns pixels.
         overwrite: whether existing targets are replaced.
         progress: told the files done, the files in all, and the name at hand.
+        max_pixels: the most pixels of a file that are accepted.
 
     Raises:
         PellucidError: if the first folder cannot be made, or the only file fails.
@@ -106,10 +170,7 @@ def convert(
         if progress:
             progress(position, len(tasks), task.name)
         try:
-            image = read_image(task.source)
-            pixels = work(image, task.name)
-            _make_folder(task.target.parent)
-            write_image(task.target, pixels, like=image, overwrite=overwrite)
+            _convert_one(task, work, overwrite, max_pixels)
         except PellucidError as error:
             if len(tasks) == 1:
                 raise
@@ -119,6 +180,21 @@ def convert(
     return failures
 
 
+def _convert_one(task: Task, work: Callable[[ImageFile, str], np.ndarray], overwrite: bool, max_pixels: int) -> None:
+    image = read_image(sys.stdin.buffer if task.source == DASH else task.source, max_pixels)
+    try:
+        pixels = work(image, task.name)
+        if task.target == DASH:
+            write_image(sys.stdout.buffer, pixels, like=image)
+        else:
+            _make_folder(task.target.parent)
+            write_image(task.target, pixels, like=image, overwrite=overwrite)
+    except MemoryError:
+        raise PellucidError(
+            f"{task.source} takes more memory than there is: crop it, or close other programs"
+        ) from None
+
+
 def read_planes(path: Path, spec: InputSpec) -> np.ndarray:
     """Read an image that a model takes as it is, (1, C, H, W) float32 with white at 1; alpha is left out.
 
@@ -126,7 +202,7 @@ def read_planes(path: Path, spec: InputSpec) -> np.ndarray:
         PellucidError: if the file cannot be read.
         UsageError: naming the file, if its size or channels do not fit the model.
     """
-    pixels = read_image(path).pixels
+    pixels = read_image(path, max_frames=1).pixels
     planes = to_nchw(pixels, data_range_of(pixels))
     spec.check(planes.shape[1:], str(path))
     return planes

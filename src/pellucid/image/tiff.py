@@ -1,214 +1,241 @@
-"""TIFF: its header, samples and metadata, by way of tifffile."""
+"""TIFF: its header, samples and pages, by way of tifffile."""
 
-import io
 import logging
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.image.formats import ORIENTATION, ImageFile, Metadata, check_budget, cmyk_to_rgb, finished
+from pellucid.image import raw
+from pellucid.image.colours import all_gray, cmyk_to_rgb
+from pellucid.image.exif import ORIENTATION
+from pellucid.image.formats import Budget, ImageFile, Metadata, finished, oriented
+from pellucid.image.tiff_tags import PROFILE, XMP, dpi_of, exif_of
+from pellucid.image.tiff_writer import native_of
 
-MINISWHITE, MINISBLACK, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+MINISWHITE, MINISBLACK, RGB, PALETTE, CMYK, YCBCR, CFA, LINEAR_RAW = 0, 1, 2, 3, 5, 6, 32803, 34892
+SUPPORTED = (MINISWHITE, MINISBLACK, RGB, PALETTE, CMYK)
+NAMES = {MINISWHITE: "gray", MINISBLACK: "gray", YCBCR: "RGB"}
 JPEG_COMPRESSIONS = (6, 7, 34892)
 ASSOCIATED = 1
-EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
-DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, time, artist, copyright
-DOTS = {2: 1.0, 3: 2.54}  # from the resolution unit to an inch
+MASK = 4
+DNG_VERSION = 50706
+BAND = 256
 
 # What tifffile logs about a damaged file goes into the error that is raised for it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_tiff(path: Path, max_pixels: int) -> ImageFile:
-    """Read a TIFF of one page (reduced copies of it are passed over); the size is checked before decoding."""
+def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
+    """Read an image, or a stack of pages of one size and kind; reduced copies and masks are passed over.
+
+    Sizes and the number of pages are checked before anything is decoded.
+    """
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
-        every_page: Any = file.pages
-        pages = [page for page in every_page if not page.is_reduced]
-        if len(pages) != 1:
-            raise PellucidError(f"{path} holds {len(pages)} pages, one is supported: save the pages one a file")
-        page = pages[0]
-        _check_page(path, page, max_pixels)
-        samples = page.asarray()
-        tags = page.tags
-        dpi = _dpi(tags)
-        icc = tags.valueof(34675)
-        colormap = tags.valueof(320)
-    if page.planarconfig == 2 and samples.ndim == 3:
-        samples = np.moveaxis(samples, 0, -1)
-    samples = _unsigned_or_float(samples)
-    if page.photometric == MINISWHITE and samples.dtype.kind == "u":
-        samples = np.iinfo(samples.dtype).max - samples
-    elif page.photometric == PALETTE:
-        samples = _palette(samples, colormap)
-    elif page.photometric == CMYK:
-        samples, icc = _cmyk(path, samples, icc), None
-    samples, has_alpha = _straight_alpha(samples, page)
-    metadata = Metadata(icc, _exif(path), dpi)
-    return finished(path, "TIFF", samples, has_alpha, page.bitspersample, metadata)
-
-
-def write_tiff(target: Path, samples: np.ndarray, has_alpha: bool, metadata: Metadata) -> None:
-    """Write (H, W) or (H, W, C) samples, alpha last if there is one, deflated without loss."""
-    import tifffile
-
-    colours = (1 if samples.ndim == 2 else samples.shape[2]) - has_alpha
-    extra = max(0, colours - (3 if colours == 3 else 1)) * ["unspecified"] + has_alpha * ["unassalpha"]
-    resolution = {"resolution": metadata.dpi, "resolutionunit": "INCH"} if metadata.dpi else {}
-    directories, texts = _directories(metadata.exif)
-    # tifffile leaves the tags of directories out, so each gets its number plus one here and its own number below.
-    places = [(number + 1, "I", 1, 0, True) for number in directories]
-    tifffile.imwrite(
-        target,
-        samples,
-        byteorder="<",
-        photometric="rgb" if colours == 3 else "minisblack",
-        planarconfig="contig",
-        extrasamples=extra or None,
-        compression="zlib",
-        predictor=True,
-        iccprofile=metadata.icc,
-        extratags=texts + places,
-        metadata=None,
-        software=False,
-        **resolution,
+    with tifffile.TiffFile(stream, name=path.name) as file:
+        if _is_raw(file.pages[0]):
+            stream.seek(0)
+            return raw.read(stream, path, budget)
+        pages = _pages(path, file, budget)
+        first = pages[0]
+        size = stream.seek(0, 2)
+        for page in pages:
+            _check_page(path, page, size, budget)
+        _check_alike(path, pages)
+        inside = _pages_inside(file, pages)
+        count = max(len(pages), inside)
+        budget.check(path, first.imagelength, first.imagewidth, count, "pages")
+        if inside > 1:
+            stack = file.series[0].asarray().reshape(inside, *first.shape)
+            samples = _stacked(path, (_upright(path, first, frame) for frame in stack), count)
+        elif count > 1:
+            samples = _stacked(path, (_upright(path, page, page.asarray()) for page in pages), count)
+        else:
+            samples = _upright(path, first, first.asarray())
+        native = native_of(file, pages, stream, inside > 1)
+        tags = first.tags
+        icc, xmp = tags.valueof(PROFILE), tags.valueof(XMP)
+        is_cmyk, has_alpha = first.photometric == CMYK, _has_alpha(first)
+    if first.photometric == PALETTE and samples.shape[-1] == 3 and all_gray(samples):
+        samples = samples[..., 0]
+    metadata = Metadata(
+        None if is_cmyk else icc,
+        exif_of(stream),
+        dpi_of(native.resolution),
+        xmp if isinstance(xmp, bytes) else None,
+        native,
     )
-    if directories:
-        _append_directories(target, directories)
+    return finished(path, "TIFF", samples, has_alpha, first.bitspersample, metadata, count > 1)
 
 
-def _check_page(path: Path, page: Any, max_pixels: int) -> None:
+def _is_raw(page: Any) -> bool:
+    """Whether a page belongs to a camera's raw file, which most often is a TIFF too."""
+    inner = page.pages if page.subifds else ()
+    return DNG_VERSION in page.tags or any(
+        int(candidate.photometric or 0) in (CFA, LINEAR_RAW) for candidate in (page, *(inner or ()))
+    )
+
+
+def _pages(path: Path, file: Any, budget: Budget) -> list[Any]:
+    """Return the pages that are images of their own, none of them decoded."""
+    pages = []
+    for page in file.pages:
+        if not (page.is_reduced or page.subfiletype & MASK):
+            pages.append(page)
+        if len(pages) > budget.max_frames:
+            budget.check(path, 1, 1, len(file.pages), "pages")
+    if not pages:
+        raise ValueError("it holds no page")
+    _check_chain(file)
+    return pages
+
+
+def _check_chain(file: Any) -> None:
+    """Raise ValueError if another page is announced behind the last that could be read."""
+    form, stream = file.tiff, file.filehandle
+    place = file.pages[len(file.pages) - 1].offset
+    stream.seek(place)
+    (count,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
+    stream.seek(place + form.tagnosize + count * form.tagsize)
+    (following,) = struct.unpack(form.offsetformat, stream.read(form.offsetsize))
+    if following:
+        raise ValueError(f"a page at byte {following} is missing")
+
+
+def _pages_inside(file: Any, pages: list[Any]) -> int:
+    """Return how many images lie behind one page: ImageJ and tifffile may list only the first of a stack."""
+    if len(pages) > 1 or len(file.pages) > 1 or not (file.is_imagej or file.is_shaped):
+        return 1
+    size = int(np.prod(pages[0].shape))
+    held = int(np.prod(file.series[0].shape))
+    return held // size if size and held % size == 0 and pages[0].compression == 1 else 1
+
+
+def _check_page(path: Path, page: Any, size: int, budget: Budget) -> None:
     """Refuse, from the header alone, what is too large, cut short or not supported."""
-    check_budget(path, page.imagelength, page.imagewidth, max_pixels)
-    check_budget(path, max(page.tilelength, 1), max(page.tilewidth, 1), max_pixels)
-    if page.imagelength * page.imagewidth * page.samplesperpixel > 4 * max_pixels or page.imagedepth > 1:
+    budget.check(path, page.imagelength, page.imagewidth)
+    budget.check(path, max(page.tilelength, 1), max(page.tilewidth, 1))
+    if page.imagelength * page.imagewidth * page.samplesperpixel > 4 * budget.max_pixels or page.imagedepth > 1:
         raise PellucidError(
             f"{path} has {page.samplesperpixel} channels and a depth of {page.imagedepth}, too much: save its channels "
             "or slices one a file"
         )
-    supported = (MINISWHITE, MINISBLACK, RGB, PALETTE, CMYK)
-    if page.photometric not in supported and not (page.photometric == YCBCR and page.compression in JPEG_COMPRESSIONS):
+    if page.photometric not in SUPPORTED and not (page.photometric == YCBCR and page.compression in JPEG_COMPRESSIONS):
         name = getattr(page.photometric, "name", page.photometric)
         raise PellucidError(f"{path} has {name} colours, which are not supported: save it as RGB or gray")
     if page.dtype is None or page.dtype.kind not in "buf" or (page.dtype.kind == "u" and page.dtype.itemsize > 2):
         raise PellucidError(
             f"{path} has samples of type {page.dtype}, which is not supported: save it as uint8, uint16 or float32"
         )
+    if page.photometric == CMYK and (page.dtype != np.uint8 or page.samplesperpixel != 4):
+        raise PellucidError(
+            f"{path} has CMYK colours of {page.samplesperpixel} channels and {page.dtype}, only four of uint8 are "
+            "supported: save it as RGB"
+        )
     end = max((offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
-    size = path.stat().st_size
     if end > size:
         raise ValueError(f"its samples end at byte {end}, the file at {size}")
 
 
+def _check_alike(path: Path, pages: list[Any]) -> None:
+    """Refuse pages that make no stack."""
+
+    def kind(page: Any) -> tuple:
+        name = NAMES.get(int(page.photometric)) or getattr(page.photometric, "name", "")
+        return page.imagewidth, page.imagelength, name, page.samplesperpixel, str(page.dtype), page.bitspersample
+
+    def said(page: Any) -> str:
+        width, height, name, channels, dtype, _ = kind(page)
+        return f"{width}x{height} {name} of {channels} {dtype} channel{'s' * (channels > 1)}"
+
+    for number, page in enumerate(pages[1:], 2):
+        orientations = [other.tags.valueof(ORIENTATION, default=1) for other in (pages[0], page)]
+        if kind(page) != kind(pages[0]) or orientations[0] != orientations[1]:
+            raise PellucidError(
+                f"{path} holds pages of unequal size or kind (page 1 is {said(pages[0])}, page {number} is "
+                f"{said(page)}): save the pages one a file"
+            )
+
+
+def _stacked(path: Path, frames: Any, count: int) -> np.ndarray:
+    stack: np.ndarray | None = None
+    for index, frame in enumerate(frames):
+        stack = np.empty((count, *frame.shape), frame.dtype) if stack is None else stack
+        stack[index] = frame
+    if stack is None:
+        raise ValueError("it holds no page")
+    return stack
+
+
+def _upright(path: Path, page: Any, samples: np.ndarray) -> np.ndarray:
+    """Return one page's samples, (H, W) or (H, W, C), as uint8, uint16 or float32 with white the greatest."""
+    if page.planarconfig == 2 and samples.ndim == 3:
+        samples = np.moveaxis(samples, 0, -1)
+    samples = _unsigned_or_float(samples)
+    if page.photometric == PALETTE:
+        samples = _palette(samples, page.tags.valueof(320))
+    elif page.photometric == CMYK:
+        samples = _cmyk(samples, page.tags.valueof(PROFILE))
+    elif samples.dtype == np.uint8 and 1 < page.bitspersample < 8:
+        samples = samples * np.uint8(255 // ((1 << page.bitspersample) - 1))
+    if page.photometric == MINISWHITE and samples.dtype.kind == "u":
+        samples = np.subtract(_white(page, samples), samples, dtype=samples.dtype)
+    if _has_alpha(page) and int(page.extrasamples[-1]) == ASSOCIATED:
+        samples = _divided_by_alpha(samples)
+    return oriented(samples, page.tags.valueof(ORIENTATION, default=1))
+
+
+def _white(page: Any, samples: np.ndarray) -> int:
+    bits = page.bitspersample
+    return (1 << bits) - 1 if 8 < bits < 16 else int(np.iinfo(samples.dtype).max)
+
+
 def _unsigned_or_float(samples: np.ndarray) -> np.ndarray:
     if samples.dtype.kind == "f":
-        return samples.astype(np.float32)
+        return samples.astype(np.float32, copy=False)
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
-    return samples.astype(samples.dtype.newbyteorder("="))
+    return samples.astype(samples.dtype.newbyteorder("="), copy=False)
 
 
 def _palette(indices: np.ndarray, colormap: np.ndarray) -> np.ndarray:
-    """Return colours of 8 bits where the map holds no finer ones, gray if all are gray."""
+    """Return colours, of 8 bits where the map holds no finer ones."""
     colours = np.moveaxis(colormap, 0, -1)
     # Maps of 8-bit colours are written either as v * 257 or as v * 256 (TIFF 6.0, section 5).
     if not (colours % 257).any():
         colours = (colours // 257).astype(np.uint8)
     elif not (colours % 256).any():
         colours = (colours // 256).astype(np.uint8)
-    samples = colours[indices]
-    return samples[..., 0] if (samples == samples[..., :1]).all() else samples
+    return colours[indices]
 
 
-def _cmyk(path: Path, samples: np.ndarray, icc: bytes | None) -> np.ndarray:
+def _cmyk(samples: np.ndarray, icc: bytes | None) -> np.ndarray:
     from PIL import Image
 
-    if samples.dtype != np.uint8 or samples.shape[2:] != (4,):
-        raise PellucidError(f"{path} has CMYK colours of {samples.dtype}, only uint8 is supported: save it as RGB")
     return np.asarray(cmyk_to_rgb(Image.fromarray(np.ascontiguousarray(samples), "CMYK"), icc))
 
 
-def _straight_alpha(samples: np.ndarray, page: Any) -> tuple[np.ndarray, bool]:
-    """Return the samples with alpha as their last channel, colours not multiplied by it, and whether it is there."""
+def _has_alpha(page: Any) -> bool:
+    """Whether the last channel is alpha; a fourth channel beside RGB that is not explained is taken for it."""
     kinds = [int(kind) for kind in page.extrasamples]
-    is_rgba = page.photometric == RGB and kinds == [0] and samples.shape[2:] == (4,)
-    if samples.ndim != 3 or not kinds or page.photometric in (CMYK, PALETTE) or not (is_rgba or {1, 2} & {kinds[-1]}):
-        return samples, False
-    if kinds[-1] == ASSOCIATED:
-        alpha = samples[..., -1:].astype(np.float64)
-        full = np.iinfo(samples.dtype).max if samples.dtype.kind == "u" else 1.0
-        straight = np.divide(
-            samples[..., :-1] * float(full), alpha, out=np.zeros(samples[..., :-1].shape), where=alpha > 0
-        )
+    if not kinds or page.photometric in (CMYK, PALETTE):
+        return False
+    return kinds[-1] in (1, 2) or (page.photometric == RGB and kinds == [0])
+
+
+def _divided_by_alpha(samples: np.ndarray) -> np.ndarray:
+    """Return samples (H, W, C) whose colours are no longer multiplied by their last channel, band by band."""
+    straight = np.empty_like(samples)
+    full = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0
+    for start in range(0, len(samples), BAND):
+        band = samples[start : start + BAND].astype(np.float64)
+        colours, alpha = band[..., :-1], band[..., -1:]
+        colours = np.divide(colours * full, alpha, out=np.zeros_like(colours), where=alpha > 0)
         if samples.dtype.kind == "u":
-            straight = np.rint(straight).clip(0, full)
-        samples = np.concatenate([straight.astype(samples.dtype), samples[..., -1:]], axis=2)
-    return samples, True
-
-
-def _dpi(tags: Any) -> tuple[float, float] | None:
-    unit = DOTS.get(int(tags.valueof(296, default=2)))
-    across, down = tags.valueof(282), tags.valueof(283)
-    if unit is None or not (across and down and across[1] and down[1]):
-        return None
-    return across[0] / across[1] * unit, down[0] / down[1] * unit
-
-
-def _exif(path: Path) -> bytes | None:
-    """Return the descriptive tags, the orientation and the EXIF and GPS directories as an EXIF block."""
-    from PIL import Image
-
-    stored, kept = Image.Exif(), Image.Exif()
-    with path.open("rb") as stream:
-        try:
-            stored.load_from_fp(stream)
-            for tag in (*DESCRIPTIVE, ORIENTATION):
-                if tag in stored:
-                    kept[tag] = stored[tag]
-            for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
-                kept.get_ifd(tag).update(stored.get_ifd(tag))
-        except (SyntaxError, ValueError, KeyError, TypeError, OSError):
-            return None
-    return kept.tobytes() if len(kept) else None
-
-
-def _directories(exif: bytes | None) -> tuple[dict[int, dict], list[tuple]]:
-    """Return the directories of an EXIF block by their tags, and its descriptive tags as tifffile takes them."""
-    from PIL import Image
-
-    block = Image.Exif()
-    if exif:
-        block.load(exif)
-    directories = {tag: dict(block.get_ifd(tag)) for tag in (EXIF_DIRECTORY, GPS_DIRECTORY)}
-    texts = [(tag, "s", 0, str(block[tag]), True) for tag in DESCRIPTIVE if tag in block]
-    return {tag: entries for tag, entries in directories.items() if entries}, texts
-
-
-def _append_directories(target: Path, directories: dict[int, dict]) -> None:
-    """Write EXIF and GPS directories behind the image and point their tags at them."""
-    import tifffile
-    from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
-    with tifffile.TiffFile(target) as file:
-        if file.is_bigtiff:
-            return
-        first: Any = file.pages[0]
-        tags = first.tags
-        places = {tag: (tags[tag + 1].offset, tags[tag + 1].valueoffset) for tag in directories}
-    with target.open("r+b") as stream:
-        for tag, entries in directories.items():
-            directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0", group=tag)
-            for key, value in entries.items():
-                directory[key] = value
-            start = stream.seek(0, io.SEEK_END)
-            start += stream.write(b"\0" * (start % 2))
-            stream.write(directory.tobytes(start))
-            tag_offset, value_offset = places[tag]
-            stream.seek(tag_offset)
-            stream.write(struct.pack("<H", tag))
-            stream.seek(value_offset)
-            stream.write(struct.pack("<I", start))
+            colours = np.rint(colours).clip(0, full)
+        straight[start : start + BAND, :, :-1] = colours
+    straight[..., -1] = samples[..., -1]
+    return straight

@@ -1,4 +1,4 @@
-"""Writing: whole files or none, the remedy in one line, and folders listed in order."""
+"""Writing: whole files or none, the remedy in one line."""
 
 import errno
 import os
@@ -12,20 +12,7 @@ import numpy as np
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.image import atomic_write, list_images, read_image, write_image
-
-
-def test_an_existing_file_is_replaced_on_request_alone(refusal, tmp_path):
-    path = tmp_path / "a.png"
-    write_image(path, np.full((8, 8), 80, np.uint8))
-    before = path.read_bytes()
-    assert "overwrite" in refusal(write_image, path, np.full((8, 8), 80, np.uint8))
-    assert path.read_bytes() == before
-    write_image(path, np.full((9, 9), 90, np.uint8), overwrite=True)
-    assert read_image(path).pixels.shape == (9, 9)
-
-
-# Atomic writes
+from pellucid.image import atomic_write, write_image
 
 
 def test_the_file_appears_whole_with_the_usual_permissions(tmp_path):
@@ -112,20 +99,3 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(refusal, tmp_pat
 def test_an_error_about_another_file_is_not_taken_for_ones_own(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "a.bin"):
         (tmp_path / "elsewhere.bin").read_bytes()
-
-
-# Folders
-
-
-def test_images_are_listed_in_order_by_their_suffixes(tmp_path):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / ".hidden").mkdir()
-    for name in ("b.PNG", "a.jpeg", "c.txt", ".d.png", "sub/e.tif", ".hidden/f.png"):
-        (tmp_path / name).touch()
-    assert [path.name for path in list_images(tmp_path)] == ["a.jpeg", "b.PNG"]
-    assert [path.name for path in list_images(tmp_path, recursive=True)] == ["a.jpeg", "b.PNG", "e.tif"]
-
-
-def test_a_folder_without_images_is_named(refusal, tmp_path):
-    assert str(tmp_path) in refusal(list_images, tmp_path)
-    assert "is not a folder" in refusal(list_images, tmp_path / "missing")

@@ -1,0 +1,51 @@
+"""BMP: read by way of Pillow; written with alpha where there is one."""
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from pellucid.image.colours import all_gray
+from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
+
+INCH = 0.0254
+
+
+def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
+    """Read an image; palettes become colours, or gray if all are gray."""
+    from PIL.BmpImagePlugin import BmpImageFile
+
+    picture: Any = BmpImageFile(stream)
+    budget.check(path, picture.height, picture.width)
+    mode = picture.mode
+    if mode == "P":
+        samples = np.asarray(picture.convert("RGB"))
+        samples = samples[..., 0] if all_gray(samples) else samples
+    else:
+        samples = np.asarray(
+            picture if mode in ("L", "RGB", "RGBA") else picture.convert("L" if mode == "1" else "RGB")
+        )
+    metadata = Metadata(dpi=picture.info.get("dpi"))
+    return finished(path, "BMP", samples, mode == "RGBA", 1 if mode == "1" else 8, metadata)
+
+
+def write(stream: BinaryIO, sheet: Sheet) -> None:
+    """Write gray, RGB, or RGBA with the masks that tell readers of the alpha channel."""
+    from PIL import Image
+
+    samples, dpi = sheet.samples, sheet.metadata.dpi
+    if not sheet.has_alpha:
+        options: dict[str, Any] = {"dpi": dpi} if dpi else {}
+        Image.fromarray(np.ascontiguousarray(samples)).save(stream, "BMP", **options)
+        return
+    if samples.shape[2] == 2:
+        samples = samples[..., (0, 0, 0, 1)]
+    height, width = samples.shape[:2]
+    metres = [round(value / INCH) for value in dpi or (0, 0)]
+    # BITMAPV4HEADER: 32 bits as bit fields, whose masks stand for red, green, blue and alpha.
+    masks = struct.pack("<4I4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, samples.size, *metres, 0, 0) + masks
+    stream.write(struct.pack("<2sIHHI", b"BM", 14 + len(header) + samples.size, 0, 0, 14 + len(header)) + header)
+    for row in samples[::-1]:
+        stream.write(row[:, (2, 1, 0, 3)].tobytes())

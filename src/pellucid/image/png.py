@@ -1,0 +1,170 @@
+"""PNG: samples by way of imagecodecs, since Pillow cuts 16-bit colour to 8; chunks kept as they are."""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.image import animation
+from pellucid.image.colours import all_gray
+from pellucid.image.exif import EXIF_MARK, marked
+from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
+
+START = 8  # the length of the signature
+HEADER_END = 33  # the signature and the IHDR chunk
+KEPT = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt")
+LARGEST = 64 << 20  # of a chunk or profile; more is passed over
+XMP_KEY = b"XML:com.adobe.xmp"
+EXIF_KEYS = (b"Raw profile type exif", b"Raw profile type APP1")
+
+
+@dataclass(frozen=True)
+class PngNative:
+    """The chunks about colour and text, each a kind and its data, that another PNG takes back."""
+
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass
+class _Chunks:
+    icc: bytes | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    xmp: bytes | None = None
+    frames: int = 1
+    kept: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
+    """Read a still image of any depth, or an animation of 8 bits; palettes become colours, or gray if all are gray."""
+    import imagecodecs
+
+    stream.seek(START + 8)
+    header = stream.read(13)
+    if len(header) < 13:
+        raise ValueError("its header is incomplete")
+    width, height, depth, colour_type = struct.unpack(">IIBB", header[:10])
+    budget.check(path, height, width)
+    chunks = _read_chunks(stream)
+    metadata = Metadata(chunks.icc, chunks.exif, chunks.dpi, chunks.xmp, PngNative(tuple(chunks.kept)))
+    stream.seek(0)
+    if chunks.frames > 1:
+        budget.check(path, height, width, chunks.frames)
+        if depth == 16:
+            raise PellucidError(
+                f"{path} is an animation of 16 bits, which is not supported: save its frames one a file"
+            )
+        return animation.read(stream, path, "PNG", budget, metadata)
+    samples = imagecodecs.png_decode(stream.read())
+    if colour_type == 3 and samples.ndim == 3 and all_gray(samples):
+        samples = samples[..., (0, 3)] if samples.shape[2] == 4 else samples[..., 0]
+    return finished(path, "PNG", samples, samples.shape[2:] in ((2,), (4,)), depth, metadata)
+
+
+def write(stream: BinaryIO, sheet: Sheet) -> None:
+    """Write an image of 8 or 16 bits with its chunks, or an animation."""
+    import imagecodecs
+
+    if sheet.is_stack:
+        animation.write(stream, sheet, "PNG")
+        return
+    png = memoryview(imagecodecs.png_encode(np.ascontiguousarray(sheet.samples)))
+    stream.write(png[:HEADER_END])
+    stream.write(_framed(sheet.metadata))
+    stream.write(png[HEADER_END:])
+
+
+def _framed(metadata: Metadata) -> bytes:
+    """Return the chunks that belong right after the header (PNG 3, section 11.3)."""
+    chunks = []
+    if metadata.icc:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.dpi:
+        metres = [round(value / 0.0254) for value in metadata.dpi]
+        chunks.append((b"pHYs", struct.pack(">IIB", *metres, 1)))
+    if metadata.exif:
+        chunks.append((b"eXIf", metadata.exif.removeprefix(EXIF_MARK)))
+    if metadata.xmp:
+        chunks.append((b"iTXt", XMP_KEY + b"\0\0\0\0\0" + metadata.xmp))
+    if isinstance(metadata.native, PngNative):
+        chunks += metadata.native.chunks
+    return b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def _read_chunks(stream: BinaryIO) -> _Chunks:
+    found = _Chunks()
+    legacy = None
+    for kind, data in _chunks(stream):
+        if kind == b"acTL" and len(data) == 8:
+            found.frames = int.from_bytes(data[:4], "big")
+        elif kind == b"iCCP":
+            found.icc = _inflated(data.partition(b"\0")[2][1:])
+        elif kind == b"eXIf":
+            found.exif = marked(data)
+        elif kind == b"pHYs" and len(data) == 9 and data[8] == 1:
+            across, down, _ = struct.unpack(">IIB", data)
+            found.dpi = across * 0.0254, down * 0.0254
+        elif kind == b"iTXt" and data.startswith(XMP_KEY + b"\0"):
+            found.xmp = _international(data)
+        elif kind in (b"tEXt", b"zTXt") and data.partition(b"\0")[0] in EXIF_KEYS:
+            # ImageMagick's way before there was an eXIf chunk; kept as it is, it would turn the image once more.
+            legacy = _raw_profile(data if kind == b"tEXt" else _text_of(data))
+        elif kind in KEPT:
+            found.kept.append((kind, data))
+    found.exif = found.exif or legacy
+    return found
+
+
+def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the chunks that are not the image, by their kind, each with its data."""
+    stream.seek(START)
+    while len(head := stream.read(8)) == 8:
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind == b"IEND":
+            return
+        if kind in (b"IDAT", b"fdAT", b"fcTL", b"PLTE") or size > LARGEST:
+            stream.seek(size + 4, 1)
+            continue
+        data = stream.read(size)
+        if len(data) < size:
+            break
+        stream.seek(4, 1)
+        yield kind, data
+    raise ValueError("its end is missing")
+
+
+def _inflated(data: bytes) -> bytes | None:
+    """Return what zlib compressed, or None if it is damaged or too large."""
+    try:
+        machine = zlib.decompressobj()
+        whole = machine.decompress(data, LARGEST)
+    except zlib.error:
+        return None
+    return whole if machine.eof else None
+
+
+def _text_of(data: bytes) -> bytes:
+    key, _, packed = data.partition(b"\0")
+    return key + b"\0" + (_inflated(packed[1:]) or b"")
+
+
+def _international(data: bytes) -> bytes | None:
+    """Return the text of an iTXt chunk, whose keyword is followed by two flags, a language and a translated keyword."""
+    _, _, rest = data.partition(b"\0")
+    packed = rest[:1] == b"\1"
+    text = rest[2:].split(b"\0", 2)[-1]
+    return _inflated(text) if packed else text
+
+
+def _raw_profile(text: bytes) -> bytes | None:
+    """Return the EXIF block of a text that holds a name, a length and hexadecimal digits."""
+    match = re.fullmatch(rb"[^\0]*\0\s*\w+\s+\d+\s+([0-9a-fA-F\s]+)", text)
+    return marked(bytes.fromhex(match[1].decode())) if match else None

@@ -1,0 +1,28 @@
+"""PNM of any depth, plain or raw."""
+
+import numpy as np
+import pytest
+
+from pellucid.image import read_image
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize(("shape", "top"), [((5, 7), 255), ((5, 7, 3), 255), ((5, 7), 1023), ((5, 7, 3), 65_535)])
+def test_pnm_of_any_depth_plain_or_raw(tmp_path, text, shape, top):
+    values = RNG.integers(0, top + 1, shape)
+    mark = {(2, False): 5, (3, False): 6, (2, True): 2, (3, True): 3}[(len(shape), text)]
+    body = (
+        " ".join(map(str, values.ravel())).encode() if text else values.astype(">u2" if top > 255 else "u1").tobytes()
+    )
+    (tmp_path / "a.pnm").write_bytes(f"P{mark}\n# by hand\n7 5 #x\n{top}\n".encode() + body)
+    found = read_image(tmp_path / "a.pnm")
+    full = 255 if top == 255 else 65_535
+    np.testing.assert_array_equal(found.pixels, np.rint(values * (full / top)))
+    assert found.bit_depth == top.bit_length()
+
+
+def test_a_plain_bitmap(tmp_path):
+    (tmp_path / "a.pbm").write_bytes(b"P1\n3 2\n101\n0 1 0\n")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pbm").pixels, [[0, 255, 0], [255, 0, 255]])
