@@ -1,12 +1,15 @@
 """Batches depend on the seed and their purpose alone."""
 
+import numpy as np
 import pytest
 import torch
 
 from pellucid.batches import generator, training_sets
 from pellucid.batches import test_set as load_test_set
+from pellucid.data import Images
 from pellucid.errors import UsageError
 from pellucid.recipe import Recipe
+from pellucid.variation import LUMA
 
 RECIPE = Recipe.from_dict(
     {
@@ -87,3 +90,70 @@ def test_fixed_noise_in_bf16_is_the_same_noise_rounded():
     assert torch.equal(rounded.clean, exact.clean)
     fresh, _ = training_sets(RECIPE)
     assert fresh.in_bf16() is fresh
+
+
+class Colours:
+    """A data set of random colours, 12x12."""
+
+    def load(self, split):
+        random = np.random.default_rng(0)
+        return Images(random.integers(60, 200, (120, 3, 12, 12), np.uint8))
+
+
+@pytest.fixture
+def colours(monkeypatch):
+    """A recipe whose training images are varied, on colours."""
+    monkeypatch.setattr("pellucid.data.digits.Digits", Colours)
+    changes = {"model.channels": 3, "noise.clip": False, "noise.sigma": 0.1, "data.train_images": 0}
+    return RECIPE.with_values(changes | {"data.crop": 8, "data.augment": True, "data.gray": 0.25})
+
+
+def is_gray(images):
+    return (images == images[:, :1]).flatten(1).all(1)
+
+
+def test_training_images_are_varied_anew_and_validation_images_are_not(colours):
+    training, validation = training_sets(colours)
+    index = torch.arange(8)
+    first, second = (training.batch(index, generator(0, "noise", step)) for step in (1, 2))
+    again = training.batch(index, generator(0, "noise", 1))
+    assert first.clean.shape == first.noisy.shape == (8, 3, 8, 8)
+    assert torch.equal(first.clean, again.clean) and torch.equal(first.noisy, again.noisy)
+    assert not torch.equal(first.clean, second.clean)
+    whole = validation.batch(index, generator(0))
+    assert torch.equal(whole.clean, validation.clean[:8].float() / 255)
+
+
+def test_a_share_of_a_batch_is_gray_and_so_is_its_noise(colours):
+    batch = training_sets(colours)[0].batch(torch.arange(16), generator(0))
+    wanted = [True] * 4 + [False] * 12
+    assert is_gray(batch.clean).tolist() == wanted and is_gray(batch.noisy).tolist() == wanted
+    assert batch.sigma is not None and batch.sigma.tolist() == pytest.approx([0.1] * 16)
+    assert (batch.noisy - batch.clean).flatten(1).std(1).numpy() == pytest.approx([0.1] * 16, rel=0.3)
+    plain = training_sets(colours.with_values({"data.gray": 0.0}))[0].batch(torch.arange(16), generator(0))
+    assert not is_gray(plain.clean).any()
+    torch.testing.assert_close(batch.clean[:4, 0], torch.einsum("c,nchw->nhw", torch.tensor(LUMA), plain.clean[:4]))
+    assert torch.equal(batch.clean[4:], plain.clean[4:])
+
+
+def test_variation_without_noise_shows_the_varied_images(colours):
+    tables = colours.to_dict()
+    del tables["noise"]
+    batch = training_sets(Recipe.from_dict(tables))[0].batch(torch.arange(8), generator(0))
+    assert torch.equal(batch.noisy, batch.clean) and batch.sigma is None
+    assert is_gray(batch.clean).sum() == 2
+
+
+def test_images_cannot_be_varied_under_noise_that_is_drawn_once(colours):
+    for key in ("crop", "augment", "gray"):
+        still = {"data.crop": 0, "data.augment": False, "data.gray": 0.0, "noise.fresh": False}
+        training_sets(colours.with_values(still))
+        with pytest.raises(UsageError, match=r"drawn once cannot follow: set noise.fresh = true"):
+            training_sets(colours.with_values(still | {f"data.{key}": colours.to_dict()["data"][key]}))
+
+
+@pytest.mark.parametrize("noise", [{"name": "correlated"}, {"name": "mix"}, {"name": "camera"}, None])
+def test_a_batch_of_nothing_is_empty(colours, noise):
+    tables = colours.to_dict() | {"noise": noise}
+    batch = training_sets(Recipe.from_dict(tables))[0].batch(torch.arange(0), generator(0))
+    assert len(batch.clean) == len(batch.noisy) == 0

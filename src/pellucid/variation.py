@@ -14,7 +14,8 @@ class Variation:
 
     Attributes:
         crop: the side of the square that is cut out at a random place, in pixels; 0 keeps the whole image.
-        turn: whether each image is mirrored and turned by quarters at random, one of eight ways.
+        turn: whether each image is mirrored and turned by quarters at random, one of eight ways; images that are not
+            square stay as wide and as high as they are, which leaves four ways.
         gray: the share of a batch that is to be gray.
     """
 
@@ -32,10 +33,12 @@ class Variation:
         side = (min(self.crop or height, height), min(self.crop or width, width))
         room = torch.tensor([height - side[0] + 1, width - side[1] + 1])
         places = (torch.rand(len(images), 2, generator=drawn) * room).long().tolist()
-        ways = torch.randint(8 if self.turn else 1, (len(images),), generator=drawn).tolist()
+        ways = torch.randint(8 if self.turn else 1, (len(images),), generator=drawn)
+        if side[0] != side[1]:
+            ways -= ways % 2
         parts = [
             turned(image[:, row : row + side[0], column : column + side[1]], way)
-            for image, (row, column), way in zip(images, places, ways, strict=True)
+            for image, (row, column), way in zip(images, places, ways.tolist(), strict=True)
         ]
         return torch.stack(parts)
 
