@@ -46,7 +46,8 @@ class Run:
         outcome, found = None, None
         if ended.exists():
             outcome = read_json(ended)
-            found = outcome["tables"]
+            # Read as a recipe, since a version that knows more keys gives those their defaults.
+            found = Recipe.from_dict({"name": self.label, "summary": "", **outcome["tables"]}).training_tables()
         elif begun.exists():
             found = load_recipe(begun).training_tables()
         wanted = self.recipe.training_tables()
