@@ -1,16 +1,12 @@
 """A small network with random weights, as a checkpoint and as an ONNX file."""
 
-from typing import ClassVar
-
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from pellucid import checkpoint, registry
 from pellucid.export import export
 from pellucid.recipe import Recipe
-from pellucid.spec import InputSpec
 from pellucid.weights import Weights
 
 TABLES = {
@@ -52,24 +48,6 @@ def unconditional(tmp_path) -> Weights:
 @pytest.fixture
 def classifier(tmp_path) -> Weights:
     return both(tmp_path, "classifier", "digits", registry.build("model", "classifier", {"image": [1, 8, 8]}))
-
-
-class MeanAndSpread(nn.Module):
-    """Stands in for a network that reads the noise level."""
-
-    task = "estimate"
-    options: ClassVar[dict] = {}
-    input_spec = InputSpec(channels=(3,))
-
-    def forward(self, noisy):
-        return noisy.mean((1, 2, 3)), noisy.std((1, 2, 3), correction=0)
-
-
-@pytest.fixture
-def estimator(tmp_path) -> Weights:
-    path = tmp_path / "level.onnx"
-    export(MeanAndSpread(), path, "level", {})
-    return Weights("level", path, None)
 
 
 @pytest.fixture(scope="session")

@@ -148,16 +148,6 @@ def test_a_checkpoint_without_a_denoiser_and_a_network_for_another_task_are_refu
         engines.start(Weights("digits", classifier.onnx, None))
 
 
-def test_an_estimator_of_the_level_runs_on_onnx_runtime(estimator):
-    level = engines.start_estimator(estimator, threads=1)
-    sigma, spread = level(np.full((3, 3, 8, 8), 0.25, np.float32))
-    np.testing.assert_allclose(sigma, [0.25] * 3, rtol=1e-5)
-    np.testing.assert_allclose(spread, [0.0] * 3, atol=1e-5)
-    assert level.input_spec.channels == (3,)
-    with pytest.raises(UsageError, match=r"is no \.onnx file"):
-        engines.start_estimator(Weights("a", None, estimator.onnx))
-
-
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_batch_that_does_not_fit_is_one_line(name, files):
     engine = engines.start(files, name, threads=1)

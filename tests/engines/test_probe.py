@@ -52,7 +52,7 @@ def test_it_is_measured_anew_for_other_threads_versions_files_and_processors(cho
     fastest(choices, 1, much)
     fastest(choices, 2, much)
     assert measured == [1, 2]
-    monkeypatch.setattr(probe, "version", lambda library: "9.9")
+    monkeypatch.setattr("importlib.metadata.version", lambda library: "9.9")
     fastest(choices, 1, much)
     monkeypatch.setattr(probe, "processor", lambda: "another")
     fastest(choices, 1, much)

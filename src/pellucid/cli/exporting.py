@@ -37,7 +37,7 @@ def export_network(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(metavar="ROLE", help="denoiser or classifier; by default the denoiser, where there is one."),
+        typer.Option(metavar="ROLE", help="denoiser, classifier or estimator; by default the denoiser, if there is one."),
     ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Store the weights in float16: half the size; computed with in float32.")

@@ -1,7 +1,7 @@
 """Engines: what runs a denoising network, each behind the same call; a library is imported when its engine starts."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pellucid import registry
 from pellucid.engines.base import Engine, Precision
@@ -10,10 +10,7 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.machine import cores
 from pellucid.weights import Weights, verify
 
-if TYPE_CHECKING:
-    from pellucid.engines.onnxruntime import LevelEstimator
-
-__all__ = ["Engine", "Precision", "start", "start_estimator"]
+__all__ = ["Engine", "Precision", "start"]
 
 
 def start(
@@ -48,25 +45,6 @@ def start(
     threads = threads or cores()
     chosen = choices[0] if len(choices) == 1 or pixels is None else fastest(choices, threads, pixels)
     return chosen.start(threads)
-
-
-def start_estimator(weights: Weights, threads: int = 0) -> "LevelEstimator":
-    """Load a network that reads the noise level, on ONNX Runtime.
-
-    Args:
-        weights: such as those of `noise-level`; shipped files are checked against their card.
-        threads: how many to run on; 0 for all cores that this process may use.
-
-    Raises:
-        UsageError: if there is no .onnx file.
-        PellucidError: if the file is damaged, or holds another kind of network.
-    """
-    from pellucid.engines.onnxruntime import LevelEstimator
-
-    if weights.onnx is None:
-        raise UsageError(f"{weights.files[0]} is no .onnx file: export it first: pellucid export")
-    verify(weights)
-    return LevelEstimator(weights.onnx, threads or cores())
 
 
 def _choices(weights: Weights, engine: str, precision: str) -> list[Choice]:

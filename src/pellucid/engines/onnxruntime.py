@@ -35,25 +35,6 @@ class OnnxRuntime(Engine):
         return self._run(self._file.inputs(noisy, sigma))[0]
 
 
-class LevelEstimator:
-    """An exported network that reads the noise level.
-
-    Attributes:
-        input_spec: the images that it takes.
-    """
-
-    def __init__(self, path: Path, threads: int) -> None:
-        """Load a network; raises PellucidError if the file is broken or holds another kind of network."""
-        self._file = read_onnx(path, "estimate")
-        self.input_spec = self._file.input_spec
-        self._run = Session(path, self._file, threads)
-
-    def __call__(self, noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the level of each image of a batch (N, C, H, W), in [0, 1] units, and the spread of ln(level)."""
-        sigma, spread = self._run(self._file.inputs(noisy))
-        return sigma, spread
-
-
 class Session:
     """A network of any task, loaded: called with its inputs by name, it returns its outputs in order."""
 
@@ -68,6 +49,8 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = ERRORS
+        # Its plan for each size of tile would hold memory, and saves no time that shows.
+        options.enable_mem_pattern = False
         try:
             self._session = onnxruntime.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors have no class of their own in common

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,8 @@ from pellucid.machine import processor
 
 # Loading torch or OpenVINO takes a second or two, measuring them some seconds more. In that time the engine that
 # starts fastest cleans about so many pixels.
-WORTH_LOADING = 4_000_000
-WORTH_PROBING = 16_000_000
+WORTH_LOADING = 8_000_000
+WORTH_PROBING = 24_000_000
 
 SIDE = 384
 REPEATS = 3
@@ -117,6 +116,8 @@ def _label(choice: Choice) -> str:
 
 def _key(choices: Sequence[Choice], threads: int) -> str:
     """Return what the measurement depends on: the machine, the versions, the files, and what is open to choose."""
+    from importlib.metadata import version
+
     libraries = sorted({registry.load("engine", choice.engine).library for choice in choices})
     parts = [
         processor(),
