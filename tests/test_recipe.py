@@ -35,6 +35,23 @@ def test_a_shipped_recipe_holds_together_and_survives_a_round_trip(name):
     assert "\n" not in recipe.summary
 
 
+def test_lists_of_tables_survive_a_round_trip(recipe):
+    inner = [{"name": "gaussian", "sigma": [0, 0.2]}, {"name": "jpeg"}]
+    parts = [{"name": "mix", "parts": inner, "weight": 2}, {"name": "camera", "quality": 90}]
+    mixed = recipe.with_values({"noise": {"name": "mix", "parts": parts, "exact": ["jpeg"], "clip": False}})
+    again = Recipe.from_dict(tomllib.loads(mixed.to_toml()))
+    assert again == mixed and again.build("noise") == mixed.build("noise")
+    assert "[[noise.parts.parts]]" in mixed.to_toml()
+
+
+def test_the_photo_recipe_is_written_as_it_is_read():
+    recipe = load_recipe("photo")
+    again = tomllib.loads(recipe.to_toml())
+    assert again == recipe.to_dict()
+    assert len(again["noise"]["parts"]) == len(recipe.build("noise").parts) > 2
+    assert Recipe.from_dict(again).build("noise") == recipe.build("noise")
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_quick_cuts_are_said(name):
     recipe = load_recipe(name)
@@ -53,6 +70,11 @@ def test_quick_cuts_are_said(name):
         ("train.lr", -1, "train.lr is -1.0, it must be above 0"),
         ("train.optimizer", "adma", 'train.optimizer is "adma" .did you mean "adam"'),
         ("data.validation", 1.5, "data.validation is 1.5"),
+        ("data.crop", -1, "data.crop is -1, it must be at least 0"),
+        ("data.augment", 1, "data.augment is 1, it must be true or false"),
+        ("data.gray", 1.5, "data.gray is 1.5, it must be between 0 and 1"),
+        ("train.warmup", -1, "train.warmup is -1, it must be at least 0"),
+        ("train.hold", 1.0, r"train.hold is 1.0, it must be in \[0, 1\)"),
         ("noise.name", "gausian", 'unknown noise "gausian" .did you mean "gaussian"'),
         ("evaluate.metrics", ["psrn"], 'unknown metric "psrn" .did you mean "psnr"'),
         ("evaluate.rivals", ["madian"], 'unknown classical "madian" .did you mean "median"'),

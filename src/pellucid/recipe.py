@@ -399,7 +399,7 @@ def _toml(tables: Mapping[str, Any], prefix: str = "") -> str:
         if isinstance(value, dict):
             nested.append(f"\n[{prefix}{bare}]\n{_toml(value, f'{prefix}{bare}.')}")
         elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            nested.extend(f"\n[[{prefix}{bare}]]\n{_toml(item)}" for item in value)
+            nested.extend(f"\n[[{prefix}{bare}]]\n{_toml(item, f'{prefix}{bare}.')}" for item in value)
         else:
             lines.append(f"{bare} = {json.dumps(value, ensure_ascii=False)}\n")
     return "".join(lines + nested)

@@ -62,6 +62,7 @@ def test_options_as_toml_has_them_can_be_hashed_and_compared():
     parts = [gaussian([0, 0.2], weight=3), {"name": "jpeg", "quality": [10, 90]}]
     noise = registry.build("noise", "mix", {"parts": parts, "exact": ["jpeg"]})
     assert noise == Mix(parts, exact=("jpeg",)) and hash(noise) == hash(Mix(parts, exact=("jpeg",)))
+    assert noise == Mix([dict(reversed(part.items())) for part in parts], exact=["jpeg"])
     assert noise != Mix(parts[:1]) and len({noise, Mix(noise.parts, exact=["jpeg"])}) == 1
 
 

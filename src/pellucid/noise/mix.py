@@ -79,15 +79,18 @@ class _Part(NamedTuple):
 
 
 def _frozen(part: Any) -> tuple[tuple[str, Any], ...]:
-    """Return a part's table, or the pairs made of one before, as pairs that can be hashed."""
+    """Return a part's table, or the pairs made of one before, as pairs that can be hashed and compared."""
     try:
-        pairs = dict(part).items()
+        return _pairs(dict(part))
     except (TypeError, ValueError):
         raise ValueError(f"parts has the entry {part!r}: give a table with a name") from None
-    return tuple((name, _hashable(value)) for name, value in pairs)
+
+
+def _pairs(table: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, _hashable(table[name])) for name in sorted(table))
 
 
 def _hashable(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return tuple((name, _hashable(item)) for name, item in value.items())
+        return _pairs(value)
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
