@@ -13,6 +13,8 @@ from pellucid.errors import UsageError
 if TYPE_CHECKING:
     from pellucid.checkpoint import Checkpoint
 
+ROLES = ("denoiser", "classifier", "estimator")
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
@@ -37,7 +39,7 @@ def export_network(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(metavar="ROLE", help="denoiser, classifier or estimator; by default the denoiser, if there is one."),
+        typer.Option(metavar="ROLE", help="denoiser, classifier or estimator; by default the first there is."),
     ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Store the weights in float16: half the size; computed with in float32.")
@@ -68,8 +70,8 @@ def export_network(
 
 
 def _role(path: Path, checkpoint: "Checkpoint", wanted: str | None) -> str:
-    """Return the network to export: the one that is wanted, else the denoiser, else whatever there is."""
-    roles = sorted(checkpoint.networks, key=lambda role: role != "denoiser")
+    """Return the network to export: the one that is wanted, else the first of `ROLES` that there is."""
+    roles = sorted(checkpoint.networks, key=ROLES.index)
     if wanted is not None and wanted not in roles:
         raise UsageError(f"{path} holds no {wanted}: it holds a {' and a '.join(roles)}")
     return wanted or roles[0]
