@@ -20,14 +20,19 @@ LAYERS = (
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
     (("checkpoint",), ("variation", "batches", "synthetic")),
-    (("train",), ("weights", "engines", "export", "noise_level", "trained", "denoiser", "readings", "outliers")),
+    (
+        ("train",),
+        ("weights", "engines", "export", "noise_level", "trained", "denoiser", "readings", "outliers"),
+        ("compare",),
+        ("slider",),
+    ),
     (("evaluate",),),
     (("report", "reproduce"),),
     (("cli",), ("estimator",)),
 )
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
-    *("weights", "engines", "repair", "frames", "strength", "noise_level", "denoiser"),
+    *("weights", "engines", "repair", "frames", "strength", "noise_level", "denoiser", "compare", "slider"),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
 ENTRANCES = ("__init__", "__main__")

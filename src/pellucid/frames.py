@@ -1,5 +1,6 @@
 """An array as the user gave it, seen as frames of float32 planes, part by part: no copy of the whole is ever made."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -19,7 +20,6 @@ class Frames:
         name: what to call it in an error.
         white: the value that becomes 1.
         shape: (N, C, H, W), without an alpha channel.
-        result: an array of the shape and dtype that were given, which `write` fills; alpha is there already.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Frames:
             UsageError: for an array that is no image, an image of 0 pixels, or a range that cannot be.
         """
         self.name = name
-        self.result = image.copy()
-        self._given, self._made = (_as_stack(array, channel_axis, name) for array in (image, self.result))
-        if has_alpha or (has_alpha is None and self._given.shape[-1] == RGBA):
-            self._given, self._made = self._given[..., :-1], self._made[..., :-1]
+        self._image, self._channel_axis = image, channel_axis
+        given = _as_stack(image, channel_axis, name)
+        self._colours = slice(-1) if has_alpha or (has_alpha is None and given.shape[-1] == RGBA) else slice(None)
+        self._given = given[..., self._colours]
         pages, height, width, channels = self._given.shape
         if not self._given.size:
             raise UsageError(f"{name} is {height}x{width} with {channels} channels: give one with at least 1x1 pixels")
@@ -57,6 +57,15 @@ class Frames:
         if not 0 < self.white < np.inf:
             raise UsageError(f"data_range is {data_range}: give the value of white, such as 1.0 or 255")
         self._warned = False
+
+    @functools.cached_property
+    def result(self) -> np.ndarray:
+        """An array of the shape and dtype that were given, which `write` fills; alpha is there already."""
+        return self._image.copy()
+
+    @functools.cached_property
+    def _made(self) -> np.ndarray:
+        return _as_stack(self.result, self._channel_axis, self.name)[..., self._colours]
 
     def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
         """Return a part of a frame as float32 (1, C, h, w), white at 1, nothing clipped, all values finite.

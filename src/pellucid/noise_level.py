@@ -44,7 +44,7 @@ def estimate(frames: Frames, threads: int = 0) -> float:
 
 
 def combined(levels: np.ndarray, spreads: np.ndarray) -> float:
-    """Return the level that tiles agree on: the mean of ln(level + 0.5 / 255) weighted by 1 / spread², without outliers.
+    """Return the level that tiles agree on: the mean of ln(level + 0.5 / 255) weighted by 1 / spread², less outliers.
 
     Starting from the weighted median, tiles further off than 2.5 of their own and the tiles' common spread are left
     out, and the mean is taken anew, until it stays.
@@ -111,9 +111,11 @@ def reader(threads: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]
     Raises:
         PellucidError: if the network is missing or broken.
     """
-    found = weights.find(NETWORK)
-    if found.onnx is None:
-        raise PellucidError(f"the network {NETWORK} has no .onnx file: {weights.REINSTALL}")
+    found = weights.find(NETWORK) if NETWORK in weights.cards() else None
+    if found is None or found.onnx is None:
+        raise PellucidError(
+            f"{NETWORK}, which estimates the noise level, is missing: give a level, or {weights.REINSTALL}"
+        )
     weights.verify(found)
     file = read_onnx(found.onnx, "estimate")
     run = Session(found.onnx, file, threads)

@@ -29,20 +29,29 @@ def noise_in_255(text: str) -> Any:
     return registry.build("noise", name, scaled)
 
 
-def add_noise(pixels: np.ndarray, noise: Any, *, seed: int = 0, name: str = "", clip: bool = True) -> np.ndarray:
+def add_noise(
+    pixels: np.ndarray,
+    noise: Any,
+    *,
+    channel_axis: int | None = -1,
+    seed: int = 0,
+    name: str = "",
+    clip: bool = True,
+) -> np.ndarray:
     """Return an image with noise added, of the same shape and dtype.
 
     Args:
-        pixels: (H, W) or (H, W, C), of any integer or floating dtype.
+        pixels: (H, W) or (H, W, C), or a stack (N, H, W) or (N, H, W, C), of any integer or floating dtype.
         noise: a noise model.
+        channel_axis: where the channels are; None for gray.
         seed: the noise depends on the seed and the name alone.
         name: tells apart the images that share a seed.
         clip: whether floats are cut to the data range; integers always end at the bounds of their type.
     """
     white = data_range_of(pixels)
-    clean = torch.from_numpy(to_nchw(pixels, white))
+    clean = torch.from_numpy(to_nchw(pixels, white, channel_axis))
     noisy, _ = corrupt(noise, clean, generator(seed, "add noise", name), clip)
-    return from_nchw(noisy.numpy(), pixels, white)
+    return from_nchw(noisy.numpy(), pixels, white, channel_axis)
 
 
 def _scaled(text: str, key: str, value: Any) -> Any:

@@ -45,7 +45,7 @@ def test_every_command_explains_itself_with_examples(run, command):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["tran"], ["train"], ["denoise", "a.png"], ["train", "demo", "--epochs", "x"], ["list", "--nope"]]
+    "arguments", [["tran"], ["train"], ["denoise"], ["train", "demo", "--epochs", "x"], ["list", "--nope"]]
 )
 def test_wrong_usage_is_one_line_and_status_2(refused, arguments):
     assert "--help" in refused(2, *arguments)

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import catalogue, exporting, images, measuring, training
+from pellucid.cli import catalogue, denoising, exporting, images, measuring, training
 from pellucid.cli.console import error_line
 from pellucid.errors import PellucidError
 
@@ -17,6 +17,7 @@ HELP = """Take noise out of images with denoising autoencoders.
 
 \b
 Start here:
+  pellucid denoise photo.jpg            take its noise out, into photo-denoised.jpg
   pellucid demo                         clean and read digits, in under three minutes
   pellucid list recipes                 what there is to train
   pellucid train conv-pool              train it, into runs/conv-pool
@@ -110,6 +111,7 @@ def _options(
         raise typer.Exit(2)
 
 
+denoising.register(app)
 training.register(app)
 measuring.register(app)
 exporting.register(app)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 STDOUT = "-"
 PIPE_WIDTH = 200
@@ -33,14 +34,15 @@ class Bar(Protocol):
 class Screen:
     """Where one command writes. With `--json -` stdout belongs to the JSON alone, and all words go to stderr."""
 
-    def __init__(self, json_path: str | None = None) -> None:
-        """Take the value of `--json`: a path, "-" for stdout, or None."""
+    def __init__(self, json_path: str | None = None, stdout_taken: bool = False) -> None:
+        """Take the value of `--json`: a path, "-" for stdout, or None; and whether an image goes to stdout."""
         self.json_path = json_path
+        self.stdout_taken = stdout_taken or json_path == STDOUT
 
     @functools.cached_property
     def words(self) -> "Console":
         """The console for results."""
-        return _console(sys.stderr if self.json_path == STDOUT else sys.stdout)
+        return _console(sys.stderr if self.stdout_taken else sys.stdout)
 
     @functools.cached_property
     def aside(self) -> "Console":
@@ -120,8 +122,14 @@ class Screen:
     @contextlib.contextmanager
     def bar(self, title: str) -> Iterator[Bar]:
         """Show a progress bar on a terminal, or a line now and then where stderr is a file or a pipe."""
+        with self.bars(title) as (bar,):
+            yield bar
+
+    @contextlib.contextmanager
+    def bars(self, *titles: str) -> Iterator[tuple[Bar, ...]]:
+        """Show progress bars, one below the other; in a file or a pipe only the first leaves lines."""
         if not self.aside.is_terminal:
-            yield _log(self.aside, title)
+            yield (_log(self.aside, titles[0]), *(_silent for _ in titles[1:]))
             return
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
         from rich.table import Column
@@ -139,19 +147,7 @@ class Screen:
             TextColumn("{task.fields[text]}", style="dim", table_column=Column(ratio=1, no_wrap=True)),
         )
         with Progress(*columns, console=self.aside, transient=True, expand=True) as progress:
-            task = progress.add_task(title, total=None, left="", text="")
-            started = drawn = time.monotonic()
-
-            def move(done: float, total: float, text: str = "", left: float | None = None) -> None:
-                nonlocal drawn
-                now = time.monotonic()
-                if done < total and now - drawn < REDRAW_SECONDS:
-                    return
-                drawn = now
-                remaining = _left(left, now - started, done, total)
-                progress.update(task, completed=done, total=total, text=text, left=remaining)
-
-            yield move
+            yield tuple(_drawn(progress, title) for title in titles)
 
 
 def error_line(text: str) -> None:
@@ -190,6 +186,29 @@ def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     if not heads[-1]:
         widths[-1] = min(widths[-1], NOTE_WIDTH)
     return [width + PADDING for width in widths]
+
+
+def _drawn(progress: "Progress", title: str) -> Bar:
+    """Return a bar on a terminal; its clock starts whenever it is set to 0."""
+    task = progress.add_task(title, total=None, left="", text="")
+    started = drawn = time.monotonic()
+
+    def move(done: float, total: float, text: str = "", left: float | None = None) -> None:
+        nonlocal started, drawn
+        now = time.monotonic()
+        if done <= 0:
+            started = now
+        elif done < total and now - drawn < REDRAW_SECONDS:
+            return
+        drawn = now
+        remaining = _left(left, now - started, done, total)
+        progress.update(task, completed=done, total=total, text=text, left=remaining)
+
+    return move
+
+
+def _silent(done: float, total: float, text: str = "", left: float | None = None) -> None:
+    """Stand where a bar would be."""
 
 
 def _log(console: "Console", title: str) -> Bar:

@@ -1,13 +1,13 @@
-"""The commands that run on image files: denoise, classify, encode, outliers, add-noise."""
+"""The commands that run trained networks on image files, and add-noise: classify, encode, outliers, add-noise."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pellucid.cli.console import Bar, Screen, counted
+from pellucid.cli.converting import Inputs, Out, Overwrite, Skip, convert, existing, refuse_failures
 from pellucid.cli.options import JsonPath, ModelPath, examples
-from pellucid.errors import PellucidError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,28 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pellucid.image import ImageFile
-    from pellucid.image.folders import Existing
-
-SHOWN_FAILURES = 20
-Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Image files, or folders of them.")]
-Out = Annotated[
-    Path, typer.Option("--out", "-o", metavar="OUT", help="A file for one image, else a folder; names are kept.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist; never an original.")]
-Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that exist, and do the rest.")]
+    from pellucid.image.folders import Task
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command(
-        "denoise",
-        short_help="Take the noise out of image files.",
-        epilog=examples(
-            "pellucid denoise scan.png -o clean.png --model runs/conv-pool/best.safetensors",
-            "pellucid denoise scans/ -o clean/ --model runs/conv-pool/best.safetensors",
-            "pellucid denoise scans/ -o clean/ --model runs/conv-pool/best.safetensors --skip-existing",
-        ),
-    )(denoise)
     app.command(
         "classify",
         short_help="Say what is in images, with and without denoising.",
@@ -72,36 +55,6 @@ def register(app: typer.Typer) -> None:
     )(add_noise)
 
 
-def denoise(
-    inputs: Inputs,
-    out: Out,
-    model: ModelPath,
-    sigma: Annotated[
-        float | None, typer.Option(metavar="N", help="The noise level, white being 255, for networks that are told it.")
-    ] = None,
-    overwrite: Overwrite = False,
-    skip_existing: Skip = False,
-) -> None:
-    """Take the noise out of image files.
-
-    Format, depth, alpha, colour profile and EXIF stay as they were. A network for gray images cleans colour images
-    channel by channel. A file that fails is named and skipped, and the exit status is then 1.
-    """
-    from pellucid.image.folders import plan
-
-    tasks = plan(inputs, out, _existing(overwrite, skip_existing))
-
-    from pellucid.denoiser import Denoiser
-
-    denoiser = Denoiser.load(model)
-    level = None if sigma is None else sigma / 255
-
-    def work(image: "ImageFile", name: str) -> "np.ndarray":
-        return denoiser(image.pixels, level, channel_axis=None if image.pixels.ndim == 2 else -1, name=str(image.path))
-
-    _convert(tasks, work, "denoise", "denoised", out, overwrite)
-
-
 def add_noise(
     inputs: Inputs,
     out: Out,
@@ -123,18 +76,21 @@ def add_noise(
     sigma, low and high are given as the field speaks of them, white being 255; all else is taken as it is. Format,
     8 or 16 bits, alpha, colour profile and EXIF stay as they were.
     """
-    from pellucid.image.folders import plan
+    from pellucid.image.folders import DASH, plan
 
-    tasks = plan(inputs, out, _existing(overwrite, skip_existing))
+    tasks = plan(inputs, out, existing(overwrite, skip_existing))
 
     from pellucid import synthetic
 
     model = synthetic.noise_in_255(noise)
 
-    def work(image: "ImageFile", name: str) -> "np.ndarray":
-        return synthetic.add_noise(image.pixels, model, seed=seed, name=name, clip=clip)
+    def work(image: "ImageFile", task: "Task", tell: "Callable[[int, int], None]") -> "np.ndarray":
+        options = {"channel_axis": image.channel_axis, "seed": seed, "name": task.name, "clip": clip}
+        return synthetic.add_noise(image.pixels, model, **options)
 
-    _convert(tasks, work, "add noise", f"with {noise} added", out, overwrite)
+    screen = Screen(stdout_taken=out == DASH)
+    failures = convert(screen, tasks, work, "add noise", f"with {noise} added", out=out, overwrite=overwrite)
+    refuse_failures(failures, len(tasks))
 
 
 def classify(
@@ -237,54 +193,8 @@ def find_outliers(
     screen.give({"threshold": found.threshold, "cutoff": found.cutoff, "images": listed})
 
 
-def _existing(overwrite: bool, skip: bool) -> "Existing":
-    if overwrite and skip:
-        raise UsageError("--overwrite and --skip-existing exclude each other: give one")
-    return "overwrite" if overwrite else "skip" if skip else "refuse"
-
-
 def _counting(bar: Bar) -> "Callable[[int, int, str], None]":
     return lambda done, total, name: bar(done, total, name)
-
-
-def _convert(tasks: Any, work: Any, title: str, done: str, out: Path, overwrite: bool) -> None:
-    """Run the tasks under a progress bar, then say what was written and what failed."""
-    from pellucid.image import range_remark
-    from pellucid.image.folders import convert
-
-    screen = Screen()
-    written = 0
-    unusual = {}
-
-    def noting(image: "ImageFile", name: str) -> "np.ndarray":
-        if remark := range_remark(image.pixels):
-            unusual[name] = remark
-        return work(image, name)
-
-    def follow(position: int, total: int, name: str) -> None:
-        nonlocal written
-        written = position
-        bar(position, total, f"{position}/{total} {name}")
-
-    try:
-        with screen.bar(title) as bar:
-            failures = convert(tasks, noting, overwrite=overwrite, progress=follow)
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(
-            f"{counted(written, 'image')} of {len(tasks)} done in {out}; to do the rest, add --skip-existing"
-        ) from interrupt
-    for name, remark in list(unusual.items())[:SHOWN_FAILURES]:
-        screen.note(f"{name}: {remark}")
-    for failure in failures[:SHOWN_FAILURES]:
-        screen.warn(f"skipped: {failure.reason}")
-    if len(failures) > SHOWN_FAILURES:
-        screen.warn(f"and {len(failures) - SHOWN_FAILURES} more")
-    if good := len(tasks) - len(failures):
-        screen.say(f"{counted(good, 'image')} {done}: {out}")
-    elif not tasks:
-        screen.say("nothing to do: all outputs exist")
-    if failures:
-        raise PellucidError(f"{len(failures)} of {counted(len(tasks), 'image')} failed")
 
 
 def _percent(share: float) -> str:
