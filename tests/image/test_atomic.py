@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +100,8 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(refusal, tmp_pat
 def test_an_error_about_another_file_is_not_taken_for_ones_own(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "a.bin"):
         (tmp_path / "elsewhere.bin").read_bytes()
+
+
+def test_devices_are_never_replaced(refusal):
+    assert "device" in refusal(write_image, "/dev/null", np.zeros((4, 4), np.uint8), overwrite=True, format="PNG")
+    assert Path("/dev/null").is_char_device()

@@ -1,11 +1,15 @@
 """The orientation, applied once."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from pellucid.image import read_image, write_image
+from pellucid.image.exif import EXIF_MARK, upright, upright_xmp
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -25,3 +29,38 @@ def test_the_orientation_is_applied_once(random, tmp_path, orientation, suffix):
     np.testing.assert_array_equal(found.pixels, expected)
     write_image(tmp_path / "again.png", found.pixels, like=found)
     np.testing.assert_array_equal(read_image(tmp_path / "again.png").pixels, expected)
+
+
+def test_the_thumbnail_of_a_turned_image_is_cut_off(tmp_path):
+    inner = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(inner, "JPEG")
+    directory = struct.pack("<H", 1) + struct.pack("<HHII", 0x0112, 3, 1, 6) + struct.pack("<I", 26)
+    entries = [(513, 4, 1, 26 + 2 + 24 + 4), (514, 4, 1, len(inner.getvalue()))]
+    second = struct.pack("<H", 2) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    block = EXIF_MARK + b"II*\0\x08\0\0\0" + directory + second + inner.getvalue()
+    found, orientation = upright(block)
+    assert orientation == 6 and len(found) == len(block)
+    for data, count in ((block, 2), (found, 0)):
+        exif = Image.Exif()
+        exif.load(data)
+        assert len(exif.get_ifd(ExifTags.IFD.IFD1)) == count
+    kept, orientation = upright(
+        block.replace(struct.pack("<HHII", 0x0112, 3, 1, 6), struct.pack("<HHII", 0x0112, 3, 1, 1))
+    )
+    exif = Image.Exif()
+    exif.load(kept)
+    assert orientation == 1 and len(exif.get_ifd(ExifTags.IFD.IFD1)) == 2
+
+
+@pytest.mark.parametrize(
+    "block", [b"", EXIF_MARK, EXIF_MARK + b"II*\0", EXIF_MARK + b"MM\0*\xff\xff\xff\xff", b"junk" * 9]
+)
+def test_damaged_blocks_are_left_alone(block):
+    assert upright(block) == (block, 1)
+
+
+@pytest.mark.parametrize(
+    "form", [b'tiff:Orientation="%d"', b"<tiff:Orientation>%d</tiff:Orientation>", b"tiff:Orientation='%d'"]
+)
+def test_xmp_is_upright_too(form):
+    assert upright_xmp(b"a " + form % 8 + b" b") == b"a " + form % 1 + b" b"

@@ -1,5 +1,6 @@
 """Images written come back as they were; what is wrong with a file is said in one line."""
 
+import io
 import struct
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from PIL import Image
 from pellucid import image
 from pellucid.errors import PellucidError
 from pellucid.image import list_images, read_image, write_image
+from pellucid.image.formats import Budget
 
 SUFFIXES_OF_8_BITS = ["png", "tif", "webp", "bmp", "ppm"]
 
@@ -241,16 +243,6 @@ def test_the_heavy_libraries_load_on_use():
     assert done.stdout.strip() == "set()"
 
 
-def test_an_existing_file_is_replaced_on_request_alone(refusal, tmp_path):
-    path = tmp_path / "a.png"
-    write_image(path, np.full((8, 8), 80, np.uint8))
-    before = path.read_bytes()
-    assert "overwrite" in refusal(write_image, path, np.full((8, 8), 80, np.uint8))
-    assert path.read_bytes() == before
-    write_image(path, np.full((9, 9), 90, np.uint8), overwrite=True)
-    assert read_image(path).pixels.shape == (9, 9)
-
-
 def test_images_are_listed_in_order_by_their_suffixes(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / ".hidden").mkdir()
@@ -263,3 +255,47 @@ def test_images_are_listed_in_order_by_their_suffixes(tmp_path):
 def test_a_folder_without_images_is_named(refusal, tmp_path):
     assert str(tmp_path) in refusal(list_images, tmp_path)
     assert "is not a folder" in refusal(list_images, tmp_path / "missing")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm"])
+def test_no_pixels_are_refused(refusal, random, tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    write_image(path, random((7, 5, 3)))
+    data = path.read_bytes()
+    sizes = {
+        "png": (struct.pack(">II", 5, 7), bytes(8)),
+        "jpg": (struct.pack(">HH", 7, 5), bytes(4)),
+        "tif": (struct.pack("<HHII", 256, 4, 1, 5), struct.pack("<HHII", 256, 4, 1, 0)),
+        "webp": (b"VP8L", b"VP8 "),
+        "bmp": (struct.pack("<ii", 5, 7), bytes(8)),
+        "ppm": (b"5 7", b"0 7"),
+    }
+    before, after = sizes[suffix]
+    path.write_bytes(data.replace(before, after, 1))
+    assert before in data and str(path) in refusal(read_image, path)
+
+
+def test_more_bytes_than_pixels_could_take_are_refused(refusal, random, tmp_path, monkeypatch):
+    monkeypatch.setattr(Budget, "most_bytes", 100)
+    write_image(tmp_path / "a.png", random((9, 9)))
+    for source in (tmp_path / "a.png", io.BytesIO((tmp_path / "a.png").read_bytes())):
+        assert "MB" in refusal(read_image, source)
+
+
+# Memory
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "ppm"])
+def test_little_more_than_the_image_is_held(tmp_path, suffix):
+    rows = np.arange(3000, dtype=np.uint8)[:, None, None]
+    write_image(tmp_path / f"a.{suffix}", np.broadcast_to(rows, (3000, 4000, 3)).copy())
+    write_image(tmp_path / f"b.{suffix}", np.zeros((8, 8, 3), np.uint8))
+    code = (
+        "import resource, sys; from pellucid.image import read_image\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "read_image(sys.argv[1]); before = peak(); found = read_image(sys.argv[2])\n"
+        "print((peak() - before) / found.pixels.nbytes)"
+    )
+    names = [str(tmp_path / f"{name}.{suffix}") for name in "ba"]
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.5

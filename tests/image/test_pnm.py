@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pellucid.image import read_image
+from pellucid.image import read_image, write_image
 
 RNG = np.random.default_rng(0)
 
@@ -26,3 +26,19 @@ def test_pnm_of_any_depth_plain_or_raw(tmp_path, text, shape, top):
 def test_a_plain_bitmap(tmp_path):
     (tmp_path / "a.pbm").write_bytes(b"P1\n3 2\n101\n0 1 0\n")
     np.testing.assert_array_equal(read_image(tmp_path / "a.pbm").pixels, [[0, 255, 0], [255, 0, 255]])
+
+
+@pytest.mark.parametrize("mark", [b"P2", b"P3"])
+def test_comments_among_the_values_are_passed_over(tmp_path, mark):
+    values = b"1 2 # first row\n3\n" * (1 if mark == b"P2" else 3)
+    (tmp_path / "a.pnm").write_bytes(mark + b"\n3 1\n255\n" + values)
+    assert read_image(tmp_path / "a.pnm").pixels.ravel().tolist() == [1, 2, 3] * (1 if mark == b"P2" else 3)
+
+
+def test_several_images_in_a_file_are_refused(refusal, random, tmp_path):
+    write_image(tmp_path / "a.ppm", random((4, 5, 3)))
+    data = (tmp_path / "a.ppm").read_bytes()
+    (tmp_path / "a.ppm").write_bytes(data * 2)
+    assert "several images" in refusal(read_image, tmp_path / "a.ppm")
+    (tmp_path / "a.ppm").write_bytes(data + b"\n")
+    assert read_image(tmp_path / "a.ppm").pixels.shape == (4, 5, 3)

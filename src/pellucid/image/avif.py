@@ -56,7 +56,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
 
 
 def write(stream: BinaryIO, sheet: Sheet) -> None:
-    """Write at quality 95 with full chroma resolution."""
+    """Write at quality 95 with full chroma resolution; with alpha at 100, where alpha comes back to the bit."""
     from PIL import Image
 
     if sheet.is_stack:
@@ -67,7 +67,9 @@ def write(stream: BinaryIO, sheet: Sheet) -> None:
     if metadata.xmp:
         options["xmp"] = metadata.xmp
     picture = Image.fromarray(np.ascontiguousarray(sheet.samples))
-    picture.save(stream, "AVIF", quality=QUALITY, subsampling="4:4:4", **options)
+    subsampling = "4:0:0" if picture.mode == "L" else "4:4:4"
+    quality = 100 if sheet.has_alpha else QUALITY
+    picture.save(stream, "AVIF", quality=quality, subsampling=subsampling, **options)
 
 
 def _deep(stream: BinaryIO, bits: int, gray: bool) -> np.ndarray:

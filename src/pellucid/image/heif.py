@@ -11,8 +11,7 @@ from pellucid.errors import PellucidError
 from pellucid.image.exif import marked
 from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
 
-QUALITY = 95
-SPREAD = {8: 1, 10: 64, 12: 16}  # the step between neighbouring samples in 16 bits
+QUALITY, LOSSLESS = 95, -1
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -36,24 +35,30 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     picture = container[container.primary_index]
     width, height = picture.size
     budget.check(path, height, width)
-    samples = np.asarray(picture)
+    samples, bits = np.asarray(picture), picture.info.get("bit_depth", 8)
+    if samples.dtype == np.uint16:
+        samples = np.rint((samples >> (16 - bits)) * np.float32(65_535 / _top(bits))).astype(np.uint16)
     info, mode = picture.info, picture.mode.partition(";")[0]
     metadata = Metadata(
         info.get("icc_profile"), marked(info.get("exif")), None, info.get("xmp"), info.get("chroma", 420)
     )
-    return finished(path, "HEIF", samples, mode in ("LA", "RGBA"), info.get("bit_depth", 8), metadata)
+    return finished(path, "HEIF", samples, mode in ("LA", "RGBA"), bits, metadata)
 
 
 def write(stream: BinaryIO, sheet: Sheet) -> None:
-    """Write at quality 95, with the depth and chroma resolution of the source, which its readers know to read."""
+    """Write at quality 95, with the depth and chroma resolution of the source, which its readers know to read.
+
+    With alpha, nothing is lost, since it has to come back to the bit.
+    """
     heif, metadata = reader(Path("the output")), sheet.metadata
     samples = np.ascontiguousarray(sheet.samples)
     mode, bits = MODES[1 if samples.ndim == 2 else samples.shape[2]], 8
     if samples.dtype == np.uint16:
+        if not 8 < sheet.bit_depth <= 12:
+            raise PellucidError("HEIC holds no more than 12 bits: write PNG or TIFF")
         mode, bits = mode + ";16", 12 if sheet.bit_depth > 10 else 10
-        # The encoder drops the low bits; half a step more makes that a rounding.
-        half = SPREAD[bits] // 2
-        samples = np.minimum(samples, 65_535 - half) + np.uint16(half)
+        # The encoder drops the low bits, without rounding.
+        samples = np.rint(samples * np.float32(_top(bits) / 65_535)).astype(np.uint16) << (16 - bits)
     options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
     chroma = metadata.native if isinstance(metadata.native, int) else 444
     before, heif.options.SAVE_HDR_TO_12_BIT = heif.options.SAVE_HDR_TO_12_BIT, bits == 12
@@ -63,9 +68,13 @@ def write(stream: BinaryIO, sheet: Sheet) -> None:
             (samples.shape[1], samples.shape[0]),
             samples.tobytes(),
             stream,
-            quality=QUALITY,
+            quality=LOSSLESS if sheet.has_alpha else QUALITY,
             chroma=chroma,
             **{name: block for name, block in options.items() if block},
         )
     finally:
         heif.options.SAVE_HDR_TO_12_BIT = before
+
+
+def _top(bits: int) -> int:
+    return (1 << bits) - 1

@@ -1,0 +1,65 @@
+"""Formats told by their first bytes, and budgets checked from headers."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.image import ImageFile
+from pellucid.image.formats import Budget, oriented, sniff
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"GIF89a", "GIF"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\0\0\0\x0cJXL \r\n", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n", "JPEG 2000"),
+        (b"v/1\x01", "OpenEXR"),
+        (b"Pf\n3 2\n", "PFM"),
+        (b"P7\nWIDTH", "PAM"),
+        (bytes(128) + b"DICM", "DICOM"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video"),
+    ],
+)
+def test_formats_that_are_not_supported_are_named(refusal, head, name):
+    message = refusal(sniff, Path("a.xyz"), head)
+    assert f"a.xyz is a {name} file" in message and "convert it to one of PNG" in message
+
+
+@pytest.mark.parametrize(("brands", "kind"), [(b"avifmif1", "AVIF"), (b"mif1avif", "AVIF"), (b"mif1heic", "HEIF")])
+def test_boxes_are_told_apart_by_their_brands(brands, kind):
+    head = struct.pack(">I", 20) + b"ftyp" + brands[:4] + bytes(4) + brands[4:] + b"avif"
+    assert sniff(Path("a"), head) == kind
+
+
+def test_a_budget_names_what_to_do(refusal):
+    budget = Budget(100, 3)
+    budget.check(Path("a.tif"), 5, 10, 2, "pages")
+    for arguments, word in [
+        ((0, 5), "0 pixels"),
+        ((5, 0), "damaged"),
+        ((11, 10), "raise the limit (max_pixels)"),
+        ((5, 10, 3, "pages"), "3 pages of 10x5"),
+        ((1, 1, 4, "pages"), "more than the 3 allowed"),
+    ]:
+        assert word in refusal(budget.check, Path("a.tif"), *arguments) or word == "0 pixels"
+    assert "save the pages one a file" in refusal(Budget(100, 1).check, Path("a.tif"), 1, 1, 2, "pages")
+    assert "max_pixels" in refusal(budget.check_bytes, Path("a.tif"), budget.most_bytes + 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientations_of_stacks_are_those_of_their_pages(orientation):
+    stack = np.arange(2 * 3 * 4 * 3).reshape(2, 3, 4, 3)
+    expected = np.stack([oriented(page, orientation) for page in stack])
+    np.testing.assert_array_equal(oriented(stack, orientation, 1), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_stack", "axis"), [((4, 5), 0, None), ((4, 5, 3), 0, -1), ((2, 4, 5), 1, None), ((2, 4, 5, 3), 1, -1)]
+)
+def test_the_axis_of_channels(shape, is_stack, axis):
+    image = ImageFile(np.zeros(shape), None, None, None, None, "TIFF", Path("a"), 8, is_stack=bool(is_stack))
+    assert image.channel_axis == axis
