@@ -1,14 +1,18 @@
 """The commands that train and measure."""
 
+import contextlib
 import csv
 import json
 import signal
+import subprocess
+import sys
 import tomllib
 
 import pytest
 
 from pellucid import checkpoint
 from pellucid.recipe import load_recipe
+from pellucid.train.group import Group
 
 
 def test_train_says_what_happened_and_writes_both_networks(run, recipes, tmp_path):
@@ -100,6 +104,32 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(run, recipes, tmp_path
     monkeypatch.undo()
     assert run("train", tmp_path / "recipe.toml", "--out", tmp_path, "--resume").status == 0
     assert len((tmp_path / "stats.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_process_that_does_not_lead_trains_in_silence(run, recipes, tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def second():
+        yield Group(rank=1)
+
+    for module in ("group", "loop", "combined"):
+        monkeypatch.setattr(f"pellucid.train.{module}.joined", second)
+    outcome = run("train", recipes["dense"], "--out", tmp_path / "run", "--json", tmp_path / "run.json")
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "", "")
+    assert not (tmp_path / "run.json").exists()
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    # What goes wrong in one process alone is said by that process.
+    gone = run("train", recipes["dense"], "--out", tmp_path / "run", "--set", "data.train_images=1")
+    assert gone.status == 2 and "1 images are too few" in gone.stderr
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_tells_and_writes(recipes, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "pellucid", "train", recipes["dense"], "--out", tmp_path / "run", "--json", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert set(json.loads(done.stdout)) == {"denoiser", "classifier"}
+    assert done.stderr.count("dense: 1 epoch done") == done.stderr.count("dense-classifier: 2 epochs done") == 1
+    assert set(checkpoint.load(tmp_path / "run" / "combined.safetensors").networks) == {"denoiser", "classifier"}
 
 
 def test_evaluate_prints_the_table_and_writes_the_figures(run, trained, tmp_path):

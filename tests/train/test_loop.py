@@ -1,6 +1,7 @@
 """Training: one run equals an interrupted and resumed one to the bit; every end leaves usable files."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -134,6 +135,37 @@ def test_images_that_do_not_fit_the_model_are_refused(recipe, tmp_path):
     with pytest.raises(UsageError, match='an image of data "digits" is 8x8, the model takes 28x28 alone'):
         train(dense, tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_crops_that_do_not_fit_the_model_are_refused(recipe, tmp_path):
+    dense = {"model": {"name": "dense", "image": [1, 8, 8], "widths": [8]}, "data.crop": 6}
+    with pytest.raises(UsageError, match=r"an image of data\.crop = 6 is 6x6, the model takes 8x8 alone"):
+        train(recipe.with_values(dense), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hold", "warmup"),
+    [
+        ("constant", 0, 0),
+        ("constant", 0, 4),
+        ("cosine", 0, 0),
+        ("cosine", 0.5, 0),
+        ("cosine", 0.5, 4),
+        ("cosine", 0, 4),
+    ],
+)
+def test_the_rate_climbs_stays_and_falls(recipe, tmp_path, schedule, hold, warmup):
+    """With one step an epoch the history has the rate of every step."""
+    values = {"schedule": schedule, "hold": hold, "warmup": warmup, "epochs": 12, "batch_size": 300, "lr": 0.01}
+    history = train(recipe.with_values({f"train.{name}": value for name, value in values.items()}), tmp_path).history
+    rates = [entry["lr"] for entry in history]
+    for step, rate in enumerate(rates):
+        climb = min(1, (step + 1) / (warmup + 1))
+        fall = max(0, step / 12 - hold) / (1 - hold) if schedule == "cosine" else 0
+        assert rate == pytest.approx(0.01 * climb * math.cos(math.pi / 2 * fall) ** 2)
+    assert warmup == 0 or rates[0] == pytest.approx(0.002)
+    assert schedule == "constant" or 0 < rates[-1] < 0.001
 
 
 def test_the_probe_settles_threads_and_precision(recipe, tmp_path):

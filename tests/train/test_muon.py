@@ -36,9 +36,9 @@ def test_only_inner_convolutions_are_made_orthogonal():
 
 def test_what_is_no_inner_convolution_moves_as_adamw_moves_it():
     first, second = network(), network()
-    options = {"lr": 0.01, "weight_decay": 0.1}
     others = [value for value in second.parameters() if not any(value is kept for kept in inner_convolutions(second))]
-    ours, theirs = Muon(first, **options), torch.optim.AdamW(others, **options)
+    ours = Muon(first, lr=0.01, weight_decay=0.1)
+    theirs = torch.optim.AdamW(others, lr=0.01, weight_decay=0.1)
     drawn = torch.Generator().manual_seed(1)
     for _ in range(5):
         for left, right in zip(first.parameters(), second.parameters(), strict=True):

@@ -1,5 +1,6 @@
 """The command that trains."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,8 @@ from pellucid.cli.console import Screen, counted, duration
 from pellucid.cli.options import JsonPath, SetValues, examples, toml_values
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pellucid.train import Result
     from pellucid.train.combined import Trained
 
@@ -45,7 +48,8 @@ def train_recipe(
     """Train a denoiser by a recipe, and the classifier behind it where the recipe has one.
 
     Writes recipe.toml, stats.jsonl (a line an epoch), best.safetensors and last.safetensors. Ctrl-C ends the run
-    after the step at hand; --resume continues it as if it had not stopped.
+    after the step at hand; --resume continues it as if it had not stopped. Processes that torchrun started share
+    every batch, and the first of them alone writes and tells.
     """
     from pellucid.recipe import load_recipe
 
@@ -55,23 +59,21 @@ def train_recipe(
     changes |= {} if epochs is None else {"train.epochs": epochs}
     chosen = (chosen.quickened() if quick else chosen).with_values(changes)
     out = out or Path("runs") / chosen.name
-    screen = Screen(json_path)
 
     from pellucid.train.combined import train_all
+    from pellucid.train.group import joined
 
-    with screen.bar(f"train {chosen.name}") as bar:
-        trained = train_all(chosen, out, resume=resume, progress=_following(bar), tensorboard=tensorboard)
-    if trained.interrupted:
+    with joined() as group:
+        screen = Screen(json_path) if group.leads else SilentScreen()
+        with screen.bar(f"train {chosen.name}") as bar:
+            trained = train_all(chosen, out, resume=resume, progress=_following(bar), tensorboard=tensorboard)
+    if not trained.interrupted:
+        _tell_all(screen, trained, out)
+    elif group.leads:
         raise KeyboardInterrupt(
             f"{trained.denoiser.best} can be used; to continue: "
             f"pellucid train {out / 'recipe.toml'} --out {out} --resume"
         )
-    _tell(screen, trained.denoiser)
-    if trained.classifier:
-        _tell(screen, trained.classifier)
-    screen.entries(_written(trained, out))
-    results = {"denoiser": trained.denoiser, "classifier": trained.classifier}
-    screen.give({role: _figures(result) for role, result in results.items() if result})
 
 
 def _following(bar: Any) -> Any:
@@ -85,6 +87,31 @@ def _following(bar: Any) -> Any:
         bar(where.step, where.total_steps, text, where.seconds_left)
 
     return follow
+
+
+class SilentScreen(Screen):
+    """The screen of a process that does not lead its group: it shows nothing."""
+
+    @functools.cached_property
+    def words(self) -> "Console":
+        """A console that prints nothing."""
+        from rich.console import Console
+
+        return Console(quiet=True)
+
+    @functools.cached_property
+    def aside(self) -> "Console":
+        """The same console."""
+        return self.words
+
+
+def _tell_all(screen: Screen, trained: "Trained", out: Path) -> None:
+    """Say how the runs ended and what they wrote, and give their figures."""
+    results = {"denoiser": trained.denoiser, "classifier": trained.classifier}
+    for result in filter(None, results.values()):
+        _tell(screen, result)
+    screen.entries(_written(trained, out))
+    screen.give({role: _figures(result) for role, result in results.items() if result})
 
 
 def _written(trained: "Trained", out: Path) -> dict[str, str]:

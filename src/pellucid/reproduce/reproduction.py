@@ -17,13 +17,13 @@ from pellucid.evaluate import evaluate
 from pellucid.evaluate.results import write_arrays, write_json
 from pellucid.evaluate.rivals import has_rows, rival_rows, row_names
 from pellucid.evaluate.study import study_row
+from pellucid.machine import cores
 from pellucid.recipe import Recipe, load_recipe
 from pellucid.report import write_report
 from pellucid.reproduce.entries import entry_of, keep_evaluation
 from pellucid.reproduce.jobs import Job, JobsProgress, run_jobs
 from pellucid.reproduce.workplan import FIGURES, PICTURES, ROW, Experiment, Run, is_kept
 from pellucid.train import train
-from pellucid.train.probe import cores
 
 TITLE = "Denoising autoencoders: published and measured"
 Tell = Callable[[float], None]

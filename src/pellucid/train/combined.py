@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pellucid.checkpoint import combine
 from pellucid.recipe import Recipe
+from pellucid.train.group import Group, joined
 from pellucid.train.loop import Progress, Result, train
 
 
@@ -42,7 +43,7 @@ def train_all(
     """Train a recipe's denoiser into `out` and, where it has a [classifier], that one into `out/classifier`.
 
     The classifier is trained on clean images, never on what the denoiser makes of them. Both together become
-    `out/combined.safetensors`.
+    `out/combined.safetensors`. Started by torchrun, the leading process alone writes it.
 
     Args:
         recipe: what to train.
@@ -55,7 +56,18 @@ def train_all(
         UsageError: if the recipe does not hold together, or `out` holds a run and `resume` is not given.
         PellucidError: if the data is absent, a loss is no longer finite, or a file cannot be written.
     """
+    with joined() as group:
+        return _train_all(recipe, out, group, resume, progress, tensorboard)
 
+
+def _train_all(
+    recipe: Recipe,
+    out: Path,
+    group: Group,
+    resume: bool,
+    progress: Callable[[str, Progress], None] | None,
+    tensorboard: bool,
+) -> Trained:
     def telling(role: str) -> Callable[[Progress], None] | None:
         return None if progress is None else partial(progress, role)
 
@@ -68,5 +80,7 @@ def train_all(
     if classifier.stopped == "interrupted":
         return Trained(denoiser, classifier)
     combined = out / "combined.safetensors"
-    combine(denoiser.best, classifier.best, combined)
+    if group.leads:
+        combine(denoiser.best, classifier.best, combined)
+    group.wait()
     return Trained(denoiser, classifier, combined)

@@ -63,21 +63,29 @@ class Group:
         distributed.all_reduce(told)
         return told.item() > 0
 
-    def leader_says(self, number: int) -> int:
+    def leader_says(self, number: float) -> float:
         """Return the number that the leading process gives."""
         if self.size == 1:
             return number
-        told = torch.tensor(number)
+        told = torch.tensor(number, dtype=torch.float64)
         distributed.broadcast(told, 0)
-        return int(told.item())
+        return told.item()
+
+    def wait(self) -> None:
+        """Return when all processes have come here, so that what the leading one wrote is there for all."""
+        if self.size > 1:
+            distributed.barrier()
 
 
 @contextlib.contextmanager
 def joined() -> Iterator[Group]:
-    """Yield the group that torchrun started this process in, or a group of one."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    """Yield the group that torchrun started this process in, or a group of one; a block within another shares it."""
+    size = int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
     if size == 1:
         yield Group()
+        return
+    if distributed.is_initialized():
+        yield Group(distributed.get_rank(), size)
         return
     distributed.init_process_group("gloo")
     try:

@@ -86,7 +86,8 @@ def train(
     """Train the recipe's model and write recipe.toml, stats.jsonl, best.safetensors and last.safetensors into `out`.
 
     With `resume`, a run that was stopped at any moment continues as if it had not been. Ctrl-C ends the run after the
-    step at hand and leaves both checkpoints in order. Started by torchrun, each process takes its part of every batch.
+    step at hand and leaves both checkpoints in order. Started by torchrun, each process takes its part of every batch,
+    and the leading one alone writes and is asked for `progress`.
 
     Raises:
         UsageError: if the recipe does not hold together, or `out` holds a run and `resume` is not given.
@@ -120,10 +121,11 @@ def _train(
             state.restore(last)
         elif group.leads:
             _write_text(out / "recipe.toml", recipe.to_toml())
-        run = Run(training, validation, out, progress, record, interrupted, group)
+        run = Run(training, validation, out, progress if group.leads else _silent, record, interrupted, group)
         stopped = _loop(state, run)
         if stopped == "interrupted" and group.leads and not best.exists():
             checkpoint.save(best, _as_checkpoint(state, run))
+        group.wait()
     return Result(best, recipe, state.history, stopped, overfitting(state.history))
 
 
@@ -172,7 +174,8 @@ def _loop(state: RunState, run: Run) -> str:
 
 def _close_epoch(state: RunState, run: Run) -> None:
     """Validate, note the epoch, keep the best weights, and save the state from which the next epoch starts."""
-    loss = _validate(state, run.validation)
+    # Where a network keeps statistics of its batches, they differ from process to process; the leader's are written.
+    loss = run.group.leader_says(_validate(state, run.validation))
     out = run.out
     entry = {
         "epoch": len(state.history) + 1,
@@ -249,6 +252,9 @@ def _as_checkpoint(state: RunState, run: Run) -> checkpoint.Checkpoint:
 def _check_fits(recipe: Recipe, model: Any, images: NoisyImages) -> None:
     _, channels, height, width = images.clean.shape
     model.input_spec.check((channels, height, width), f'an image of data "{recipe.data.name}"')
+    if crop := recipe.data.crop:
+        cropped = (channels, min(crop, height), min(crop, width))
+        model.input_spec.check(cropped, f"an image of data.crop = {crop}")
     if recipe.build("objective").needs_labels and images.labels is None:
         raise UsageError(f'data "{recipe.data.name}" has no labels: a classifier needs them')
 

@@ -5,23 +5,18 @@ Two threads can be ten times slower than one on a busy machine, and bfloat16 onl
 
 import copy
 import dataclasses
-import os
 import time
 
 import torch
 from torch import nn
 
 from pellucid.batches import NoisyImages, generator
+from pellucid.machine import cores
 from pellucid.recipe import Recipe
 from pellucid.train.group import Group
 from pellucid.train.step import Step
 
 STEPS = 5
-
-
-def cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def settle(recipe: Recipe, model: nn.Module, images: NoisyImages, group: Group | None = None) -> Recipe:
@@ -41,7 +36,7 @@ def settle(recipe: Recipe, model: nn.Module, images: NoisyImages, group: Group |
     if len(choices) == 1:
         return choices[0]
     times = [_seconds(choice, model, images) for choice in choices]
-    return choices[group.leader_says(times.index(min(times)))]
+    return choices[int(group.leader_says(times.index(min(times))))]
 
 
 def _seconds(recipe: Recipe, model: nn.Module, images: NoisyImages) -> float:

@@ -1,0 +1,96 @@
+"""A run's state: what is saved comes back whole, and the average of the weights follows them."""
+
+import pytest
+import torch
+
+from pellucid import checkpoint
+from pellucid.errors import PellucidError, UsageError
+from pellucid.objectives.batch import TrainingBatch
+from pellucid.recipe import Recipe
+from pellucid.train.group import Group
+from pellucid.train.run_state import COUNTERS, RunState, settled_recipe
+
+TABLES = {
+    "name": "small",
+    "summary": "For the tests",
+    "data": {"name": "digits"},
+    "model": {"name": "conv", "widths": [4, 8], "norm": "batch"},
+    "loss": {"name": "bce"},
+    "train": {"epochs": 1, "batch_size": 8, "lr": 0.01, "ema": 0.9, "threads": 1, "precision": "fp32"},
+}
+
+
+def recipe(**values):
+    return Recipe.from_dict(TABLES).with_values({f"train.{name}": value for name, value in values.items()})
+
+
+def started(chosen, seed=0):
+    torch.manual_seed(seed)
+    return RunState.start(chosen, chosen.build("model"), Group())
+
+
+def step(state):
+    clean = torch.rand(8, 1, 8, 8)
+    state.step(TrainingBatch(clean, clean, None, None))
+    state.average()
+    state.done += 1
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
+def test_a_state_comes_back_as_it_was_and_goes_on_alike(optimizer, tmp_path):
+    chosen = recipe(optimizer=optimizer)
+    state, again = started(chosen), started(chosen, seed=1)
+    for _ in range(3):
+        step(state)
+    state.loss_sum, state.seen, state.best, state.history = 1.5, 24, 0.7, [{"epoch": 1}]
+    state.save(tmp_path / "last.safetensors")
+    again.restore(tmp_path / "last.safetensors")
+    assert [getattr(again, name) for name in COUNTERS] == [getattr(state, name) for name in COUNTERS]
+    assert again.history == [{"epoch": 1}]
+    generator = torch.get_rng_state()
+    step(state)
+    torch.set_rng_state(generator)
+    step(again)
+    assert equal(state.step.model.state_dict(), again.step.model.state_dict())
+    assert equal(state.averaged.state_dict(), again.averaged.state_dict())
+
+
+def test_the_average_moves_by_its_share_and_faster_at_first():
+    state = started(recipe())
+    for done, kept in ((0, 0.1), (5, 6 / 15), (1000, 0.9)):
+        state.done = done
+        before = {name: value.clone() for name, value in state.averaged.state_dict().items()}
+        step(state)
+        model = state.step.model.state_dict()
+        for name, value in state.averaged.state_dict().items():
+            if value.is_floating_point():
+                torch.testing.assert_close(value, kept * before[name] + (1 - kept) * model[name])
+            else:
+                assert torch.equal(value, model[name])
+
+
+def test_without_an_average_the_model_stands_for_it():
+    state = started(recipe(ema=0.0))
+    step(state)
+    assert state.averaged is state.step.model
+
+
+def test_a_file_that_is_no_state_is_refused(tmp_path):
+    chosen = recipe()
+    path = tmp_path / "best.safetensors"
+    checkpoint.save(path, checkpoint.Checkpoint(chosen, {"denoiser": chosen.build("model")}, {}))
+    with pytest.raises(PellucidError, match=r"best\.safetensors is not the state of a training run"):
+        started(chosen).restore(path)
+
+
+def test_what_the_probe_chose_is_kept_and_another_recipe_is_refused(tmp_path):
+    path = tmp_path / "last.safetensors"
+    started(recipe(threads=3, precision="bf16")).save(path)
+    found = settled_recipe(path, recipe(threads=0, precision="auto"))
+    assert (found.train.threads, found.train.precision) == (3, "bf16")
+    with pytest.raises(UsageError, match=r"started with another \[train\]"):
+        settled_recipe(path, recipe(warmup=7))
