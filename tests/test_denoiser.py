@@ -167,15 +167,15 @@ def test_progress_moves_within_an_image_and_through_a_stack(standing_in):
     told = []
     denoiser = standing_in(Smoothing(), tile=256)
     denoiser(noise((2, 400, 300)), LEVEL, progress=lambda *now: told.append(now))
-    assert told == [(done, 12) for done in range(13)]
+    assert told == [(done, 8) for done in range(9)]
 
 
-@pytest.mark.parametrize("moment", range(7))
+@pytest.mark.parametrize("moment", range(5))
 def test_progress_may_cancel_at_any_moment(standing_in, moment):
     denoiser = standing_in(Smoothing(), tile=256)
     image = noise((400, 300))
     before = image.copy()
-    with pytest.raises(Cancelled, match=f"cancelled after {moment} of 6 tiles"):
+    with pytest.raises(Cancelled, match=f"cancelled after {moment} of 4 tiles"):
         denoiser(image, LEVEL, progress=lambda done, total: done < moment)
 
     def interrupt(done, total):
