@@ -1,9 +1,11 @@
 """Images written come back as they were; what is wrong with a file is said in one line."""
 
 import io
+import os
 import struct
 import subprocess
 import sys
+import threading
 
 import imagecodecs
 import numpy as np
@@ -299,3 +301,14 @@ def test_little_more_than_the_image_is_held(tmp_path, suffix):
     names = [str(tmp_path / f"{name}.{suffix}") for name in "ba"]
     done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1.5
+
+
+def test_a_named_pipe_is_read_like_a_file(random, tmp_path):
+    write_image(tmp_path / "a.tif", random((9, 7)))
+    os.mkfifo(tmp_path / "pipe")
+    data = (tmp_path / "a.tif").read_bytes()
+    feeder = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(data))
+    feeder.start()
+    found = read_image(tmp_path / "pipe")
+    feeder.join()
+    np.testing.assert_array_equal(found.pixels, read_image(tmp_path / "a.tif").pixels)

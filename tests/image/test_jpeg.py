@@ -98,6 +98,14 @@ def test_a_thumbnail_with_an_end_of_its_own_does_not_hide_a_cut(refusal, photo, 
     assert "cut short" in refusal(read_image, tmp_path / "a.jpg")
 
 
+def test_more_than_8_bits_are_named(refusal, photo, tmp_path):
+    photo.save(tmp_path / "a.jpg")
+    data = bytearray((tmp_path / "a.jpg").read_bytes())
+    data[data.index(b"\xff\xc0") + 4] = 12
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert "save it as PNG or TIFF" in refusal(read_image, tmp_path / "a.jpg")
+
+
 def test_what_follows_the_image_is_passed_over(photo, tmp_path):
     photo.save(tmp_path / "a.jpg")
     before = read_image(tmp_path / "a.jpg").pixels

@@ -190,13 +190,19 @@ def _opened(source: str | Path | BinaryIO, path: Path, budget: Budget) -> Iterat
     """Yield a stream that can be sought in, from its start; a pipe is read into memory."""
     if isinstance(source, str | Path):
         with path.open("rb") as stream:
-            budget.check_bytes(path, os.fstat(stream.fileno()).st_size)
-            yield stream
-        return
-    limit = budget.most_bytes + 1
-    data = source.read(limit)
+            if stream.seekable():
+                budget.check_bytes(path, os.fstat(stream.fileno()).st_size)
+                yield stream
+            else:
+                yield _held(stream, path, budget)
+    else:
+        yield _held(source, path, budget)
+
+
+def _held(source: BinaryIO, path: Path, budget: Budget) -> BinaryIO:
+    data = source.read(budget.most_bytes + 1)
     budget.check_bytes(path, len(data))
-    yield io.BytesIO(data)
+    return io.BytesIO(data)
 
 
 def _pour(whole: io.BytesIO, target: BinaryIO, path: Path) -> None:

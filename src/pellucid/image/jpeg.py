@@ -38,7 +38,14 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     import imagecodecs
     from PIL.JpegImagePlugin import JpegImageFile
 
-    picture: Any = JpegImageFile(stream)
+    try:
+        picture: Any = JpegImageFile(stream)
+    except SyntaxError as error:
+        if "-bit layers" in str(error):
+            raise PellucidError(
+                f"{path} has samples of more than 8 bits, which JPEG rarely has: save it as PNG or TIFF"
+            ) from error
+        raise
     data_start = stream.tell()
     budget.check(path, picture.height, picture.width)
     info = picture.info
