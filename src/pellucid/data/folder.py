@@ -74,7 +74,7 @@ class Folder:
 
     def _patches(self, path: Path) -> np.ndarray:
         """Return the patches of one file, uint8 (N, channels, patch, patch)."""
-        pixels = eight_bits(read_image(path).pixels)
+        pixels = eight_bits(read_image(path, max_frames=1).pixels)
         planes = pixels[..., None] if pixels.ndim == 2 else pixels
         if self.channels == 1 and planes.shape[-1] == 3:
             planes = np.round(planes @ LUMA).astype(np.uint8)[..., None]

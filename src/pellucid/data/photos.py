@@ -110,7 +110,7 @@ class Photos:
         """Yield one photograph at each scale, uint8 (H, W, 3)."""
         from PIL import Image
 
-        pixels = eight_bits(read_image(path).pixels)
+        pixels = eight_bits(read_image(path, max_frames=1).pixels)
         picture = Image.fromarray(pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=-1))
         for scale in self.scales:
             size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
