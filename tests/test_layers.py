@@ -16,7 +16,15 @@ SOURCE = Path(pellucid.__file__).parent
 # before it. A package counts as one module here.
 LAYERS = (
     (("errors",),),
-    (("spec", "image", "repair", "frames"), ("registry",), ("tiling",), ("strength",), ("optional",), ("machine",)),
+    (
+        ("spec", "image", "repair", "frames"),
+        ("registry",),
+        ("tiling",),
+        ("strength",),
+        ("optional",),
+        ("machine",),
+        ("toml",),
+    ),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
     (("checkpoint",), ("variation", "batches", "synthetic")),
@@ -33,6 +41,7 @@ LAYERS = (
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
     *("weights", "engines", "repair", "frames", "strength", "noise_level", "denoiser", "compare", "slider"),
+    "toml",
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
 ENTRANCES = ("__init__", "__main__")

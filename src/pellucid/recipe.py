@@ -1,7 +1,6 @@
 """A recipe: one experiment, complete and declarative, checked before the first step; torch-free until `check`."""
 
 import dataclasses
-import json
 import tomllib
 import types
 import typing
@@ -12,6 +11,7 @@ from typing import Any, Literal
 
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
+from pellucid.toml import to_toml
 
 FOLDER = Path(__file__).parent / "recipes"
 TRAINED_BY = ("data", "noise", "model", "objective", "loss", "train")
@@ -195,7 +195,7 @@ class Recipe:
 
     def to_toml(self) -> str:
         """Return the recipe as a TOML document that `load_recipe` reads back equal."""
-        return _toml(self.to_dict())
+        return to_toml(self.to_dict())
 
     def build(self, kind: Literal["model", "noise", "loss", "objective", "data"]) -> Any:
         """Construct one of the recipe's components, or None where the recipe has none."""
@@ -389,17 +389,3 @@ def _briefly(value: Any) -> str:
     """Return a value in a few words: of a list of names or tables, their number."""
     listed = isinstance(value, list) and all(isinstance(item, str | dict) for item in value)
     return f"{len(value) or 'none'}" if listed else str(value)
-
-
-def _toml(tables: Mapping[str, Any], prefix: str = "") -> str:
-    lines = []
-    nested = []
-    for name, value in tables.items():
-        bare = name if name.replace("_", "").replace("-", "").isalnum() else json.dumps(name)
-        if isinstance(value, dict):
-            nested.append(f"\n[{prefix}{bare}]\n{_toml(value, f'{prefix}{bare}.')}")
-        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            nested.extend(f"\n[[{prefix}{bare}]]\n{_toml(item, f'{prefix}{bare}.')}" for item in value)
-        else:
-            lines.append(f"{bare} = {json.dumps(value, ensure_ascii=False)}\n")
-    return "".join(lines + nested)
