@@ -1,14 +1,17 @@
 """Camera noise: shot and read noise on the raw sensor, then demosaiced, developed and saved as JPEG."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pellucid.noise.correlated import smeared
 from pellucid.noise.jpeg import compressed
 from pellucid.noise.limits import deviation, drawn, per_sample, range_between
 
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 GAMMA = 2.2
 DARKEST = 1e-4
 
@@ -21,7 +24,8 @@ class Camera:
     noise there has the variance `shot * x + read`. Signal with noise and signal alone are both mosaiced (RGGB),
     demosaiced by averaging neighbours, and processed again; their difference is the noise, now correlated from pixel to
     pixel and between channels, stronger in the shadows, and added to the image, so that the image itself keeps the
-    sharpness it had. JPEG compression comes last. Images of other than three channels have no mosaic.
+    sharpness it had. Cameras smooth colour noise much further than brightness: its chroma is blurred and weakened. JPEG
+    compression comes last. Images of other than three channels have neither mosaic nor chroma.
 
     Attributes:
         shot: variance of the shot noise at full light, or (low, high): then each sample's logarithm is drawn uniformly.
@@ -29,6 +33,8 @@ class Camera:
         red: the white balance's gain of red, or (low, high), drawn uniformly; green has 1.
         blue: the gain of blue, likewise.
         blur: the standard deviation in pixels of the camera's own smoothing of the noise, or (low, high).
+        chroma_blur: the same of the chroma, with a kernel of norm 1, which keeps the deviation of white noise.
+        chroma: what the chroma's noise is multiplied by then, or (low, high), drawn uniformly.
         quality: of the JPEG, 1 to 100, or (low, high).
 
     The level is the RMS deviation measured, one a sample.
@@ -39,6 +45,8 @@ class Camera:
     red: float | tuple[float, float] = (1.5, 2.4)
     blue: float | tuple[float, float] = (1.4, 2.2)
     blur: float | tuple[float, float] = (0.0, 1.0)
+    chroma_blur: float | tuple[float, float] = (0.0, 6.0)
+    chroma: float | tuple[float, float] = (0.05, 0.4)
     quality: float | tuple[float, float] = (80.0, 99.0)
 
     def __post_init__(self) -> None:
@@ -49,6 +57,8 @@ class Camera:
             "red": (0.1, 10, "give a gain such as 2"),
             "blue": (0.1, 10, "give a gain such as 1.7"),
             "blur": (0, 4, "give a standard deviation in pixels"),
+            "chroma_blur": (0, 8, "give a standard deviation in pixels"),
+            "chroma": (0, 4, "give a factor such as 0.5"),
             "quality": (1, 100, "give libjpeg's quality"),
         }
         for name, (low, high, remedy) in limits.items():
@@ -67,8 +77,18 @@ class Camera:
             light, noise = sensed[: len(wide)], sensed[len(wide) :]
         noise = _smoothed(noise, drawn(self.blur, wide, generator))
         added = processed((light + noise) * gains) - processed(light * gains)
+        if wide.shape[1] == 3:
+            added = self._chroma_smoothed(added, generator)
         noisy = compressed(wide + added, drawn(self.quality, wide, generator))
         return noisy.to(clean.dtype), deviation(noisy, wide).to(clean.dtype)
+
+    def _chroma_smoothed(self, noise: Tensor, generator: torch.Generator) -> Tensor:
+        """Blur and weaken the chroma of noise (N, 3, H, W)."""
+        blur, factor = drawn(self.chroma_blur, noise, generator), drawn(self.chroma, noise, generator)
+        luma = torch.einsum("c,nchw->nhw", torch.tensor(LUMA).to(noise), noise)[:, None]
+        reach = math.ceil(3 * (self.chroma_blur[1] if isinstance(self.chroma_blur, tuple) else self.chroma_blur))
+        chroma = functional.pad(noise - luma, (reach,) * 4, mode="replicate")
+        return luma + per_sample(factor) * smeared(chroma, blur, reach)
 
     def _gains(self, like: Tensor, generator: torch.Generator) -> Tensor:
         """Return the white balance's gains, (N, 3, 1, 1), or (N, 1, 1, 1) of ones for images without colours."""
@@ -92,15 +112,13 @@ def processed(light: Tensor) -> Tensor:
 
 
 def demosaiced(images: Tensor) -> Tensor:
-    """Keep of each pixel (N, 3, H, W) the colour that an RGGB mosaic has there, and fill in the means of neighbours.
-
-    Green, of which there is twice as much, is the mean of its own sample and that of the four diagonal neighbours.
-    """
+    """Keep of each pixel (N, 3, H, W) the colour that an RGGB mosaic has there, and fill in the means of neighbours."""
     height, width = images.shape[-2:]
     mask = torch.zeros(3, 1, height, width, dtype=images.dtype, device=images.device)
     mask[0, :, ::2, ::2] = mask[1, :, ::2, 1::2] = mask[1, :, 1::2, ::2] = mask[2, :, 1::2, 1::2] = 1
     side = torch.tensor([0.5, 1.0, 0.5], dtype=images.dtype, device=images.device)
-    kernel = (side[:, None] * side).expand(3, 1, 3, 3)
+    kernel = (side[:, None] * side).repeat(3, 1, 1, 1)
+    kernel[1, 0, ::2, ::2] = 0  # green has four nearer neighbours than the diagonal ones
     kept = images * mask[:, 0]
     filled = functional.conv2d(kept, kernel, padding=1, groups=3)
     weight = functional.conv2d(mask.view(1, 3, height, width), kernel, padding=1, groups=3)
