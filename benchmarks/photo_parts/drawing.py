@@ -26,9 +26,11 @@ def quality_against_time(table: Table, names: tuple[str, ...], path: Path) -> No
         own = denoiser.partition(",")[0] in names
         colour = "tab:blue" if own else "dimgray"
         axes.plot(seconds, psnr, marker="o" if own else "s", color=colour)
-        axes.annotate(denoiser, (seconds, psnr), xytext=(6, 4), textcoords="offset points", fontsize=8, color=colour)
+        # Slanted, so that labels of neighbours on one level do not cover each other.
+        style = {"fontsize": 7, "rotation": 35, "color": colour}
+        axes.annotate(denoiser, (seconds, psnr), xytext=(3, 4), textcoords="offset points", **style)
     axes.set_xscale("log")
-    axes.margins(x=0.18, y=0.12)
+    axes.margins(x=0.12, y=0.3)
     axes.set_xlabel("seconds for an image (median), left is faster")
     axes.set_ylabel("PSNR in dB, up is better")
     axes.set_title(table.title, fontsize=10)

@@ -171,7 +171,7 @@ def table(turns: dict[str, list[Turn]], images: list[np.ndarray], options: Optio
     """Lay the times out, and how many times faster each is than those that it is measured against."""
     beside = [name for name in BESIDE if name in turns]
     formats = {"denoiser": "", "PSNR": ".2f", "s": ".3f", "min": ".3f", "max": ".3f", "CPU s": ".3f", "peak MiB": ".0f"}
-    formats |= {f"x {name.partition(' ')[0]}": ".1f" for name in beside}
+    formats |= {f"x {name.partition(' ')[0]}": ".2f" for name in beside}
     rows = []
     for name, of_one in turns.items():
         seconds = [turn.seconds for turn in of_one]

@@ -3,7 +3,6 @@
 import json
 import math
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
@@ -28,12 +27,12 @@ AGAINST = 'python -c "import torch"'
 def process(options: Options) -> list[Table]:
     """Time the whole process on a colour photograph of 512x512 beside the start of Python with torch."""
     with tempfile.TemporaryDirectory() as folder:
-        photo = Path(folder) / "photo.png"
+        photo = Path(folder) / "noisy.png"
         Image.fromarray(noisy_photo()).save(photo)
         commands = {"python -c pass": ["-c", "pass"], AGAINST: ["-c", "import torch"]}
         models, reasons = _models(options)
         for name, source in models.items():
-            commands[f"pellucid denoise, {name}"] = _denoise(photo, Path(folder) / f"{name}.png", source)
+            commands[f"pellucid denoise, {name}"] = _denoise(photo, Path(folder) / f"{name}-out.png", source)
         runs: dict[str, list[Run]] = {name: [] for name in commands}
         rounds = track(range(options.rounds + 1), "process", console=Console(stderr=True), transient=True)
         for number in rounds:  # the first is not counted
@@ -75,7 +74,7 @@ def large(options: Options) -> list[Table]:
             rows.append(
                 (f"{name}, array", seen["seconds"], run.memory, run.memory - decoded, seen["tiles"], seen["longest"])
             )
-            run = _started(_denoise(photo, Path(folder) / f"{name}.jpg", source))
+            run = _started(_denoise(photo, Path(folder) / f"{name}-out.jpg", source))
             rows.append(
                 (f"{name}, JPEG file, whole process", run.seconds, run.memory, run.memory - decoded, None, None)
             )
@@ -136,4 +135,4 @@ def _started(arguments: list[str]) -> Run:
     try:
         return start(arguments)
     except SystemExit as error:
-        raise LeftOut(f"{' '.join([Path(sys.executable).name, *arguments])}: {error}") from error
+        raise LeftOut(str(error)) from error
