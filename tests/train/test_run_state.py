@@ -94,3 +94,27 @@ def test_what_the_probe_chose_is_kept_and_another_recipe_is_refused(tmp_path):
     assert (found.train.threads, found.train.precision) == (3, "bf16")
     with pytest.raises(UsageError, match=r"started with another \[train\]"):
         settled_recipe(path, recipe(warmup=7))
+
+
+@pytest.mark.parametrize(
+    ("begun", "wanted", "fits"),
+    [
+        ({"epochs": 8, "schedule": "cosine", "hold": 0.5}, {"epochs": 20, "schedule": "cosine", "hold": 0.5}, True),
+        ({"epochs": 8, "schedule": "cosine", "hold": 0.5}, {"epochs": 4, "schedule": "cosine", "hold": 0.9}, True),
+        ({"epochs": 8, "schedule": "cosine", "hold": 0.5}, {"epochs": 4, "schedule": "cosine", "hold": 0.2}, False),
+        ({"epochs": 8, "schedule": "cosine", "hold": 0.1}, {"epochs": 40, "schedule": "cosine", "hold": 0.1}, False),
+        ({"epochs": 3}, {"epochs": 5}, True),
+        ({"epochs": 3}, {"epochs": 5, "lr": 0.02}, False),
+    ],
+    ids=str,
+)
+def test_a_run_can_be_made_longer_or_shorter_while_its_rate_is_held(begun, wanted, fits, tmp_path):
+    path = tmp_path / "last.safetensors"
+    state = started(recipe(**begun))
+    state.done, state.history = 30, [{"epoch": 1, "step": 10}, {"epoch": 2, "step": 20}, {"epoch": 3, "step": 30}]
+    state.save(path)
+    if fits:
+        assert settled_recipe(path, recipe(**wanted)).train.epochs == wanted["epochs"]
+    else:
+        with pytest.raises(UsageError, match=r"another \[train\]"):
+            settled_recipe(path, recipe(**wanted))

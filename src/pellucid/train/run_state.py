@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import SETTLED, TRAINED_BY, Recipe
+from pellucid.recipe import SETTLED, TRAINED_BY, Recipe, Train
 from pellucid.train.group import Group
 from pellucid.train.step import Step
 
@@ -102,11 +102,15 @@ class RunState:
         return tensors | {"generator": torch.get_rng_state()}
 
 
+LENGTH = ("epochs", "hold")
 COUNTERS = ("done", "loss_sum", "seen", "seconds", "best", "waited")
 
 
 def settled_recipe(path: Path, wanted: Recipe) -> Recipe:
     """Return the recipe of an interrupted run, with what its probe chose.
+
+    `train.epochs` and `train.hold` may be others as long as the rate has not begun to fall by either: a run can be made
+    longer or shorter on its way.
 
     Raises:
         UsageError: if the run was started by another recipe, naming the first table that differs.
@@ -114,6 +118,11 @@ def settled_recipe(path: Path, wanted: Recipe) -> Recipe:
     _, described = read_tensors(path)
     found = Recipe.from_dict(described["recipe"])
     expected, begun = wanted.training_tables(), found.training_tables()
+    if history := described["history"]:
+        epochs = described["counters"]["done"] / history[0]["step"]
+        if all(_is_held(recipe.train, epochs) for recipe in (wanted, found)):
+            for name in LENGTH:
+                expected["train"][name] = begun["train"][name]
     for table in TRAINED_BY:
         if expected.get(table) != begun.get(table):
             raise UsageError(
@@ -121,6 +130,11 @@ def settled_recipe(path: Path, wanted: Recipe) -> Recipe:
                 f"{path.parent / 'recipe.toml'}, or give another --out"
             )
     return wanted.with_values({f"train.{name}": getattr(found.train, name) for name in SETTLED})
+
+
+def _is_held(options: Train, epochs: float) -> bool:
+    """Return whether the rate has not begun to fall after so many epochs."""
+    return epochs <= options.epochs * (1.0 if options.schedule == "constant" else options.hold)
 
 
 def _unflatten(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
