@@ -104,15 +104,15 @@ def _train(
     last, best = out / "last.safetensors", out / "best.safetensors"
     if last.exists() and not resume:
         raise UsageError(f"{out} holds a run already: give --resume to continue it, or another --out")
+    resumed = settled_recipe(last, recipe) if last.exists() else None
     training, validation = training_sets(recipe)
     torch.manual_seed(recipe.train.seed)
     model = recipe.build("model")
     _check_fits(recipe, model, training)
-    resumed = last.exists()
     _make_folder(out)
     tensorboard = tensorboard and group.leads
     with _own_threads(), freed_memory_kept(), _interruption() as interrupted, _record(out, tensorboard) as record:
-        recipe = settled_recipe(last, recipe) if resumed else probe.settle(recipe, model, training, group)
+        recipe = resumed or probe.settle(recipe, model, training, group)
         torch.set_num_threads(recipe.train.threads)
         if recipe.train.precision == "bf16" and not model.has_skips:
             training = training.in_bf16()
