@@ -197,27 +197,5 @@ def test_reproduce_refuses_unknown_recipes_and_keys(refused, recipes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_demo_takes_the_recipe_that_its_data_allows(run, tmp_path, monkeypatch):
-    asked = {}
-
-    def reproduce(names, out, **options):
-        asked.update(options, names=names, out=out)
-        return [{"recipe": names[0], "published": {}, "measured": {"psnr": 20.0, "noisy_psnr": 11.5}, "rivals": {}}]
-
-    monkeypatch.setattr("pellucid.reproduce.reproduce", reproduce)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("PELLUCID_DATA", str(tmp_path))
-    outcome = run("demo", "--out", tmp_path / "demo")
-    assert outcome.status == 0 and asked["names"] == ["demo"] and not asked["quick"]
-    assert str(tmp_path / "demo" / "report.html") in outcome.stdout
-    assert "Denoising lifts the PSNR from 11.50 to 20.00 dB." in outcome.stdout
-    (tmp_path / "mnist").mkdir()
-    for part in ("train", "t10k"):
-        for kind in ("images-idx3", "labels-idx1"):
-            (tmp_path / "mnist" / f"{part}-{kind}-ubyte.gz").write_bytes(b"")
-    assert run("demo", "--out", tmp_path / "demo").status == 0
-    assert asked["names"] == ["digits"] and asked["quick"]
-
-
 def test_the_run_keeps_a_recipe_that_is_toml(trained):
     assert tomllib.loads((trained["dense"] / "recipe.toml").read_text())["train"]["epochs"] == 1

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import catalogue, denoising, exporting, images, measuring, training
+from pellucid.cli import catalogue, demonstrating, denoising, exporting, images, measuring, training
 from pellucid.cli.console import error_line
 from pellucid.errors import PellucidError
 
@@ -18,7 +18,11 @@ HELP = """Take noise out of images with denoising autoencoders.
 \b
 Start here:
   pellucid denoise photo.jpg            take its noise out, into photo-denoised.jpg
-  pellucid demo                         clean and read digits, in under three minutes
+  pellucid denoise photos/ -o clean/    those of a whole folder; names and formats stay
+  pellucid demo                         see it on two pictures that come with Pellucid
+
+\b
+Train one of your own (pip install "pellucid[train]"):
   pellucid list recipes                 what there is to train
   pellucid train conv-pool              train it, into runs/conv-pool
   pellucid evaluate runs/conv-pool/best.safetensors
@@ -112,11 +116,11 @@ def _options(
 
 
 denoising.register(app)
+demonstrating.register(app)
 training.register(app)
 measuring.register(app)
 exporting.register(app)
 images.register(app)
-
 catalogue.register(app)
 
 

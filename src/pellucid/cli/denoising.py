@@ -1,13 +1,13 @@
 """The commands on any image: denoise, estimate-noise, compare."""
 
 import math
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.console import Screen, counted, duration
+from pellucid.cli.cleaning import WHITE, Cleaning, facts, frames_of, write_page
+from pellucid.cli.console import Screen, counted
 from pellucid.cli.converting import (
     MOST_PIXELS,
     Inputs,
@@ -26,19 +26,9 @@ from pellucid.cli.options import JsonPath, examples
 from pellucid.errors import PellucidError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy as np
-
     from pellucid.compare import Comparison
-    from pellucid.denoiser import Denoiser
-    from pellucid.frames import Frames
-    from pellucid.image import ImageFile
-    from pellucid.image.folders import Failure, Task
-    from pellucid.slider import Pair
 
 AUTO = "auto"
-WHITE = 255
 
 
 def register(app: typer.Typer) -> None:
@@ -133,13 +123,15 @@ def denoise(
     screen = Screen(json_path, stdout_taken)
     if level is not None and not denoiser.conditional:
         screen.note(f"--sigma {sigma} has no effect: {model} is not told the noise level")
-    work = _Work(denoiser, level, strength, page is not None)
+    work = Cleaning(denoiser, level, strength, page is not None)
     failures = convert(screen, tasks, work, "denoise", "denoised", out=out, overwrite=overwrite, max_pixels=max_pixels)
     done, pairs = work.finish(failures)
     if len(tasks) == len(done) == 1:
-        screen.note(f"{_facts(done[0])} · {denoiser.engine}")
+        screen.note(f"{facts(done[0])} · {denoiser.engine}")
     if page and pairs:
-        _write_page(page, pairs, len(done), model)
+        title = f"{pairs[0].name if len(done) == 1 else counted(len(done), 'image')}, denoised"
+        more = f"The first {len(pairs)} of {len(done)} images." if len(pairs) < len(done) else ""
+        write_page(page, pairs, title, model, more)
         screen.say(f"before and after: {page}")
     listed = [{"file": str(failure.source), "reason": failure.reason} for failure in failures]
     screen.give({"model": model, "engine": denoiser.engine, "strength": strength, "images": done, "failed": listed})
@@ -190,10 +182,10 @@ def compare_images(
 
     screen = Screen(json_path)
     files = [read_image(path, max_pixels) for path in (image, reference)]
-    ranges = [_frames(file).white for file in files]
+    ranges = [frames_of(file).white for file in files]
     # Of two files of one kind, one may look like 12 bits in 16, and the other not.
     white = max(ranges) if files[0].pixels.dtype == files[1].pixels.dtype else None
-    found = compare(*(_frames(file, white) for file in files))
+    found = compare(*(frames_of(file, white) for file in files))
     for name, value, note in _shown(found):
         screen.say(f"{name:<18} {value:>10}  {note}".rstrip())
     screen.give(
@@ -205,53 +197,6 @@ def compare_images(
             "identical": not found.largest,
         }
     )
-
-
-class _Work:
-    """Denoises one image after the other, and keeps what is told and shown of them."""
-
-    def __init__(self, denoiser: "Denoiser", level: float | None, strength: float, has_page: bool) -> None:
-        """Take the level in [0, 1] units, or None to have it estimated, and whether there will be a page."""
-        self._denoiser, self._level, self._strength, self._has_page = denoiser, level, strength, has_page
-        self._done: dict[Path, dict[str, Any]] = {}
-        self._pairs: dict[Path, Pair] = {}
-
-    def __call__(self, image: "ImageFile", task: "Task", tell: "Callable[[int, int], None]") -> "np.ndarray":
-        """Denoise an image."""
-        from pellucid import noise_level
-
-        started = time.monotonic()
-        before, level = _frames(image), self._level
-        if level is None and self._denoiser.conditional and self._strength:
-            tell(0, 1)
-            level = noise_level.estimate(before)
-        options = {"channel_axis": -1, "data_range": before.white, "has_alpha": False}
-        denoised = self._denoiser(
-            _with_channels(image), level, strength=self._strength, progress=tell, name=str(image.path), **options
-        )
-        _, _, height, width = before.shape
-        record = {"file": str(task.source), "out": str(task.target), "width": width, "height": height}
-        record |= {"sigma": None if level is None else WHITE * level, "seconds": time.monotonic() - started}
-        self._done[task.source] = record
-        if self._has_page:
-            self._show(image, task, before, denoised)
-        return denoised.reshape(image.pixels.shape)
-
-    def finish(self, failures: "Sequence[Failure]") -> "tuple[list[dict[str, Any]], list[Pair]]":
-        """Return what is told, and what is shown, of the images that did not fail."""
-        for failure in failures:
-            self._done.pop(failure.source, None)
-            self._pairs.pop(failure.source, None)
-        return list(self._done.values()), list(self._pairs.values())
-
-    def _show(self, image: "ImageFile", task: "Task", before: "Frames", denoised: "np.ndarray") -> None:
-        from pellucid.frames import Frames
-        from pellucid.slider import MOST_PAIRS, pair
-
-        if len(self._pairs) < MOST_PAIRS:
-            after = Frames(denoised, -1, before.white, has_alpha=False)
-            facts = _facts(self._done[task.source])
-            self._pairs[task.source] = pair(task.name, facts, before, after, image.icc)
 
 
 def _level(sigma: str) -> float | None:
@@ -267,17 +212,6 @@ def _level(sigma: str) -> float | None:
     return number / WHITE
 
 
-def _with_channels(image: "ImageFile") -> "np.ndarray":
-    """Return the pixels with the channels as their last axis, also where there is one."""
-    return image.pixels[..., None] if image.channel_axis is None else image.pixels
-
-
-def _frames(image: "ImageFile", white: float | None = None) -> "Frames":
-    from pellucid.frames import Frames
-
-    return Frames(_with_channels(image), -1, white, has_alpha=False, name=str(image.path))
-
-
 def _read_level(path: Path, max_pixels: int) -> float:
     import sys
 
@@ -285,26 +219,7 @@ def _read_level(path: Path, max_pixels: int) -> float:
     from pellucid.image import read_image
     from pellucid.image.folders import DASH
 
-    return noise_level.estimate(_frames(read_image(sys.stdin.buffer if path == DASH else path, max_pixels)))
-
-
-def _facts(record: dict[str, Any]) -> str:
-    sigma = record["sigma"]
-    noise = "" if sigma is None else f" · noise {sigma:.1f} of {WHITE}"
-    return f"{record['width']} x {record['height']}{noise} · {duration(record['seconds'])}"
-
-
-def _write_page(page: Path, pairs: "Sequence[Pair]", number: int, model: str) -> None:
-    from pellucid import __version__
-    from pellucid.image import atomic_write
-    from pellucid.slider import page as html
-
-    title = f"{pairs[0].name}, denoised" if number == 1 else f"{counted(number, 'image')}, denoised"
-    more = f" The first {len(pairs)} of {number} images." if len(pairs) < number else ""
-    with atomic_write(page) as temporary:
-        temporary.write_text(
-            html(pairs, title, f"Denoised by {Path(model).name} with Pellucid {__version__}.{more}"), encoding="utf-8"
-        )
+    return noise_level.estimate(frames_of(read_image(sys.stdin.buffer if path == DASH else path, max_pixels)))
 
 
 def _shown(found: "Comparison") -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The commands that measure: evaluate, reproduce, demo."""
+"""The commands that measure: evaluate and reproduce; and the demonstration on digits."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,11 +36,6 @@ def register(app: typer.Typer) -> None:
             "pellucid reproduce dense-uniform conv-pool --seeds 0,1,2 --json figures.json",
         ),
     )(reproduce)
-    app.command(
-        "demo",
-        short_help="Clean and read handwritten digits, in under three minutes.",
-        epilog=examples("pellucid demo", "pellucid demo --out first-look"),
-    )(demo)
 
 
 def evaluate(
@@ -130,19 +125,12 @@ def _compared() -> list[str]:
     return [name for name in recipe_names() if load_recipe(name).evaluate.rivals]
 
 
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")] = Path("runs/demo"),
-    json_path: JsonPath = None,
-) -> None:
-    """Train a denoiser on handwritten digits, measure it beside classical filters, and write pictures and a report.
-
-    Takes MNIST where it is at hand (pellucid fetch mnist), else the small digits that scikit-learn carries.
-    """
+def demonstrate_digits(screen: Screen, out: Path) -> None:
+    """Train a denoiser on handwritten digits, measure it beside classical filters, and write pictures and a report."""
     from pellucid import registry
 
     at_hand = registry.build("data", "mnist", {}).available()
     name = "digits" if at_hand else "demo"
-    screen = Screen(json_path)
     screen.note("MNIST's digits, 28x28" if at_hand else "scikit-learn's digits, 8x8 (for MNIST: pellucid fetch mnist)")
     results = _reproduce(screen, [name], out, at_hand, None, {}, None)
     entry = _entry(results[0])
