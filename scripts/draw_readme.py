@@ -1,18 +1,70 @@
-"""Draw the README's picture from the full run of `digits` in runs/reproduce."""
+"""Draw the README's pictures: `photos`, of the shipped denoiser, and `digits`, of its full run in runs/reproduce.
 
+Names on the command line say which; without one, both are drawn.
+"""
+
+import sys
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+import pellucid
+from pellucid.cli.demonstrating import SAMPLES
+from pellucid.image import read_image
 from pellucid.recipe import load_recipe
-from pellucid.report.figures import png, sheet
+from pellucid.report.figures import GAP, png, sheet, strip
 from pellucid.reproduce.entries import entry_of
 from pellucid.reproduce.workplan import Experiment
 
 ROOT = Path(__file__).parent.parent
 ROWS = ("original", "noisy", "denoised", "linear", "tv")
+PLACES = {"mountains.jpg": (215, 330), "galaxies.jpg": (215, 320), "astronaut": (60, 150)}  # top, left
+HEIGHT, WIDTH, TIMES = 130, 150, 2
+SIGMA, SEED = 25 / 255, 0
 
-entry = entry_of(Experiment(load_recipe("digits"), None, (), ROOT / "runs" / "reproduce"))
-pictures = {row: entry.pictures[row] for row in ROWS}
-drawn = sheet(pictures, entry.captions, {row: entry.misread(row) for row in ROWS})
-target = ROOT / "docs" / "images" / "digits.png"
-target.parent.mkdir(parents=True, exist_ok=True)
-target.write_bytes(png(drawn))
+
+def digits() -> Image.Image:
+    """Return test digits in rows, from the original to what the rivals make of it."""
+    entry = entry_of(Experiment(load_recipe("digits"), None, (), ROOT / "runs" / "reproduce"))
+    pictures = {row: entry.pictures[row] for row in ROWS}
+    return sheet(pictures, entry.captions, {row: entry.misread(row) for row in ROWS})
+
+
+def photos() -> Image.Image:
+    """Return parts of pictures, noisy above and denoised beneath."""
+    noisy = {name: _noisy(name) for name in PLACES}
+    denoised = {name: pellucid.denoise(image, channel_axis=-1) for name, image in noisy.items()}
+    rows = [strip(np.stack([_part(name, image) for name, image in row.items()]), TIMES) for row in (noisy, denoised)]
+    drawn = Image.new("RGBA", (rows[0].width, 2 * rows[0].height + GAP))
+    for index, row in enumerate(rows):
+        drawn.paste(row, (0, index * (row.height + GAP)))
+    return drawn
+
+
+def _noisy(name: str) -> np.ndarray:
+    """Return a sample as it is, or scikit-image's astronaut under white Gaussian noise: (H, W, 3) with white at 1."""
+    if name in ("mountains.jpg", "galaxies.jpg"):
+        return read_image(SAMPLES / name).pixels.astype(np.float32) / 255
+    from skimage.data import astronaut
+
+    noise = np.random.default_rng(SEED).normal(0, SIGMA, (512, 512, 3))
+    return (astronaut() / 255 + noise).astype(np.float32)
+
+
+def _part(name: str, image: np.ndarray) -> np.ndarray:
+    top, left = PLACES[name]
+    return np.moveaxis(image[top : top + HEIGHT, left : left + WIDTH], -1, 0)
+
+
+def main() -> None:
+    """Draw the pictures that are named, or all of them."""
+    draw = {"photos": photos, "digits": digits}
+    for name in sys.argv[1:] or draw:
+        target = ROOT / "docs" / "images" / f"{name}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(png(draw[name]()))
+
+
+if __name__ == "__main__":
+    main()
