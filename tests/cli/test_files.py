@@ -46,7 +46,8 @@ def test_existing_outputs_are_refused_skipped_or_overwritten(run, refused, digit
     assert run(*command).status == 0
     kept = (tmp_path / "out/0.png").read_bytes()
     assert refused(2, *command) == (
-        f"{tmp_path / 'out/0.png'} and 4 more exists already: name another output, or give --overwrite or --skip-existing"
+        f"{tmp_path / 'out/0.png'} and 4 more exists already: "
+        "name another output, or give --overwrite or --skip-existing"
     )
     (tmp_path / "out/1.png").unlink()
     assert run(*command, "--seed", 1, "--skip-existing").stdout.startswith("1 image with")

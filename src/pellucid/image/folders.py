@@ -95,7 +95,9 @@ def _heeding(existing: Existing, tasks: Sequence[Task]) -> tuple[Task, ...]:
     present = list(dict.fromkeys(task.target for task in tasks if task.target != DASH and task.target.exists()))
     if present and existing == "refuse":
         more = f" and {len(present) - 1} more" if len(present) > 1 else ""
-        raise UsageError(f"{present[0]}{more} exists already: name another output, or give --overwrite or --skip-existing")
+        raise UsageError(
+            f"{present[0]}{more} exists already: name another output, or give --overwrite or --skip-existing"
+        )
     skipped = set(present) if existing == "skip" else ()
     return tuple(task for task in tasks if task.target not in skipped)
 
