@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,11 @@ def test_what_is_no_network_is_refused_with_what_there_is(folder, model, said):
         find(model)
     assert said in str(refusal.value)
     assert str(refusal.value).endswith(": give a shipped one's name, or an .onnx or .safetensors file")
+
+
+def test_a_path_is_no_name(folder):
+    with pytest.raises(UsageError, match=r"photo is no network: give an \.onnx or \.safetensors file$"):
+        find(Path("photo"))
 
 
 def test_with_nothing_shipped_a_file_is_asked_for(tmp_path, monkeypatch):

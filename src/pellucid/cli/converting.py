@@ -26,6 +26,9 @@ MARK = "-denoised"
 Inputs = Annotated[
     list[Path], typer.Argument(metavar="IN", help="Image files, folders of them, patterns such as 'scans/*.png', or -.")
 ]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="IN", help="Image files, folders of them, or patterns such as 'scans/*.png'.")
+]
 Out = Annotated[
     Path, typer.Option("--out", "-o", metavar="OUT", help="A file for one image, else a folder; names are kept.")
 ]

@@ -113,7 +113,7 @@ def denoise(
     if stdout_taken and json_path == str(DASH):
         raise UsageError("standard output cannot take both an image and JSON: give --json a file")
     if page and page.exists() and not overwrite:
-        raise UsageError(f"{page} exists already: name another page, or ask to overwrite it")
+        raise UsageError(f"{page} exists already: name another page, or give --overwrite")
 
     from pellucid.denoiser import Denoiser
     from pellucid.strength import check_strength

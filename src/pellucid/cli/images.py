@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli.console import Bar, Screen, counted
-from pellucid.cli.converting import Inputs, Out, Overwrite, Skip, convert, existing, refuse_failures
+from pellucid.cli.converting import Files, Inputs, Out, Overwrite, Skip, convert, existing, refuse_failures
 from pellucid.cli.options import JsonPath, ModelPath, examples
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def add_noise(
 
 
 def classify(
-    inputs: Inputs,
+    inputs: Files,
     model: Annotated[
         Path, typer.Option("--model", "-m", metavar="FILE", help="A combined.safetensors: denoiser and classifier.")
     ],
@@ -124,7 +124,7 @@ def classify(
 
 
 def encode(
-    inputs: Inputs,
+    inputs: Files,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="codes.npz, codes.csv or codes.npy.")],
     model: ModelPath,
     overwrite: Overwrite = False,

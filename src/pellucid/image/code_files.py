@@ -18,7 +18,7 @@ def check_target(path: Path, overwrite: bool) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f'cannot write codes to {path}: no format "{path.suffix}"; use {", ".join(SUFFIXES)}')
     if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already: name another file, or ask to overwrite it")
+        raise UsageError(f"{path} exists already: name another file, or give --overwrite")
 
 
 def write_codes(path: Path, names: Sequence[str], codes: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from pellucid.registry import suggestion
 
 FOLDER = Path(__file__).parent
 SUFFIXES = (".onnx", ".safetensors")
+FILES = "an .onnx or .safetensors file"
 REINSTALL = "install Pellucid anew: pip install --force-reinstall pellucid"
 
 
@@ -53,7 +54,9 @@ def find(model: str | Path) -> Weights:
         return _shipped(model)
     if path.suffix in SUFFIXES:
         return _file(path)
-    if isinstance(model, Path) or path.suffix or len(path.parts) > 1:
+    if isinstance(model, Path):
+        raise UsageError(f"{model} is no network: give {FILES}")
+    if path.suffix or len(path.parts) > 1:
         raise UsageError(f"{model} is no network: give {_wanted()}")
     raise UsageError(f'unknown model "{model}"{suggestion(model, names()) if names() else ""}: give {_wanted()}')
 
@@ -110,4 +113,4 @@ def _file(path: Path) -> Weights:
 
 
 def _wanted() -> str:
-    return ("a shipped one's name, or " if names() else "") + "an .onnx or .safetensors file"
+    return ("a shipped one's name, or " if names() else "") + FILES
