@@ -3,7 +3,7 @@
     .venv/bin/python scripts/ship_weights.py photo runs/photo/best.safetensors --figures photos.json
 
 The card, src/pellucid/weights/NAME.toml, is written by hand down to its tables [figures] and [sha256], which this
-renews. Figures are the "card" table of what benchmarks/photos.py wrote with --json.
+renews. Figures are what benchmarks/photos.py wrote with --json about that network.
 """
 
 import argparse
@@ -49,10 +49,21 @@ def _write(name: str, source: Path) -> list[Path]:
 
 
 def _measured(path: Path, name: str) -> list[str]:
-    return [
-        f"{json.dumps(what)} = {json.dumps(value)}"
-        for what, value in json.loads(path.read_text())["card"][name].items()
-    ]
+    """Return the lines of all rows that speak of one network."""
+    lines = []
+    for tables in json.loads(path.read_text(encoding="utf-8"))["parts"].values():
+        for table in tables if isinstance(tables, list) else []:
+            for row in table["rows"]:
+                (_, title), *values = row.items()
+                if title == name or str(title).startswith(f"{name}, "):
+                    what = f"{table['title']}: {title}"
+                    shown = ", ".join(f"{heading} {_briefly(value)}" for heading, value in values if value is not None)
+                    lines.append(f"{json.dumps(what)} = {json.dumps(shown)}")
+    return lines
+
+
+def _briefly(value: float | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _kept(tables: str) -> list[str]:

@@ -43,6 +43,7 @@ class Denoiser:
         input_spec: the images that the network takes. `__call__` makes most others fit: it pads small ones, shows gray
             to a colour network three times, and takes channels that the network does not know one by one.
         conditional: whether the network is told the noise level.
+        threads: how many it runs on; 0 for all cores.
 
     Example:
         >>> denoiser = Denoiser.load("photo")  # doctest: +SKIP
@@ -66,6 +67,7 @@ class Denoiser:
         if tile and tile < LEAST_TILE:
             raise UsageError(f"tile={tile} is too small: give at least {LEAST_TILE}, or 0 for the usual size")
         self._tile = tile
+        self.threads = threads
         self._start = functools.partial(engines.start, engine=engine, threads=threads, precision=precision)
         self._worked, self._announced = 0, LITTLE_WORK
         self._weights = source if isinstance(source, Weights) else None
@@ -257,7 +259,7 @@ class Denoiser:
     def _level(self, frames: Frames, sigma: float | None) -> float | None:
         if sigma is not None or not self.conditional:
             return sigma
-        return noise_level.estimate(frames, self._start.keywords["threads"])
+        return noise_level.estimate(frames, self.threads)
 
     def _check_fit(self, frames: Frames) -> None:
         """Raise UsageError if no way leads from the image to what the network takes."""

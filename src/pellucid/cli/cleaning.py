@@ -37,7 +37,7 @@ class Cleaning:
         before, level = frames_of(image), self._level
         if level is None and self._denoiser.conditional and self._strength:
             tell(0, 1)
-            level = noise_level.estimate(before)
+            level = noise_level.estimate(before, self._denoiser.threads)
         options = {"channel_axis": -1, "data_range": before.white, "has_alpha": False}
         denoised = self._denoiser(
             _with_channels(image), level, strength=self._strength, progress=tell, name=str(image.path), **options
