@@ -22,6 +22,7 @@ LAYERS = (
         ("tiling",),
         ("strength",),
         ("optional",),
+        ("pickles",),
         ("machine",),
         ("toml",),
     ),

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
 from pellucid.image import atomic_write
+from pellucid.pickles import refuse_pickle
 from pellucid.recipe import Recipe
 
 FORMAT = "pellucid-1"
-PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         content = path.read_bytes()
     except OSError as error:
         raise PellucidError(f"cannot read the checkpoint {path}: {error.strerror}") from error
-    if content.startswith(PICKLE_STARTS):
-        raise PellucidError(f"{path} is a pickle, which is never loaded: convert it to safetensors first")
+    refuse_pickle(path, content, "convert it to safetensors first")
     try:
         tensors = load_tensors(content)
         (length,) = struct.unpack_from("<Q", content)

@@ -17,6 +17,7 @@ from pellucid.engines.exported import METADATA_KEY, read_onnx
 from pellucid.engines.onnxruntime import Session
 from pellucid.errors import PellucidError, UsageError
 from pellucid.image import atomic_write
+from pellucid.models.base import is_conditional
 from pellucid.optional import need
 
 OPSET = 20
@@ -81,14 +82,10 @@ def _metadata(network: Any, name: str, recipe: Mapping[str, Any]) -> str:
         "name": name,
         "task": network.task,
         "input_spec": network.input_spec.to_dict(),
-        "conditional": _conditional(network),
+        "conditional": is_conditional(network),
         "recipe": dict(recipe),
     }
     return json.dumps(described)
-
-
-def _conditional(network: Any) -> bool:
-    return bool(network.options.get("condition", False))
 
 
 def _halved(network: Any, name: str) -> Any:
@@ -112,7 +109,7 @@ def _example(network: Any, count: int, height: int, width: int) -> dict[str, tor
     generator = torch.Generator().manual_seed(count * height * width)
     size = spec.fixed_size or (height, width)
     inputs = {"noisy": torch.rand((count, spec.channels[0], *size), generator=generator)}
-    if _conditional(network):
+    if is_conditional(network):
         inputs["sigma"] = torch.rand(count, generator=generator) * 0.2
     return inputs
 

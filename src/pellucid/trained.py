@@ -8,6 +8,7 @@ import torch
 
 from pellucid.checkpoint import Checkpoint
 from pellucid.errors import UsageError
+from pellucid.models.base import is_conditional
 
 BATCH = 256
 
@@ -29,7 +30,7 @@ class Trained:
         self.checkpoint = checkpoint
         self._network = checkpoint.networks["denoiser"]
         self.input_spec = self._network.input_spec
-        self.conditional = bool(self._network.options.get("condition", False))
+        self.conditional = is_conditional(self._network)
 
     def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
         """Denoise a batch (N, C, H, W); see `pellucid.engines.Engine`."""

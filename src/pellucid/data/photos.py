@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.dead_leaves import DeadLeaves
-from pellucid.data.folder import eight_bits
+from pellucid.data.folder import LUMA, eight_bits
 from pellucid.data.image_set import Images, check_split, check_test_fraction, split_indices
 from pellucid.data.places import roots
 from pellucid.errors import PellucidError
 from pellucid.image import list_images, read_image
-
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)

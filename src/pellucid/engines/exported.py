@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
+from pellucid.pickles import refuse_pickle
 from pellucid.spec import InputSpec
 
 METADATA_KEY = "pellucid"
-PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 TENSOR = "tensor"
 # Which field of which message leads to tensors.
@@ -75,8 +75,7 @@ def read_onnx(path: Path, task: str = "denoise") -> OnnxFile:
         content = path.read_bytes()
     except OSError as error:
         raise PellucidError(f"cannot read the network {path}: {error.strerror}") from error
-    if content.startswith(PICKLE_STARTS):
-        raise PellucidError(f"{path} is a pickle, which is never loaded: export it to ONNX first")
+    refuse_pickle(path, content, "export it to ONNX first")
     try:
         view = memoryview(content)
         metadata = _metadata(view)

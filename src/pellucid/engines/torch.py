@@ -26,6 +26,7 @@ class Torch(Engine):
         """Load a checkpoint; raises PellucidError if torch is not installed, or the file is broken or no denoiser."""
         self._torch = need("torch", "train", "the engine torch")
         from pellucid.checkpoint import load
+        from pellucid.models.base import is_conditional
 
         networks = load(path).networks
         if "denoiser" not in networks:
@@ -35,7 +36,7 @@ class Torch(Engine):
         self._network = network.to(self._device, memory_format=self._torch.channels_last)
         self._threads = threads
         self.input_spec = network.input_spec
-        self.conditional = network.options.get("condition", False)
+        self.conditional = is_conditional(network)
         self.precision = precision
 
     def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:

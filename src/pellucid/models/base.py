@@ -55,6 +55,11 @@ class Model(nn.Module):
         return torch.relu(logits) if self.output == "relu" else logits
 
 
+def is_conditional(network: Any) -> bool:
+    """Return whether a network of the registry is told the noise level."""
+    return bool(network.options.get("condition", False))
+
+
 def glorot(module: nn.Module) -> None:
     """Draw weights from the Glorot uniform distribution and zero the biases, as Keras does (Glorot & Bengio 2010)."""
     for layer in module.modules():
