@@ -25,7 +25,9 @@ class Camera:
     demosaiced by averaging neighbours, and processed again; their difference is the noise, now correlated from pixel to
     pixel and between channels, stronger in the shadows, and added to the image, so that the image itself keeps the
     sharpness it had. Cameras smooth colour noise much further than brightness: its chroma is blurred and weakened. JPEG
-    compression comes last. Images of other than three channels have neither mosaic nor chroma.
+    comes last, as what it makes of the noisy image less what it makes of the clean one: the mean of many such
+    photographs, which real noise is measured against, has the blocks of its JPEG too. Images of other than three
+    channels have neither mosaic nor chroma.
 
     Attributes:
         shot: variance of the shot noise at full light, or (low, high): then each sample's logarithm is drawn uniformly.
@@ -40,14 +42,14 @@ class Camera:
     The level is the RMS deviation measured, one a sample.
     """
 
-    shot: float | tuple[float, float] = (1e-4, 1e-2)
-    read: float | tuple[float, float] = (1e-3, 3e-2)
+    shot: float | tuple[float, float] = (5e-5, 1e-2)
+    read: float | tuple[float, float] = (5e-4, 2e-2)
     red: float | tuple[float, float] = (1.5, 2.4)
     blue: float | tuple[float, float] = (1.4, 2.2)
-    blur: float | tuple[float, float] = (0.0, 1.0)
-    chroma_blur: float | tuple[float, float] = (0.0, 6.0)
-    chroma: float | tuple[float, float] = (0.05, 0.4)
-    quality: float | tuple[float, float] = (80.0, 99.0)
+    blur: float | tuple[float, float] = (0.3, 1.2)
+    chroma_blur: float | tuple[float, float] = (1.0, 4.0)
+    chroma: float | tuple[float, float] = (0.03, 0.3)
+    quality: float | tuple[float, float] = (70.0, 98.0)
 
     def __post_init__(self) -> None:
         """Refuse noise that no sensor has, and gains that no white balance needs."""
@@ -79,7 +81,8 @@ class Camera:
         added = processed((light + noise) * gains) - processed(light * gains)
         if wide.shape[1] == 3:
             added = self._chroma_smoothed(added, generator)
-        noisy = compressed(wide + added, drawn(self.quality, wide, generator))
+        coded = compressed(torch.cat([wide + added, wide]), drawn(self.quality, wide, generator).repeat(2))
+        noisy = wide + coded[: len(wide)] - coded[len(wide) :]
         return noisy.to(clean.dtype), deviation(noisy, wide).to(clean.dtype)
 
     def _chroma_smoothed(self, noise: Tensor, generator: torch.Generator) -> Tensor:
