@@ -77,17 +77,17 @@ class NoisyImages:
         images = self.clean.index_select(0, index)
         labels = None if self.labels is None else self.labels.index_select(0, index)
         if not len(index):
-            return TrainingBatch(_unit(images), _unit(images), None, labels)
+            return TrainingBatch(_unit(images), _unit(images), None, labels, drawn)
         if self.variation is not None:
             return self._varied(self.variation, images, labels, drawn)
         clean = _unit(images)
         if self.noise is None:
-            return TrainingBatch(clean, clean, None, labels)
+            return TrainingBatch(clean, clean, None, labels, drawn)
         if self.fixed is not None:
             noisy, level = (part.index_select(0, index) for part in self.fixed)
         else:
             noisy, level = corrupt(self.noise, clean, drawn, self.clip)
-        return TrainingBatch(clean, noisy, level, labels)
+        return TrainingBatch(clean, noisy, level, labels, drawn)
 
     def _varied(
         self, variation: Variation, images: Tensor, labels: Tensor | None, drawn: torch.Generator
@@ -104,7 +104,7 @@ class NoisyImages:
         noisy = torch.cat([image.expand(-1, colours, -1, -1) for image, _ in corrupted])
         levels = torch.cat([level for _, level in corrupted])
         clean = torch.cat([part.expand(-1, colours, -1, -1) for part in parts])
-        return TrainingBatch(clean, noisy, None if self.noise is None else levels, labels)
+        return TrainingBatch(clean, noisy, None if self.noise is None else levels, labels, drawn)
 
 
 def training_sets(recipe: Recipe) -> tuple[NoisyImages, NoisyImages]:

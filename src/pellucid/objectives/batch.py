@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 class Loss(Protocol):
@@ -25,9 +25,11 @@ class TrainingBatch:
         noisy: (N, C, H, W), what the network is shown; the clean images themselves where there is no noise.
         sigma: the noise level in [0, 1] units, (N,) or a map (N, 1, H, W), or None if it is not known.
         label: class indices (N,), or None.
+        drawn: what an objective draws its own chance from, or None for one that is not repeatable.
     """
 
     clean: Tensor
     noisy: Tensor
     sigma: Tensor | None = None
     label: Tensor | None = None
+    drawn: Generator | None = None
