@@ -21,6 +21,7 @@ LAYERS = (
         ("registry",),
         ("tiling",),
         ("strength",),
+        ("stretch",),
         ("optional",),
         ("pickles",),
         ("machine",),
@@ -41,7 +42,7 @@ LAYERS = (
 )
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
-    *("weights", "engines", "repair", "frames", "strength", "noise_level", "denoiser", "compare", "slider"),
+    *("weights", "engines", "repair", "frames", "strength", "stretch", "noise_level", "denoiser", "compare", "slider"),
     "toml",
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
