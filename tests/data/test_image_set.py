@@ -19,6 +19,22 @@ def test_select_keeps_images_labels_and_names_together(indices):
     assert chosen.names == tuple(f"{label}.png" for label in chosen.labels)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_select_keeps_noisy_takes_levels_and_white_together(dtype):
+    pixels = np.arange(4).astype(dtype)[:, None, None, None] * np.ones((1, 1, 2, 3), dtype)
+    levels = np.arange(4, dtype=np.float32) / 10
+    chosen = Images(pixels, noisy=pixels + dtype(10), levels=levels, white=7.0).select(np.array([3, 1]))
+    assert chosen.noisy is not None and chosen.levels is not None
+    assert chosen.noisy[:, 0, 0, 0].tolist() == [13, 11] and chosen.noisy.dtype == chosen.images.dtype == dtype
+    assert np.array_equal(chosen.levels, levels[[3, 1]]) and chosen.white == 7
+
+
+def test_noisy_images_alone_stay_one_array():
+    pixels = np.zeros((3, 1, 2, 2), np.uint8)
+    chosen = Images(pixels, noisy=pixels).select(slice(2))
+    assert chosen.noisy is chosen.images
+
+
 def test_select_without_labels():
     chosen = Images(np.zeros((3, 1, 2, 2), np.uint8)).select(slice(2))
     assert len(chosen) == 2 and chosen.labels is None and chosen.names is None
@@ -27,11 +43,17 @@ def test_select_without_labels():
 @pytest.mark.parametrize(
     "arguments",
     [
-        (np.zeros((2, 1, 2, 2), np.float32),),
+        (np.zeros((2, 1, 2, 2), np.float64),),
+        (np.zeros((2, 1, 2, 2), np.int16),),
         (np.zeros((2, 2, 2), np.uint8),),
         (np.zeros((2, 1, 2, 2), np.uint8), np.zeros(3, np.int64)),
         (np.zeros((2, 1, 2, 2), np.uint8), np.zeros(2, np.int32)),
         (np.zeros((2, 1, 2, 2), np.uint8), None, None, ("one",)),
+        (np.zeros((2, 1, 2, 2), np.uint8), None, None, None, np.zeros((2, 1, 2, 3), np.uint8)),
+        (np.zeros((2, 1, 2, 2), np.uint8), None, None, None, np.zeros((2, 1, 2, 2), np.uint16)),
+        (np.zeros((2, 1, 2, 2), np.uint8), None, None, None, None, np.zeros(3, np.float32)),
+        (np.zeros((2, 1, 2, 2), np.uint8), None, None, None, None, np.zeros(2)),
+        (np.zeros((2, 1, 2, 2), np.uint8), None, None, None, None, None, 0.0),
     ],
 )
 def test_refuses_what_does_not_fit(arguments):

@@ -75,11 +75,7 @@ class Folder:
     def _patches(self, path: Path) -> np.ndarray:
         """Return the patches of one file, uint8 (N, channels, patch, patch)."""
         pixels = eight_bits(read_image(path, max_frames=1).pixels)
-        planes = pixels[..., None] if pixels.ndim == 2 else pixels
-        if self.channels == 1 and planes.shape[-1] == 3:
-            planes = np.round(planes @ LUMA).astype(np.uint8)[..., None]
-        elif self.channels == 3 and planes.shape[-1] == 1:
-            planes = planes.repeat(3, axis=-1)
+        planes = with_channels(pixels[..., None] if pixels.ndim == 2 else pixels, self.channels, path)
         height, width = planes.shape[:2]
         rows, columns = height // self.patch, width // self.patch
         if not (rows and columns):
@@ -99,6 +95,23 @@ def eight_bits(pixels: np.ndarray) -> np.ndarray:
         return pixels
     scaled = np.nan_to_num(pixels.astype(np.float32) / data_range_of(pixels), posinf=1.0, neginf=0.0)
     return np.round(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def with_channels(planes: np.ndarray, channels: int, path: Path) -> np.ndarray:
+    """Return samples (..., C) of so many channels, of the same dtype: gray is repeated, colours become their luma.
+
+    Raises:
+        PellucidError: naming the file, if it has another number of channels than that.
+    """
+    found = planes.shape[-1]
+    if found == channels:
+        return planes
+    if (found, channels) == (1, 3):
+        return planes.repeat(3, axis=-1)
+    if (found, channels) == (3, 1):
+        luma = planes @ LUMA
+        return (luma if planes.dtype.kind == "f" else np.round(luma)).astype(planes.dtype)[..., None]
+    raise PellucidError(f"{path} has {found} channels, not {channels}: convert it, or take it away")
 
 
 def _classes(root: Path, paths: tuple[Path, ...]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
-"""What every dataset yields: 8-bit images with their labels."""
+"""What every dataset yields: images, with labels or noisy takes of them where there are any."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pellucid.errors import UsageError
 
 Split = Literal["train", "test"]
 SPLITS = ("train", "test")
+DTYPES = ("uint8", "uint16", "float32")
 
 
 @dataclass(frozen=True)
@@ -16,45 +18,67 @@ class Images:
     """The images of one split.
 
     Attributes:
-        images: uint8 (N, C, H, W), 0 black to 255 white.
+        images: (N, C, H, W), uint8, uint16 or float32; 0 is black.
         labels: int64 (N,) class numbers, or None.
         classes: the name of each class number, or None.
         names: where each image comes from, (N,) file names, or None.
+        noisy: a noisy take of each image, of the same shape and dtype, or None. Where there are only noisy images, it
+            is `images` itself, the same array; of two noisy takes, `images` is the second.
+        levels: float32 (N,), the noise level of each noisy take in [0, 1] units, or None.
+        white: the value that becomes 1.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
+    noisy: np.ndarray | None = None
+    levels: np.ndarray | None = None
+    white: float = 255.0
 
     def __post_init__(self) -> None:
         """Check the shapes and types named above."""
-        if self.images.dtype != np.uint8 or self.images.ndim != 4:
-            raise ValueError(f"images are {self.images.dtype} {self.images.shape}: give uint8 (N, C, H, W)")
+        if self.images.dtype not in DTYPES or self.images.ndim != 4:
+            raise ValueError(
+                f"images are {self.images.dtype} {self.images.shape}: give uint8, uint16 or float32 (N, C, H, W)"
+            )
         if self.labels is not None and (self.labels.dtype != np.int64 or self.labels.shape != (len(self),)):
             raise ValueError(f"labels are {self.labels.dtype} {self.labels.shape}: give int64 ({len(self)},)")
         if self.names is not None and len(self.names) != len(self):
             raise ValueError(f"{len(self.names)} names for {len(self)} images: give one name an image")
+        if self.noisy is not None and (self.noisy.shape, self.noisy.dtype) != (self.images.shape, self.images.dtype):
+            raise ValueError(
+                f"noisy is {self.noisy.dtype} {self.noisy.shape}: give {self.images.dtype} {self.images.shape}"
+            )
+        if self.levels is not None and (self.levels.dtype != np.float32 or self.levels.shape != (len(self),)):
+            raise ValueError(f"levels are {self.levels.dtype} {self.levels.shape}: give float32 ({len(self)},)")
+        if not 0 < self.white < np.inf:
+            raise ValueError(f"white is {self.white}: give the value that becomes 1, such as 255")
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.images)
 
     def select(self, indices: np.ndarray | slice) -> "Images":
-        """Return the images at `indices`, integers (M,) or a slice, with their labels and names."""
+        """Return the images at `indices`, integers (M,) or a slice, with all that belongs to them."""
         chosen = np.arange(len(self))[indices]
+        images = self.images[indices]
         return Images(
-            self.images[indices],
+            images,
             None if self.labels is None else self.labels[indices],
             self.classes,
             None if self.names is None else tuple(self.names[index] for index in chosen),
+            images if self.noisy is self.images else None if self.noisy is None else self.noisy[indices],
+            None if self.levels is None else self.levels[indices],
+            self.white,
         )
 
 
-def check_split(split: str) -> None:
-    """Raise UsageError unless `split` is `train` or `test`."""
-    if split not in SPLITS:
-        raise UsageError(f'unknown split "{split}": choose train or test')
+def check_split(split: str, splits: Collection[str] = SPLITS) -> None:
+    """Raise UsageError unless `split` is one of those there are."""
+    if split not in splits:
+        *others, last = splits
+        raise UsageError(f'unknown split "{split}": choose {", ".join(others)} or {last}')
 
 
 def split_indices(count: int, test_fraction: float, seed: int, split: str) -> np.ndarray:
