@@ -93,6 +93,15 @@ def test_profiles_that_are_damaged_or_bombs_are_left_out(random, chunk, tmp_path
         assert read_image(tmp_path / "a.png").icc is None
 
 
+@pytest.mark.parametrize("kind", [b"iCCP", b"sRGB", b"pHYs", b"gAMA", b"cHRM"])
+def test_what_is_wrong_with_a_chunk_that_is_not_the_image_is_not_said(random, chunk, tmp_path, capfd, kind):
+    pixels = random((4, 6, 3))
+    data = bytes(imagecodecs.png_encode(pixels))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk(kind, b"\x09") + data[33:])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").pixels, pixels)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("clear", [False, True])
 def test_gray_of_few_bits_reaches_white(random, chunk, tmp_path, bits, clear):

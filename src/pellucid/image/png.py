@@ -18,6 +18,7 @@ from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
 
 START = 8  # the length of the signature
 HEADER_END = 33  # the signature and the IHDR chunk
+DECODED = (b"IHDR", b"PLTE", b"tRNS")
 KEPT = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt")
 LARGEST = 64 << 20  # of a chunk or profile; more is passed over
 XMP_KEY = b"XML:com.adobe.xmp"
@@ -61,7 +62,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
                 f"{path} is an animation of 16 bits, which is not supported: save its frames one a file"
             )
         return animation.read(stream, path, "PNG", budget, metadata)
-    samples = imagecodecs.png_decode(stream.read())
+    samples = imagecodecs.png_decode(_decoded_part(stream.read()))
     if colour_type == 3 and samples.ndim == 3 and all_gray(samples):
         samples = samples[..., (0, 3)] if samples.shape[2] == 4 else samples[..., 0]
     return finished(path, "PNG", samples, samples.shape[2:] in ((2,), (4,)), depth, metadata)
@@ -121,6 +122,20 @@ def _read_chunks(stream: BinaryIO) -> _Chunks:
             found.kept.append((kind, data))
     found.exif = found.exif or legacy
     return found
+
+
+def _decoded_part(png: bytes) -> bytes:
+    """Return a file without the chunks ahead of its image that say nothing of the samples.
+
+    The decoder would only write to standard error what it finds wrong with them.
+    """
+    place, parts = START, [memoryview(png)[:START]]
+    while place < len(png) and (kind := png[place + 4 : place + 8]) != b"IDAT":
+        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
+        if kind in DECODED:
+            parts.append(memoryview(png)[place:end])
+        place = end
+    return b"".join([*parts, memoryview(png)[place:]])
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
