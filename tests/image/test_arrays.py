@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,6 +29,26 @@ from pellucid.image import data_range_of, from_nchw, range_remark, to_nchw
 )
 def test_the_data_range(pixels, expected):
     assert data_range_of(pixels) == expected
+
+
+@given(
+    hnp.arrays("float32", hnp.array_shapes(min_dims=2, max_side=5), elements=st.sampled_from([0, 1, 3, 300, np.nan]))
+)
+def test_the_data_range_of_floats_follows_their_median(pixels):
+    finite = pixels[np.isfinite(pixels)]
+    median = np.quantile(finite, 0.5, method="higher") if finite.size else 0
+    assert data_range_of(pixels) == (1 if median <= 2 else 255 if finite.max() == 3 else 4095)
+    assert data_range_of(pixels[::-1].swapaxes(0, 1)) == data_range_of(pixels)
+
+
+def test_the_data_range_of_floats_takes_no_memory_that_grows_with_them():
+    pixels = np.full((2000, 3000, 3), 80, np.float32)[:, 1:]
+    pixels[0, 0] = 4000, np.inf, np.nan
+    tracemalloc.start()
+    assert data_range_of(pixels) == 4095
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < pixels.nbytes / 20
 
 
 def test_a_guessed_white_is_said():
