@@ -180,11 +180,11 @@ def test_values_that_are_not_finite_are_said_and_mended(run, model, tmp_path):
         (("--sigma", "256"), 2, "--sigma 256: give auto"),
         (("--sigma", "nan"), 2, "--sigma nan: give auto"),
         (("--strength", "1.5"), 2, "strength is 1.5: give a number from 0"),
-        (("--tile", "8"), 2, "tile=8 is too small"),
+        (("--tile", "8"), 2, "--tile 8 is too small: give at least 256"),
         (("--engine", "onxruntime"), 2, "onnxruntime"),
         (("--model", "foto"), 2, 'unknown model "foto"'),
         (("--model", "gone.onnx"), 1, "gone.onnx: No such file"),
-        (("--max-pixels", "100"), 1, "60x40 = 0.0024 megapixels, more than the 0.0001 allowed"),
+        (("--max-pixels", "100"), 1, "more than the 0.0001 allowed: crop it, or raise --max-pixels"),
         (("--compare", "a.png"), 2, "a.png exists already"),
     ],
 )

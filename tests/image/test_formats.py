@@ -26,7 +26,7 @@ from pellucid.image.formats import Budget, oriented, sniff
 )
 def test_formats_that_are_not_supported_are_named(refusal, head, name):
     message = refusal(sniff, Path("a.xyz"), head)
-    assert f"a.xyz is a {name} file" in message and "convert it to one of PNG" in message
+    assert f"a.xyz is a {name} file" in message and "convert it to one of PNG" in message and message.endswith("AVIF")
 
 
 @pytest.mark.parametrize(("brands", "kind"), [(b"avifmif1", "AVIF"), (b"mif1avif", "AVIF"), (b"mif1heic", "HEIF")])
@@ -41,13 +41,16 @@ def test_a_budget_names_what_to_do(refusal):
     for arguments, word in [
         ((0, 5), "0 pixels"),
         ((5, 0), "damaged"),
-        ((11, 10), "raise the limit (max_pixels)"),
+        ((11, 10), "crop it, or raise max_pixels"),
         ((5, 10, 3, "pages"), "3 pages of 10x5"),
         ((1, 1, 4, "pages"), "more than the 3 allowed"),
     ]:
         assert word in refusal(budget.check, Path("a.tif"), *arguments) or word == "0 pixels"
     assert "save the pages one a file" in refusal(Budget(100, 1).check, Path("a.tif"), 1, 1, 2, "pages")
     assert "max_pixels" in refusal(budget.check_bytes, Path("a.tif"), budget.most_bytes + 1)
+    named = Budget(100, limit_name="--most")
+    for check, arguments in ((named.check, (11, 10)), (named.check_bytes, (named.most_bytes + 1,))):
+        assert refusal(check, Path("a.tif"), *arguments).endswith("crop it, or raise --most")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 20
 MOST_PIXELS = 300_000_000
 MARK = "-denoised"
+LIMIT = "--max-pixels"
 Inputs = Annotated[
     list[Path], typer.Argument(metavar="IN", help="Image files, folders of them, patterns such as 'scans/*.png', or -.")
 ]
@@ -36,7 +37,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs th
 Skip = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that exist, and do the rest.")]
 Recursive = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Search folders in folders too.")]
 MaxPixels = Annotated[
-    int, typer.Option("--max-pixels", metavar="N", min=1, help="The most pixels of a file, all its pages together.")
+    int, typer.Option(LIMIT, metavar="N", min=1, help="The most pixels of a file, all its pages together.")
 ]
 
 
@@ -114,7 +115,8 @@ def convert(
     with screen.bars(*titles) as bars:
         follow = _Follow(tasks, bars)
         try:
-            failures = convert_files(tasks, noting, overwrite=overwrite, progress=follow.start, max_pixels=max_pixels)
+            limits = {"max_pixels": max_pixels, "limit_name": LIMIT}
+            failures = convert_files(tasks, noting, overwrite=overwrite, progress=follow.start, **limits)
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(
                 f"{counted(follow.position, 'image')} of {len(tasks)} done in {_places(tasks, out)}; "

@@ -9,6 +9,7 @@ import typer
 from pellucid.cli.cleaning import WHITE, Cleaning, facts, frames_of, write_page
 from pellucid.cli.console import Screen, counted
 from pellucid.cli.converting import (
+    LIMIT,
     MOST_PIXELS,
     Inputs,
     MaxPixels,
@@ -115,10 +116,12 @@ def denoise(
     if page and page.exists() and not overwrite:
         raise UsageError(f"{page} exists already: name another page, or give --overwrite")
 
-    from pellucid.denoiser import Denoiser
+    from pellucid.denoiser import LEAST_TILE, Denoiser
     from pellucid.strength import check_strength
 
     check_strength(strength)
+    if 0 < tile < LEAST_TILE:
+        raise UsageError(f"--tile {tile} is too small: give at least {LEAST_TILE}, or 0 for the usual size")
     denoiser = Denoiser.load(model, engine, threads, tile)
     screen = Screen(json_path, stdout_taken)
     if level is not None and not denoiser.conditional:
@@ -181,7 +184,7 @@ def compare_images(
     from pellucid.image import read_image
 
     screen = Screen(json_path)
-    files = [read_image(path, max_pixels) for path in (image, reference)]
+    files = [read_image(path, max_pixels, limit_name=LIMIT) for path in (image, reference)]
     ranges = [frames_of(file).white for file in files]
     # Of two files of one kind, one may look like 12 bits in 16, and the other not.
     white = max(ranges) if files[0].pixels.dtype == files[1].pixels.dtype else None
@@ -219,7 +222,8 @@ def _read_level(path: Path, max_pixels: int) -> float:
     from pellucid.image import read_image
     from pellucid.image.folders import DASH
 
-    return noise_level.estimate(frames_of(read_image(sys.stdin.buffer if path == DASH else path, max_pixels)))
+    source = sys.stdin.buffer if path == DASH else path
+    return noise_level.estimate(frames_of(read_image(source, max_pixels, limit_name=LIMIT)))
 
 
 def _shown(found: "Comparison") -> list[tuple[str, str, str]]:

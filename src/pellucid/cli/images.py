@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli.console import Bar, Screen, counted
-from pellucid.cli.converting import Files, Inputs, Out, Overwrite, Skip, convert, existing, refuse_failures
+from pellucid.cli.converting import (
+    MOST_PIXELS,
+    Files,
+    Inputs,
+    MaxPixels,
+    Out,
+    Overwrite,
+    Skip,
+    convert,
+    existing,
+    refuse_failures,
+)
 from pellucid.cli.options import JsonPath, ModelPath, examples
 
 if TYPE_CHECKING:
@@ -70,6 +81,7 @@ def add_noise(
     ] = True,
     overwrite: Overwrite = False,
     skip_existing: Skip = False,
+    max_pixels: MaxPixels = MOST_PIXELS,
 ) -> None:
     """Add noise to image files, to make test material.
 
@@ -89,7 +101,8 @@ def add_noise(
         return synthetic.add_noise(image.pixels, model, **options)
 
     screen = Screen(stdout_taken=out == DASH)
-    failures = convert(screen, tasks, work, "add noise", f"with {noise} added", out=out, overwrite=overwrite)
+    options = {"out": out, "overwrite": overwrite, "max_pixels": max_pixels}
+    failures = convert(screen, tasks, work, "add noise", f"with {noise} added", **options)
     refuse_failures(failures, len(tasks))
 
 

@@ -50,7 +50,12 @@ WRITERS: dict[str, Callable[[BinaryIO, Sheet], None]] = {
 }
 
 
-def read_image(source: str | Path | BinaryIO, max_pixels: int = 300_000_000, max_frames: int = 10_000) -> ImageFile:
+def read_image(
+    source: str | Path | BinaryIO,
+    max_pixels: int = 300_000_000,
+    max_frames: int = 10_000,
+    limit_name: str = "max_pixels",
+) -> ImageFile:
     """Read an image file, its samples at their full depth.
 
     The format is told from the content, not from the name, and size and frames are checked from the header before
@@ -66,12 +71,13 @@ def read_image(source: str | Path | BinaryIO, max_pixels: int = 300_000_000, max
             Or a binary stream, such as `sys.stdin.buffer`, which is read to its end and left open.
         max_pixels: the most pixels (height times width times frames) that are accepted.
         max_frames: the most pages or frames; 1 refuses stacks.
+        limit_name: what an error calls `max_pixels`, such as the option that sets it.
 
     Raises:
         PellucidError: on one line that names the file and the remedy, whatever is wrong with it.
     """
     path = Path(source) if isinstance(source, str | Path) else _name_of(source)
-    budget = Budget(max_pixels, max_frames)
+    budget = Budget(max_pixels, max_frames, limit_name)
     try:
         with _opened(source, path, budget) as stream:
             head = stream.read(HEAD)

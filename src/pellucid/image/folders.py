@@ -13,7 +13,7 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.image import avif
 from pellucid.image.arrays import data_range_of, to_nchw
 from pellucid.image.files import list_images, read_image, write_image
-from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES, ImageFile
+from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES, Budget, ImageFile
 from pellucid.spec import InputSpec
 
 DASH = Path("-")  # standard input, or standard output
@@ -150,6 +150,7 @@ def convert(
     overwrite: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
     max_pixels: int = 300_000_000,
+    limit_name: str = "max_pixels",
 ) -> list[Failure]:
     """Read each image, write what `work(image, name)` makes of its pixels, and return the files that failed.
 
@@ -161,6 +162,7 @@ def convert(
         overwrite: whether existing targets are replaced.
         progress: told the files done, the files in all, and the name at hand.
         max_pixels: the most pixels of a file that are accepted.
+        limit_name: what an error calls that limit.
 
     Raises:
         PellucidError: if the first folder cannot be made, or the only file fails.
@@ -172,7 +174,7 @@ def convert(
         if progress:
             progress(position, len(tasks), task.name)
         try:
-            _convert_one(task, work, overwrite, max_pixels)
+            _convert_one(task, work, overwrite, Budget(max_pixels, limit_name=limit_name))
         except PellucidError as error:
             if len(tasks) == 1:
                 raise
@@ -182,8 +184,9 @@ def convert(
     return failures
 
 
-def _convert_one(task: Task, work: Callable[[ImageFile, str], np.ndarray], overwrite: bool, max_pixels: int) -> None:
-    image = read_image(sys.stdin.buffer if task.source == DASH else task.source, max_pixels)
+def _convert_one(task: Task, work: Callable[[ImageFile, str], np.ndarray], overwrite: bool, limits: Budget) -> None:
+    source = sys.stdin.buffer if task.source == DASH else task.source
+    image = read_image(source, limits.max_pixels, limit_name=limits.limit_name)
     try:
         pixels = work(image, task.name)
         if task.target == DASH:

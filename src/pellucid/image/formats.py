@@ -25,7 +25,7 @@ RAW_SUFFIXES = (
     ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 )
 # fmt: on
-KNOWN = "PNG, JPEG, TIFF, WebP, BMP, PNM"
+KNOWN = "PNG, JPEG, TIFF, WebP, BMP, PNM, AVIF"  # what needs no reader of its own
 DTYPES = {
     "PNG": ("uint8", "uint16"),
     "JPEG": ("uint8",),
@@ -139,10 +139,17 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a file may announce before anything of it is decoded; `max_pixels` counts those of all frames."""
+    """How much a file may announce before anything of it is decoded.
+
+    Attributes:
+        max_pixels: the most pixels of all frames together.
+        max_frames: the most pages or frames.
+        limit_name: what errors call the first, so that it can be raised.
+    """
 
     max_pixels: int = 300_000_000
     max_frames: int = 10_000
+    limit_name: str = "max_pixels"
 
     @property
     def most_bytes(self) -> int:
@@ -163,7 +170,7 @@ class Budget:
             times = f"{frames} {kind} of " if frames > 1 else ""
             raise PellucidError(
                 f"{path} has {times}{width}x{height} = {frames * height * width / 1e6:.6g} megapixels, "
-                f"more than the {self.max_pixels / 1e6:.6g} allowed: crop it, or raise the limit (max_pixels)"
+                f"more than the {self.max_pixels / 1e6:.6g} allowed: crop it, or raise {self.limit_name}"
             )
 
     def check_bytes(self, path: Path, size: int) -> None:
@@ -171,7 +178,7 @@ class Budget:
         if size > self.most_bytes:
             raise PellucidError(
                 f"{path} is larger than {self.most_bytes / 1e6:.6g} MB, more than {self.max_pixels / 1e6:.6g} Mpixels "
-                "can take: crop it, or raise the limit (max_pixels)"
+                f"can take: crop it, or raise {self.limit_name}"
             )
 
 
