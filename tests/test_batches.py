@@ -1,5 +1,9 @@
 """Batches depend on the seed and their purpose alone."""
 
+import math
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -150,6 +154,112 @@ def test_images_cannot_be_varied_under_noise_that_is_drawn_once(colours):
         training_sets(colours.with_values(still))
         with pytest.raises(UsageError, match=r"drawn once cannot follow: set noise.fresh = true"):
             training_sets(colours.with_values(still | {f"data.{key}": colours.to_dict()["data"][key]}))
+
+
+DEPTHS = ((np.uint8, 255.0), (np.uint16, 60000.0), (np.float32, 1.0), (np.float32, 300.0))
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """A recipe on images that bring their noisy takes, their levels and their own validation part."""
+
+    def make(dtype: Any = np.uint8, white=255.0, channels=3, alone=False, levels=True, **values):
+        class Own:
+            has_validation = True
+
+            def load(self, split):
+                random = np.random.default_rng(len(split))
+                count = {"train": 24}.get(split, 7)
+                clean = (random.uniform(0.3, 0.7, (count, channels, 12, 10)) * white).astype(dtype)
+                noisy = clean if alone else (clean + random.normal(0, 0.05 * white, clean.shape)).astype(dtype)
+                known = random.uniform(0.1, 0.2, count).astype(np.float32) if levels else None
+                return Images(clean, noisy=noisy, levels=known, white=white)
+
+        monkeypatch.setattr("pellucid.data.digits.Digits", Own)
+        tables = RECIPE.with_values({"model.channels": channels, "data.train_images": 0} | values).to_dict()
+        del tables["noise"]
+        return Recipe.from_dict(tables)
+
+    return make
+
+
+def source(recipe, split="train"):
+    return recipe.build("data").load(split)
+
+
+@pytest.mark.parametrize(("dtype", "white"), DEPTHS)
+def test_given_noisy_takes_keep_their_depth_and_levels(own, dtype, white):
+    recipe = own(dtype, white)
+    training, validation = training_sets(recipe)
+    images, index = source(recipe), torch.tensor([5, 2, 9])
+    batch = training.batch(index, generator(0))
+    assert batch.clean.dtype == batch.noisy.dtype == torch.float32
+    for found, wanted in ((batch.clean, images.images), (batch.noisy, images.noisy)):
+        np.testing.assert_allclose(found.numpy(), wanted[[5, 2, 9]].astype(np.float64) / white, rtol=1e-6)
+    assert batch.sigma is not None and batch.sigma.tolist() == images.levels[[5, 2, 9]].tolist()
+    assert len(training) == 24 and len(validation) == 7 and len(load_test_set(recipe, 0)) == 7
+    whole = validation.whole()
+    np.testing.assert_array_equal(whole.noisy.numpy(), validation.batch(torch.arange(7), generator(0)).noisy.numpy())
+    assert whole.sigma is not None and validation.mean_level == pytest.approx(float(whole.sigma.mean()))
+    assert validation.knows_levels and not training_sets(own(levels=False))[0].knows_levels
+
+
+@pytest.mark.parametrize(("dtype", "white"), DEPTHS)
+def test_given_takes_are_varied_as_their_images_are(own, dtype, white):
+    plain, _ = training_sets(own(dtype, white, **{"data.crop": 8, "data.augment": True}))
+    twin = replace(plain, given=plain.clean.clone())
+    index = torch.arange(24)
+    batch = twin.batch(index, generator(0, "noise", 1))
+    assert torch.equal(batch.noisy, batch.clean) and batch.clean.shape == (24, 3, 8, 8)
+    found, again, other = (plain.batch(index, generator(0, "noise", step)) for step in (1, 1, 2))
+    assert torch.equal(found.clean, batch.clean) and torch.equal(found.noisy, again.noisy)
+    assert not torch.equal(found.clean, other.clean)
+    assert 0.03 < (found.noisy - found.clean).std() < 0.07
+
+
+def test_of_noisy_images_alone_both_are_the_same(own):
+    for values in ({}, {"data.crop": 8, "data.augment": True}):
+        training, validation = training_sets(own(np.uint16, 60000.0, alone=True, **values))
+        assert training.is_noisy_alone and validation.is_noisy_alone
+        batch = training.batch(torch.arange(3), generator(0))
+        assert batch.noisy is batch.clean and batch.sigma is not None
+        assert validation.whole().noisy.shape == (7, 3, 12, 10)
+
+
+def test_the_level_of_a_gray_take_is_what_is_left_of_its_noise(own):
+    training, _ = training_sets(own(np.float32, 1.0, **{"data.gray": 0.5}))
+    for alike, kept in ((False, math.hypot(*LUMA)), (True, 1.0)):
+        noise = torch.randn(24, 1 if alike else 3, 12, 10, generator=generator(0)) * 0.05
+        images = replace(training, given=training.clean + noise, levels=torch.full((24,), 0.05))
+        batch = images.batch(torch.arange(24), generator(0))
+        assert batch.sigma is not None
+        assert is_gray(batch.clean).tolist() == is_gray(batch.noisy).tolist() == [True] * 12 + [False] * 12
+        assert batch.sigma[:12].mean() == pytest.approx(0.05 * kept, rel=0.05)
+        assert torch.equal(batch.sigma[12:], torch.full((12,), 0.05))
+    exact = replace(training, given=training.clean.clone()).batch(torch.arange(24), generator(0))
+    assert exact.sigma is not None and training.levels is not None and torch.equal(exact.sigma, training.levels)
+
+
+def test_noise_on_images_that_have_their_own_is_refused(own):
+    tables = own().to_dict() | {"noise": {"name": "gaussian"}}
+    for load in (training_sets, lambda recipe: load_test_set(recipe, 0)):
+        with pytest.raises(UsageError, match=r'data "digits" have noise of their own.*take the table \[noise\] out'):
+            load(Recipe.from_dict(tables))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [({"channels": 5}, "the images have 5 channels: set data.gray = 0"), ({"alone": True}, "set data.gray = 0")],
+)
+def test_gray_where_it_cannot_be_is_refused(own, images, message):
+    with pytest.raises(UsageError, match=message):
+        training_sets(own(**images, **{"data.gray": 0.5}))
+    training_sets(own(alone=True, levels=False, **{"data.gray": 0.5}))
+
+
+def test_the_first_images_alone_are_used_of_a_set_with_its_own_validation(own):
+    training, validation = training_sets(own(**{"data.train_images": 5}))
+    assert (len(training), len(validation)) == (5, 7)
 
 
 @pytest.mark.parametrize("noise", [{"name": "correlated"}, {"name": "mix"}, {"name": "camera"}, None])

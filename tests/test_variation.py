@@ -37,6 +37,12 @@ def test_every_way_occurs_as_often():
     assert len(ways) == 8 and min(ways.values()) > 400
 
 
+def test_uint16_is_varied_as_other_types_are():
+    image = numbered(20, 6, 6).to(torch.int32) + 40_000
+    varied = Variation(4, True, 0)
+    assert torch.equal(varied(image.to(torch.uint16), seeded()).to(torch.int32), varied(image, seeded()))
+
+
 def test_images_that_are_not_square_keep_their_shape():
     image = numbered(1, 3, 5)
     varied = Variation(0, True, 0)(image.expand(200, -1, -1, -1), seeded())

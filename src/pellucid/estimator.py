@@ -102,7 +102,7 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
             torch.manual_seed(seed)
             self.model_ = registry.build("model", "dense", options)
         noise = registry.build("noise", *registry.parse(self.noise))
-        images = NoisyImages(self._scaled(rows).float(), None, noise, self.clip)
+        images = NoisyImages(self._scaled(rows).float(), None, noise, self.clip, white=1.0)
         with freed_memory_kept():
             self.loss_curve_ = self._train(images, seed)
         self.n_iter_ = len(self.loss_curve_)

@@ -29,6 +29,8 @@ class Variation:
 
     def __call__(self, images: Tensor, drawn: torch.Generator) -> Tensor:
         """Return images (N, C, H, W) cropped to (N, C, crop, crop), mirrored and turned."""
+        if images.dtype == torch.uint16:  # torch turns no uint16
+            return self(images.view(torch.int16), drawn).view(torch.uint16)
         height, width = images.shape[-2:]
         side = (min(self.crop or height, height), min(self.crop or width, width))
         room = torch.tensor([height - side[0] + 1, width - side[1] + 1])

@@ -86,10 +86,10 @@ def evaluate(
     images = test_set(recipe, seed)
     noisy, clean, labels = as_arrays(images)
     denoiser.input_spec.check(clean.shape[1:], f'an image of data "{recipe.data.name}"')
-    level = None if images.fixed is None else float(images.fixed[1].mean())
+    level = images.mean_level
     denoised, ms = timed(lambda part: denoiser.batch(part, level), noisy)
     rows = {"original": clean, "noisy": noisy, "denoised": np.clip(denoised, 0, 1)}
-    if recipe.noise is None:
+    if noisy is clean:
         del rows["noisy"]
     figures = {**_image_figures(recipe, rows), "ms": ms, **_label_figures(rows, labels, classifiers, ceiling)}
     shown = shown_images(labels, len(clean))

@@ -74,7 +74,7 @@ def compression(denoiser: Denoiser, recipe: Recipe, noisy: np.ndarray, clean: np
         "bits": BITS,
         "bits_per_pixel": int(low.size) * BITS / (size[0] * size[1]),
         "psnr_clean": decoded_psnr(clean),
-        "psnr_noisy": decoded_psnr(noisy) if recipe.noise else None,
+        "psnr_noisy": None if noisy is clean else decoded_psnr(noisy),
     }
 
 

@@ -1,5 +1,7 @@
 """The images an evaluation takes: noisy training images to fit on, and the ten test images that are shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -19,17 +21,22 @@ def noisy_training_images(recipe: Recipe, seed: int, purpose: str, count: int = 
         count: the most images wanted, in the order of the training split, which is shuffled; 0 means all.
     """
     training, validation = training_sets(recipe)
-    labels = None
-    if training.labels is not None and validation.labels is not None:
-        labels = torch.cat([training.labels, validation.labels])[: count or None]
-    clean = torch.cat([training.clean, validation.clean])[: count or None]
-    return NoisyImages(clean, labels, training.noise, training.clip).with_fixed_noise(seed, purpose)
+
+    def joined(name: str) -> torch.Tensor | None:
+        parts = [getattr(images, name) for images in (training, validation)]
+        return None if any(part is None for part in parts) else torch.cat(parts)[: count or None]
+
+    clean = joined("clean")
+    given = clean if training.is_noisy_alone else joined("given")
+    tensors = {"clean": clean, "given": given, "labels": joined("labels"), "levels": joined("levels")}
+    return replace(training, fixed=None, variation=None, **tensors).with_fixed_noise(seed, purpose)
 
 
 def as_arrays(images: NoisyImages) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return (noisy, clean, labels): float32 (N, C, H, W) twice and (N,), noisy being clean where there is no noise."""
-    clean = images.clean.float().div_(255).numpy()
-    noisy = clean if images.fixed is None else images.fixed[0].numpy()
+    batch = images.whole()
+    clean = batch.clean.numpy()
+    noisy = clean if batch.noisy is batch.clean else batch.noisy.numpy()
     return noisy, clean, None if images.labels is None else images.labels.numpy()
 
 

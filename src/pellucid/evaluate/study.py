@@ -44,7 +44,7 @@ def study_row(denoiser: Denoiser, recipe: Recipe, value: Any) -> tuple[dict[str,
     """
     images = test_set(recipe, recipe.train.seed)
     noisy, clean, labels = as_arrays(images)
-    level = None if images.fixed is None else float(images.fixed[1].mean())
+    level = images.mean_level
     denoised = np.clip(denoiser.batch(noisy, level), 0, 1)
     rate = quality = None
     if not denoiser.checkpoint.networks["denoiser"].has_skips:
