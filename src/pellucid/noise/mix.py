@@ -1,6 +1,5 @@
 """A mixture: each sample gets the noise of one of several models, drawn by their weights."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from pellucid import registry
 from pellucid.noise.limits import number_between
+from pellucid.noise.parts import built, frozen
 
 DEFAULT = ({"name": "gaussian"}, {"name": "poisson"})
 
@@ -33,8 +33,7 @@ class Mix:
 
     def __post_init__(self) -> None:
         """Construct the parts, refusing what they refuse."""
-        if not isinstance(self.parts, list | tuple) or not self.parts:
-            raise ValueError(f"parts={self.parts!r} is no list of noise models: give tables with a name each")
+        object.__setattr__(self, "parts", frozen(self.parts))
         if not isinstance(self.exact, list | tuple) or not all(isinstance(name, str) for name in self.exact):
             raise ValueError(f"exact={self.exact!r} is no list of names: give names of parts")
         for name in self.exact:
@@ -42,7 +41,6 @@ class Mix:
         error = number_between("level_error", self.level_error, 0, 1, "give a share of the level, such as 0.1")
         object.__setattr__(self, "level_error", error)
         object.__setattr__(self, "exact", tuple(self.exact))
-        object.__setattr__(self, "parts", tuple(_frozen(part) for part in self.parts))
         if not sum(part.weight for part in self._built()):
             raise ValueError(f"parts={self.parts!r} have no weight at all: give one a weight above 0")
 
@@ -61,36 +59,15 @@ class Mix:
         return noisy, level
 
     def _built(self) -> list["_Part"]:
-        built = []
+        parts = []
         for part in self.parts:
             options = dict(part)
-            name = options.pop("name", None)
-            if not isinstance(name, str):
-                raise ValueError(f"parts has the entry {dict(part)!r} without a name: give each a name")
             weight = number_between("weight", options.pop("weight", 1.0), 0, 1e6, "give 0 or more")
-            built.append(_Part(name, weight, registry.build("noise", name, options)))
-        return built
+            parts.append(_Part(*built(tuple(options.items())), weight))
+        return parts
 
 
 class _Part(NamedTuple):
     name: str
-    weight: float
     model: Any
-
-
-def _frozen(part: Any) -> tuple[tuple[str, Any], ...]:
-    """Return a part's table, or the pairs made of one before, as pairs that can be hashed and compared."""
-    try:
-        return _pairs(dict(part))
-    except (TypeError, ValueError):
-        raise ValueError(f"parts has the entry {part!r}: give a table with a name") from None
-
-
-def _pairs(table: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple((name, _hashable(table[name])) for name in sorted(table))
-
-
-def _hashable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _pairs(value)
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+    weight: float
