@@ -116,8 +116,7 @@ def reader(threads: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]
         raise PellucidError(
             f"{NETWORK}, which estimates the noise level, is missing: give a level, or {weights.REINSTALL}"
         )
-    weights.verify(found)
-    file = read_onnx(found.onnx, "estimate")
+    file = read_onnx(found.onnx, "estimate", found.sha256(found.onnx))
     run = Session(found.onnx, file, threads)
 
     def read(tiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

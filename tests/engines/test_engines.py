@@ -1,8 +1,11 @@
 """All engines give the same, and which one runs is as asked, or the one that pays."""
 
+import dataclasses
+import hashlib
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +111,31 @@ def test_each_kind_of_file_has_its_engines(files):
         engines.start(onnx, "torch")
     with pytest.raises(UsageError, match=r"does not run on openvino, .* export it first: pellucid export"):
         engines.start(safetensors, "openvino")
+
+
+def shipped(files, *damaged) -> Weights:
+    """Return the files as if they were shipped, the card of some of them being that of others."""
+    digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files.files}
+    card = {path.name: "0" * 64 if path.suffix in damaged else digest for path, digest in digests.items()}
+    return dataclasses.replace(files, card={"sha256": card})
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_of_shipped_files_the_one_that_is_used_has_to_be_what_its_card_says(name, files):
+    used = registry.load("engine", name).reads
+    (unused,) = {".onnx", ".safetensors"} - {used}
+    assert engines.start(shipped(files, unused), name, threads=1, precision="fp32").name == name
+    with pytest.raises(PellucidError, match=rf"small\{used} is not the file that its card describes \(wrong SHA-256\)"):
+        engines.start(shipped(files, used), name, threads=1, precision="fp32")
+
+
+def test_an_exported_file_is_read_once(files, monkeypatch):
+    read, opened = Path.read_bytes, []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path) or read(path))
+    weights = shipped(files)
+    opened.clear()
+    engines.start(weights, threads=1)
+    assert opened == [files.onnx]
 
 
 @pytest.mark.parametrize(

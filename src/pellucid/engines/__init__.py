@@ -8,7 +8,7 @@ from pellucid.engines.base import Engine, Precision
 from pellucid.engines.probe import Choice, fastest
 from pellucid.errors import PellucidError, UsageError
 from pellucid.machine import cores
-from pellucid.weights import Weights, verify
+from pellucid.weights import Weights
 
 __all__ = ["Engine", "Precision", "start"]
 
@@ -26,7 +26,7 @@ def start(
     finds to be fastest here (see `pellucid.engines.probe`).
 
     Args:
-        weights: from `pellucid.weights.find`; shipped files are checked against their card.
+        weights: from `pellucid.weights.find`; the file that is used is checked against its card, if it has one.
         engine: a name, or `auto`.
         threads: how many to run on; 0 for all cores that this process may use.
         precision: `fp32`, `bf16`, or `auto`.
@@ -41,7 +41,6 @@ def start(
     if precision not in ("auto", "fp32", "bf16"):
         raise UsageError(f'precision "{precision}" is unknown: choose auto, fp32 or bf16')
     choices = _choices(weights, engine, precision)
-    verify(weights)
     threads = threads or cores()
     chosen = choices[0] if len(choices) == 1 or pixels is None else fastest(choices, threads, pixels)
     return chosen.start(threads)
@@ -64,7 +63,7 @@ def _choices(weights: Weights, engine: str, precision: str) -> list[Choice]:
         extra = f"pellucid[{readers[0].extra}]" if readers[0].extra else "pellucid"
         raise PellucidError(f'the engine {readers[0].name} needs {readers[0].library}: pip install "{extra}"')
     choices = [
-        Choice(kind.name, offered, files[kind.reads])
+        Choice(kind.name, offered, files[kind.reads], weights.sha256(files[kind.reads]))
         for kind in installed
         for offered in kind.precisions
         if precision in ("auto", offered)

@@ -35,11 +35,11 @@ class Engine(Protocol):
     conditional: bool
     precision: Precision
 
-    def __init__(self, path: Path, threads: int, precision: Precision) -> None:
+    def __init__(self, path: Path, threads: int, precision: Precision, sha256: str | None = None) -> None:
         """Load a network from its file; it then runs on `threads` threads.
 
         Raises:
-            PellucidError: if the library is not installed, or the file is broken.
+            PellucidError: if the library is not installed, or the file is broken, or not the one that `sha256` says.
         """
         ...
 

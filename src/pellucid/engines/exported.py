@@ -15,6 +15,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.pickles import refuse_pickle
 from pellucid.spec import InputSpec
+from pellucid.weights import check_content
 
 METADATA_KEY = "pellucid"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -60,21 +61,23 @@ class OnnxFile:
         return named
 
 
-def read_onnx(path: Path, task: str = "denoise") -> OnnxFile:
+def read_onnx(path: Path, task: str = "denoise", sha256: str | None = None) -> OnnxFile:
     """Read and check an ONNX file.
 
     Args:
         path: the file.
         task: what its network has to do.
+        sha256: what its content has to be, as a card says; None takes any.
 
     Raises:
-        PellucidError: if it is absent, cut short, a pickle, no export of Pellucid's, keeps its weights in other
-            files, holds weights that are not finite, or holds a network for another task.
+        PellucidError: if it is absent, another than its card says, cut short, a pickle, no export of Pellucid's, keeps
+            its weights in other files, holds weights that are not finite, or holds a network for another task.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PellucidError(f"cannot read the network {path}: {error.strerror}") from error
+    check_content(path, content, sha256)
     refuse_pickle(path, content, "export it to ONNX first")
     try:
         view = memoryview(content)

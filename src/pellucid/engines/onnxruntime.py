@@ -22,9 +22,9 @@ class OnnxRuntime(Engine):
     reads: ClassVar[str] = ".onnx"
     precisions: ClassVar[tuple[Precision, ...]] = ("fp32",)
 
-    def __init__(self, path: Path, threads: int, precision: Precision = "fp32") -> None:
-        """Load a network; raises PellucidError if the file is broken."""
-        self._file = read_onnx(path)
+    def __init__(self, path: Path, threads: int, precision: Precision = "fp32", sha256: str | None = None) -> None:
+        """Load a network; raises PellucidError if the file is broken, or another than `sha256` says."""
+        self._file = read_onnx(path, sha256=sha256)
         self.input_spec = self._file.input_spec
         self.conditional = self._file.conditional
         self.precision = precision

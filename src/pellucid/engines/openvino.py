@@ -23,10 +23,10 @@ class OpenVino(Engine):
     reads: ClassVar[str] = ".onnx"
     precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
 
-    def __init__(self, path: Path, threads: int, precision: Precision = "fp32") -> None:
+    def __init__(self, path: Path, threads: int, precision: Precision = "fp32", sha256: str | None = None) -> None:
         """Load and compile a network; raises PellucidError if OpenVINO is not installed or the file is broken."""
         openvino = need("openvino", "openvino", "the engine openvino")
-        self._file = read_onnx(path)
+        self._file = read_onnx(path, sha256=sha256)
         self.input_spec = self._file.input_spec
         self.conditional = self._file.conditional
         self.precision = precision

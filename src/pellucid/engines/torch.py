@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.engines.base import Engine, Precision
 from pellucid.errors import PellucidError
 from pellucid.optional import need
+from pellucid.weights import check_file
 
 
 class Torch(Engine):
@@ -22,12 +23,13 @@ class Torch(Engine):
     reads: ClassVar[str] = ".safetensors"
     precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
 
-    def __init__(self, path: Path, threads: int, precision: Precision = "fp32") -> None:
+    def __init__(self, path: Path, threads: int, precision: Precision = "fp32", sha256: str | None = None) -> None:
         """Load a checkpoint; raises PellucidError if torch is not installed, or the file is broken or no denoiser."""
         self._torch = need("torch", "train", "the engine torch")
         from pellucid.checkpoint import load
         from pellucid.models.base import is_conditional
 
+        check_file(path, sha256)
         networks = load(path).networks
         if "denoiser" not in networks:
             raise PellucidError(f"{path} holds no denoiser: give a checkpoint that does")

@@ -41,6 +41,10 @@ class Weights:
         """The files that there are."""
         return tuple(path for path in (self.onnx, self.safetensors) if path)
 
+    def sha256(self, path: Path) -> str | None:
+        """Return what the card of a shipped network says one of its files is; None for a file of the user's."""
+        return None if self.card is None else self.card["sha256"].get(path.name, "")
+
 
 def find(model: str | Path) -> Weights:
     """Return the weights of a shipped network, such as `photo`, or those in an .onnx or .safetensors file.
@@ -72,20 +76,30 @@ def cards() -> dict[str, dict[str, Any]]:
 
 
 def verify(weights: Weights) -> None:
-    """Check the SHA-256 of shipped files against their card; other files have none to check.
+    """Check the SHA-256 of all of a shipped network's files against its card; other files have none to check.
 
     Raises:
         PellucidError: naming a file that differs, or cannot be read, and the remedy.
     """
-    if weights.card is None:
-        return
     for path in weights.files:
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise PellucidError(f"cannot read {path} ({error.strerror}): {REINSTALL}") from error
-        if found != weights.card["sha256"].get(path.name):
-            raise PellucidError(f"{path} is not the file that its card describes (wrong SHA-256): {REINSTALL}")
+        check_file(path, weights.sha256(path))
+
+
+def check_file(path: Path, sha256: str | None) -> None:
+    """Raise PellucidError, with the remedy, if a shipped file is another or cannot be read; None has none to check."""
+    if sha256 is None:
+        return
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PellucidError(f"cannot read {path} ({error.strerror}): {REINSTALL}") from error
+    check_content(path, content, sha256)
+
+
+def check_content(path: Path, content: bytes, sha256: str | None) -> None:
+    """Raise PellucidError, with the remedy, if a shipped file's content is another; None has none to check."""
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise PellucidError(f"{path} is not the file that its card describes (wrong SHA-256): {REINSTALL}")
 
 
 @functools.cache
