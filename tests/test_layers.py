@@ -18,7 +18,7 @@ LAYERS = (
     (("errors",),),
     (
         ("spec", "image", "repair", "frames"),
-        ("registry",),
+        ("registry", "tables"),
         ("tiling",),
         ("strength",),
         ("stretch",),
@@ -29,21 +29,21 @@ LAYERS = (
     ),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
-    (("checkpoint",), ("variation", "batches", "synthetic")),
+    (("checkpoint",), ("variation", "batches", "synthetic"), ("weights",)),
     (
         ("train",),
-        ("weights", "engines", "export", "noise_level", "trained", "denoiser", "readings", "outliers"),
+        ("engines", "export", "noise_level", "trained", "denoiser", "readings", "outliers"),
         ("compare",),
         ("slider",),
     ),
     (("evaluate",),),
-    (("report", "reproduce"),),
+    (("report", "reproduce", "own_data"),),
     (("cli",), ("estimator",)),
 )
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
     *("weights", "engines", "repair", "frames", "strength", "stretch", "noise_level", "denoiser", "compare", "slider"),
-    "toml",
+    *("tables", "toml"),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
 ENTRANCES = ("__init__", "__main__")
