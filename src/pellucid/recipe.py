@@ -2,8 +2,6 @@
 
 import dataclasses
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +9,12 @@ from typing import Any, Literal
 
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
+from pellucid.tables import Component, Options, plain, read
 from pellucid.toml import to_toml
 
 FOLDER = Path(__file__).parent / "recipes"
 TRAINED_BY = ("data", "noise", "model", "objective", "loss", "train")
 SETTLED = ("threads", "precision")
-Options = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,6 @@ class Origin:
     published: Options = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Component:
-    """A registered component and its options; in TOML the options stand beside the name."""
-
-    name: str
-    options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +59,9 @@ class Noise(Component):
 class Train:
     """How to train. `threads` 0 and `precision` "auto" are chosen by a probe and written into the run's recipe.
 
+    So are the `epochs` that `minutes` come to here, where they are not 0; there is always one. Training starts from
+    random weights, or from those of `start`: a shipped network's name, or a .safetensors file, of the same [model].
+
     The rate climbs to `lr` over the first `warmup` steps. A cosine schedule keeps it there for the share `hold` of all
     steps, then lets it fall to 0.
     """
@@ -76,6 +69,8 @@ class Train:
     epochs: int
     batch_size: int
     lr: float
+    minutes: float = 0.0
+    start: str = ""
     optimizer: Literal["adam", "adamw", "muon"] = "adam"
     schedule: Literal["constant", "cosine"] = "constant"
     hold: float = 0.0
@@ -145,7 +140,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as the plain tables of its TOML file."""
-        return _plain(self)
+        return plain(self)
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> "Recipe":
@@ -154,7 +149,7 @@ class Recipe:
         Raises:
             UsageError: naming the first unknown key, missing key or wrong value.
         """
-        recipe = _read(cls, tables, "")
+        recipe = read(cls, tables)
         recipe._check_values()
         return recipe
 
@@ -189,9 +184,14 @@ class Recipe:
         """Return the tables that the trained network depends on, without what the probe settles."""
         tables = {name: dict(table) for name, table in self.to_dict().items() if name in TRAINED_BY}
         tables["data"].pop("test_images")
-        for name in SETTLED:
+        for name in self.settled_keys:
             tables["train"].pop(name)
         return tables
+
+    @property
+    def settled_keys(self) -> tuple[str, ...]:
+        """The keys of [train] that a probe settles before the first step."""
+        return (*SETTLED, "epochs") if self.train.minutes else SETTLED
 
     def to_toml(self) -> str:
         """Return the recipe as a TOML document that `load_recipe` reads back equal."""
@@ -251,6 +251,7 @@ class Recipe:
         at_least_1, positive = ("at least 1", lambda value: value >= 1), ("above 0", lambda value: value > 0)
         rules = [
             ("train.epochs", train.epochs, at_least_1),
+            ("train.minutes", train.minutes, ("0 or more, and finite", lambda value: 0 <= value < float("inf"))),
             ("train.batch_size", train.batch_size, at_least_1),
             ("train.lr", train.lr, positive),
             ("train.ema", train.ema, ("in [0, 1)", lambda value: 0 <= value < 1)),
@@ -318,64 +319,6 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         return Recipe.from_dict({"name": path.stem, **tables})
     except UsageError as error:
         raise UsageError(f"{path.name}: {error}") from error
-
-
-def _read(kind: Any, value: Any, key: str) -> Any:
-    """Read one value of the declared type, naming its key when it does not fit."""
-    if dataclasses.is_dataclass(kind):
-        return _read_table(kind, value, key)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return None if value is None else _read(arguments[0], value, key)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_read(arguments[0], item, key) for item in value)
-    if origin is Literal:
-        if value in arguments:
-            return value
-        choices = [str(choice) for choice in arguments]
-        raise UsageError(f'{key} is "{value}"{registry.suggestion(str(value), choices)}')
-    plain = origin or kind
-    if plain is Any or (type(value) is plain) or (plain is float and type(value) is int):
-        return float(value) if plain is float else value
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a table"}
-    raise UsageError(f"{key} is {value!r}, it must be {names.get(plain, 'a list')}")
-
-
-def _read_table(kind: Any, value: Any, key: str) -> Any:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"{key} is {value!r}, it must be a table")
-    hints = typing.get_type_hints(kind)
-    takes_options = issubclass(kind, Component)
-    known = [name for name in hints if name != "options" or not takes_options]
-    values: dict[str, Any] = {}
-    options: Options = {}
-    for name, item in value.items():
-        where = f"{key}.{name}" if key else name
-        if name in known:
-            values[name] = _read(hints[name], item, where)
-        elif takes_options:
-            options[name] = item
-        else:
-            raise UsageError(f'unknown key "{where}"{registry.suggestion(name, known)}')
-    for spec in dataclasses.fields(kind):
-        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-        if required and spec.name not in values:
-            raise UsageError(f'the key "{key + "." if key else ""}{spec.name}" is missing: add it')
-    return kind(**values, options=options) if takes_options else kind(**values)
-
-
-def _plain(value: Any) -> Any:
-    """Turn dataclasses into the tables of the TOML file: options beside the name, None left out."""
-    if dataclasses.is_dataclass(value):
-        table = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
-        if isinstance(value, Component):
-            table |= table.pop("options")
-        return {name: _plain(item) for name, item in table.items() if item is not None}
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _at(tables: Mapping[str, Any], key: str) -> Any:

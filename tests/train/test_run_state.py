@@ -83,17 +83,45 @@ def test_a_file_that_is_no_state_is_refused(tmp_path):
     chosen = recipe()
     path = tmp_path / "best.safetensors"
     checkpoint.save(path, checkpoint.Checkpoint(chosen, {"denoiser": chosen.build("model")}, {}))
-    with pytest.raises(PellucidError, match=r"best\.safetensors is not the state of a training run"):
-        started(chosen).restore(path)
+    for refused in (lambda: started(chosen).restore(path), lambda: settled_recipe(path, chosen, True)):
+        with pytest.raises(PellucidError, match=r"best\.safetensors is not the state of a training run"):
+            refused()
 
 
 def test_what_the_probe_chose_is_kept_and_another_recipe_is_refused(tmp_path):
     path = tmp_path / "last.safetensors"
-    started(recipe(threads=3, precision="bf16")).save(path)
-    found = settled_recipe(path, recipe(threads=0, precision="auto"))
-    assert (found.train.threads, found.train.precision) == (3, "bf16")
+    state = started(recipe(threads=3, precision="bf16"))
+    state.done = 1
+    state.save(path)
+    found = settled_recipe(path, recipe(threads=0, precision="auto"), True)
+    assert found is not None and (found.train.threads, found.train.precision) == (3, "bf16")
     with pytest.raises(UsageError, match=r"started with another \[train\]"):
-        settled_recipe(path, recipe(warmup=7))
+        settled_recipe(path, recipe(warmup=7), True)
+    with pytest.raises(UsageError, match="holds a run already: give --resume"):
+        settled_recipe(path, recipe(), False)
+
+
+def test_the_epochs_that_minutes_came_to_are_kept(tmp_path):
+    path = tmp_path / "last.safetensors"
+    state = started(recipe(minutes=2.0, epochs=17))
+    state.done = 1
+    state.save(path)
+    for epochs in (1, 17, 40):
+        found = settled_recipe(path, recipe(minutes=2.0, epochs=epochs, threads=0), True)
+        assert found is not None and (found.train.epochs, found.train.threads) == (17, 1)
+    for other in (recipe(minutes=3.0, epochs=17), recipe(epochs=17)):
+        with pytest.raises(UsageError, match=r"started with another \[train\]"):
+            settled_recipe(path, other, True)
+
+
+def test_a_run_that_took_no_step_can_be_started_anew(tmp_path):
+    path = tmp_path / "last.safetensors"
+    assert settled_recipe(path, recipe(), True) is None
+    started(recipe(minutes=2.0, epochs=17)).save(path)
+    found = settled_recipe(path, recipe(minutes=2.0), True)
+    assert found is not None and found.train.epochs == 17
+    assert settled_recipe(path, recipe(minutes=2.0), False) is None
+    assert settled_recipe(path, recipe(warmup=7), True) is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +142,8 @@ def test_a_run_can_be_made_longer_or_shorter_while_its_rate_is_held(begun, wante
     state.done, state.history = 30, [{"epoch": 1, "step": 10}, {"epoch": 2, "step": 20}, {"epoch": 3, "step": 30}]
     state.save(path)
     if fits:
-        assert settled_recipe(path, recipe(**wanted)).train.epochs == wanted["epochs"]
+        found = settled_recipe(path, recipe(**wanted), True)
+        assert found is not None and found.train.epochs == wanted["epochs"]
     else:
         with pytest.raises(UsageError, match=r"another \[train\]"):
-            settled_recipe(path, recipe(**wanted))
+            settled_recipe(path, recipe(**wanted), True)

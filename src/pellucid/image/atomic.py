@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from pellucid.errors import PellucidError
 
+LEFTOVER = re.compile(r"\.pellucid-[0-9a-f]{16}(\..*)?")
 REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space, or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space, or choose another folder",
@@ -42,7 +44,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise PellucidError(f"cannot write {path}: {REMEDIES[errno.EISDIR]}")
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         raise PellucidError(f"cannot write {path}: it is a device or a pipe; name a file")
-    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = path.parent / f".pellucid-{secrets.token_hex(8)}{path.suffix}"
     try:
         # Created here rather than by the block: an unwritable folder is told before any work, and the umask applies.
         temporary.open("xb").close()
@@ -64,6 +66,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove what writes left unfinished in a folder when their process was killed; no other may be writing there."""
+    for path in Path(folder).glob(".*"):
+        if LEFTOVER.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def reason_of(error: OSError) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pellucid.checkpoint import combine
 from pellucid.recipe import Recipe
 from pellucid.train.group import Group, joined
-from pellucid.train.loop import Progress, Result, train
+from pellucid.train.loop import Progress, Result, Watch, train
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def train_all(
     resume: bool = False,
     progress: Callable[[str, Progress], None] | None = None,
     tensorboard: bool = False,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train a recipe's denoiser into `out` and, where it has a [classifier], that one into `out/classifier`.
 
@@ -51,13 +52,14 @@ def train_all(
         resume: whether to continue what stopped there.
         progress: told "denoiser" or "classifier", and how far it is.
         tensorboard: whether to write TensorBoard's files too.
+        watch: shown the denoiser after each of its epochs (see `pellucid.train.train`).
 
     Raises:
         UsageError: if the recipe does not hold together, or `out` holds a run and `resume` is not given.
         PellucidError: if the data is absent, a loss is no longer finite, or a file cannot be written.
     """
     with joined() as group:
-        return _train_all(recipe, out, group, resume, progress, tensorboard)
+        return _train_all(recipe, out, group, resume, progress, tensorboard, watch)
 
 
 def _train_all(
@@ -67,11 +69,12 @@ def _train_all(
     resume: bool,
     progress: Callable[[str, Progress], None] | None,
     tensorboard: bool,
+    watch: Watch | None,
 ) -> Trained:
     def telling(role: str) -> Callable[[Progress], None] | None:
         return None if progress is None else partial(progress, role)
 
-    denoiser = train(recipe, out, resume=resume, progress=telling("denoiser"), tensorboard=tensorboard)
+    denoiser = train(recipe, out, resume=resume, progress=telling("denoiser"), tensorboard=tensorboard, watch=watch)
     if recipe.classifier is None or denoiser.stopped == "interrupted":
         return Trained(denoiser)
     reader = recipe.for_classifier(recipe.train.seed)

@@ -16,14 +16,18 @@ import torch
 from pellucid import checkpoint
 from pellucid.batches import NoisyImages, generator, training_sets
 from pellucid.errors import PellucidError, UsageError
-from pellucid.image import atomic_write
+from pellucid.image import atomic_write, remove_leftovers
 from pellucid.recipe import Recipe
 from pellucid.train import probe
+from pellucid.train.checks import check_images
 from pellucid.train.curves import overfitting
 from pellucid.train.group import Group, joined
 from pellucid.train.memory import freed_memory_kept
 from pellucid.train.run_state import RunState, settled_recipe
+from pellucid.train.start import starting_weights
+from pellucid.train.validation import validation_loss
 
+Watch = Callable[[Any, int], object]
 SAVE_SECONDS = 60.0
 ROLES = {"denoise": "denoiser", "classify": "classifier", "estimate": "estimator"}
 
@@ -64,13 +68,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run learns from, where it writes, whom it tells, how it is stopped, and the processes that share it."""
+    """What a run learns from, where it writes, whom it tells and shows, what stops it, and the processes in it."""
 
     training: NoisyImages
     validation: NoisyImages
     out: Path
     progress: Callable[[Progress], None]
     record: Callable[[dict[str, Any]], None]
+    watch: Watch
     interrupted: threading.Event
     group: Group
 
@@ -82,51 +87,82 @@ def train(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     tensorboard: bool = False,
+    watch: Watch | None = None,
 ) -> Result:
     """Train the recipe's model and write recipe.toml, stats.jsonl, best.safetensors and last.safetensors into `out`.
 
     With `resume`, a run that was stopped at any moment continues as if it had not been. Ctrl-C ends the run after the
     step at hand and leaves both checkpoints in order. Started by torchrun, each process takes its part of every batch,
-    and the leading one alone writes and is asked for `progress`.
+    and the leading one alone writes, tells `progress` and calls `watch`.
+
+    Args:
+        recipe: what to train.
+        out: the folder of the run.
+        resume: whether to continue what stopped there.
+        progress: told after every step how far it is.
+        tensorboard: whether to write TensorBoard's files too.
+        watch: called after each epoch with the averaged network, in evaluation mode and to be left as it is, and the
+            number of epochs done; its time is not part of `train.minutes`.
 
     Raises:
-        UsageError: if the recipe does not hold together, or `out` holds a run and `resume` is not given.
+        UsageError: if the recipe does not hold together or does not go with its images, or `out` holds a run and
+            `resume` is not given.
         PellucidError: if the data is absent, the loss is no longer finite, or a file cannot be written.
     """
     with joined() as group:
-        return _train(recipe, out, group, resume, progress or _silent, tensorboard)
+        return _train(recipe, out, group, resume, (progress or _silent, watch or _unseen), tensorboard)
 
 
 def _train(
-    recipe: Recipe, out: Path, group: Group, resume: bool, progress: Callable[[Progress], None], tensorboard: bool
+    recipe: Recipe,
+    out: Path,
+    group: Group,
+    resume: bool,
+    told: tuple[Callable[[Progress], None], Watch],
+    tensorboard: bool,
 ) -> Result:
     recipe.check()
     last, best = out / "last.safetensors", out / "best.safetensors"
-    if last.exists() and not resume:
-        raise UsageError(f"{out} holds a run already: give --resume to continue it, or another --out")
-    resumed = settled_recipe(last, recipe) if last.exists() else None
+    resumed = settled_recipe(last, recipe, resume)
+    weights = None if resumed else starting_weights(recipe)
     training, validation = training_sets(recipe)
     torch.manual_seed(recipe.train.seed)
     model = recipe.build("model")
-    _check_fits(recipe, model, training)
+    check_images(recipe, model, training)
+    if weights:
+        model.load_state_dict(weights)
     _make_folder(out)
     tensorboard = tensorboard and group.leads
+    progress, watch = told if group.leads else (_silent, _unseen)
     with _own_threads(), freed_memory_kept(), _interruption() as interrupted, _record(out, tensorboard) as record:
+        started = time.monotonic()
         recipe = resumed or probe.settle(recipe, model, training, group)
         torch.set_num_threads(recipe.train.threads)
         if recipe.train.precision == "bf16" and not model.has_skips:
             training = training.in_bf16()
+        if not resumed:
+            recipe = probe.with_epochs(recipe, model, training, validation, group, time.monotonic() - started)
         state = RunState.start(recipe, model, group)
         if resumed:
             state.restore(last)
-        elif group.leads:
-            _write_text(out / "recipe.toml", recipe.to_toml())
-        run = Run(training, validation, out, progress if group.leads else _silent, record, interrupted, group)
+        if group.leads:
+            _write_beginning(state, out, resumed is not None)
+        run = Run(training, validation, out, progress, record, watch, interrupted, group)
         stopped = _loop(state, run)
         if stopped == "interrupted" and group.leads and not best.exists():
             checkpoint.save(best, _as_checkpoint(state, run))
         group.wait()
     return Result(best, recipe, state.history, stopped, overfitting(state.history))
+
+
+def _write_beginning(state: RunState, out: Path, resumed: bool) -> None:
+    """Write what is to be there before the next step, so that a run killed at any moment continues as settled."""
+    remove_leftovers(out)
+    if resumed:
+        _write_history(state, out)
+    else:
+        _write_text(out / "recipe.toml", state.recipe.to_toml())
+        state.save(out / "last.safetensors")
 
 
 def _loop(state: RunState, run: Run) -> str:
@@ -175,7 +211,8 @@ def _loop(state: RunState, run: Run) -> str:
 def _close_epoch(state: RunState, run: Run) -> None:
     """Validate, note the epoch, keep the best weights, and save the state from which the next epoch starts."""
     # Where a network keeps statistics of its batches, they differ from process to process; the leader's are written.
-    loss = run.group.leader_says(_validate(state, run.validation))
+    loss = validation_loss(state.averaged, state.step, run.validation, state.recipe.train)
+    loss = run.group.leader_says(loss)
     out = run.out
     entry = {
         "epoch": len(state.history) + 1,
@@ -198,19 +235,9 @@ def _close_epoch(state: RunState, run: Run) -> None:
     if is_best:
         checkpoint.save(out / "best.safetensors", _as_checkpoint(state, run))
     state.save(out / "last.safetensors")
-    _write_text(out / "stats.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
-
-
-@torch.no_grad()
-def _validate(state: RunState, validation: NoisyImages) -> float:
-    model, step = state.averaged.eval(), state.step
-    total = 0.0
-    drawn = generator(state.recipe.train.seed, "validation")
-    for index in torch.arange(len(validation)).split(max(state.recipe.train.batch_size, 256)):
-        with torch.autocast("cpu", torch.bfloat16, enabled=step.bf16):
-            loss = step.objective(model, step.loss, validation.batch(index, drawn))
-        total += loss.item() * len(index)
-    return total / len(validation)
+    _write_history(state, out)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        run.watch(state.averaged, len(state.history))
 
 
 def _set_rate(state: RunState, total: int) -> None:
@@ -249,16 +276,6 @@ def _as_checkpoint(state: RunState, run: Run) -> checkpoint.Checkpoint:
     return checkpoint.Checkpoint(state.recipe, {ROLES[network.task]: network}, figures, run.training.classes)
 
 
-def _check_fits(recipe: Recipe, model: Any, images: NoisyImages) -> None:
-    _, channels, height, width = images.clean.shape
-    model.input_spec.check((channels, height, width), f'an image of data "{recipe.data.name}"')
-    if crop := recipe.data.crop:
-        cropped = (channels, min(crop, height), min(crop, width))
-        model.input_spec.check(cropped, f"an image of data.crop = {crop}")
-    if recipe.build("objective").needs_labels and images.labels is None:
-        raise UsageError(f'data "{recipe.data.name}" has no labels: a classifier needs them')
-
-
 def _diverged(state: RunState, loss: float) -> str:
     options = state.recipe.train
     advice = f"try a lower train.lr (it is {options.lr:g}), train.gradient_clip = 1.0"
@@ -279,8 +296,16 @@ def _write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _write_history(state: RunState, out: Path) -> None:
+    _write_text(out / "stats.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
+
+
 def _silent(_: Progress) -> None:
     """Report nothing."""
+
+
+def _unseen(model: Any, epoch: int) -> None:
+    """Show nothing."""
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """All that a training run needs to continue to the bit: weights, EMA, optimiser, generator, counters, history."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import SETTLED, TRAINED_BY, Recipe, Train
+from pellucid.recipe import TRAINED_BY, Recipe, Train
 from pellucid.train.group import Group
 from pellucid.train.step import Step
 
@@ -79,8 +80,7 @@ class RunState:
             PellucidError: if the file is absent, broken, or not a run's state.
         """
         tensors, described = read_tensors(path)
-        if "counters" not in described:
-            raise PellucidError(f"{path} is not the state of a training run: give --out of the run to resume")
+        described = _described(described, path)
         for network, prefix in ((self.step.model, "model."), (self.averaged, "averaged.")):
             state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
             if state:
@@ -106,30 +106,52 @@ LENGTH = ("epochs", "hold")
 COUNTERS = ("done", "loss_sum", "seen", "seconds", "best", "waited")
 
 
-def settled_recipe(path: Path, wanted: Recipe) -> Recipe:
-    """Return the recipe of an interrupted run, with what its probe chose.
+def settled_recipe(path: Path, wanted: Recipe, resume: bool) -> Recipe | None:
+    """Return the recipe of the run that a state belongs to, with what its probe chose, or None to start anew.
+
+    A run that was stopped before its first step is started anew unless all is as it was.
 
     `train.epochs` and `train.hold` may be others as long as the rate has not begun to fall by either: a run can be made
     longer or shorter on its way.
 
     Raises:
-        UsageError: if the run was started by another recipe, naming the first table that differs.
+        UsageError: if there is a run that is not to be resumed, or that was started by another recipe, naming the
+            first table that differs.
     """
-    _, described = read_tensors(path)
+    if not path.exists():
+        return None
+    described = _described(read_tensors(path)[1], path)
+    begun = described["counters"]["done"] > 0
+    if begun and not resume:
+        raise UsageError(f"{path.parent} holds a run already: give --resume to continue it, or another --out")
     found = Recipe.from_dict(described["recipe"])
+    differing = _differing(wanted, found, described)
+    if differing and begun:
+        raise UsageError(
+            f"the run in {path.parent} was started with another [{differing}]: resume with its own recipe, "
+            f"{path.parent / 'recipe.toml'}, or give another --out"
+        )
+    if differing or not resume:
+        return None
+    return wanted.with_values({f"train.{name}": getattr(found.train, name) for name in wanted.settled_keys})
+
+
+def _described(described: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return what a file says of itself, or raise PellucidError if it is not the state of a run."""
+    if "counters" not in described:
+        raise PellucidError(f"{path} is not the state of a training run: give --out of the run to resume")
+    return described
+
+
+def _differing(wanted: Recipe, found: Recipe, described: Mapping[str, Any]) -> str | None:
+    """Return the first table by which two recipes would train another network, or None."""
     expected, begun = wanted.training_tables(), found.training_tables()
-    if history := described["history"]:
+    if (history := described["history"]) and not (wanted.train.minutes or found.train.minutes):
         epochs = described["counters"]["done"] / history[0]["step"]
         if all(_is_held(recipe.train, epochs) for recipe in (wanted, found)):
             for name in LENGTH:
                 expected["train"][name] = begun["train"][name]
-    for table in TRAINED_BY:
-        if expected.get(table) != begun.get(table):
-            raise UsageError(
-                f"the run in {path.parent} was started with another [{table}]: resume with its own recipe, "
-                f"{path.parent / 'recipe.toml'}, or give another --out"
-            )
-    return wanted.with_values({f"train.{name}": getattr(found.train, name) for name in SETTLED})
+    return next((table for table in TRAINED_BY if expected.get(table) != begun.get(table)), None)
 
 
 def _is_held(options: Train, epochs: float) -> bool:

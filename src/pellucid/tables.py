@@ -1,0 +1,88 @@
+"""Plain tables, as TOML and JSON hold them, read into dataclasses with every key checked, and made of them again."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pellucid import registry
+from pellucid.errors import UsageError
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Component:
+    """A registered component and its options; in TOML the options stand beside the name."""
+
+    name: str
+    options: Options = field(default_factory=dict)
+
+
+def read(kind: Any, value: Any, key: str = "") -> Any:
+    """Read one value of the declared type: a dataclass from its table, a `Component` with its options.
+
+    Args:
+        kind: the type, such as `float`, `tuple[str, ...]`, a `Literal` or a dataclass.
+        value: as TOML or JSON give it.
+        key: where it stands, for errors.
+
+    Raises:
+        UsageError: naming the first unknown key, missing key or wrong value.
+    """
+    if dataclasses.is_dataclass(kind):
+        return _read_table(kind, value, key)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return None if value is None else read(arguments[0], value, key)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(read(arguments[0], item, key) for item in value)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        choices = [str(choice) for choice in arguments]
+        raise UsageError(f'{key} is "{value}"{registry.suggestion(str(value), choices)}')
+    plain = origin or kind
+    if plain is Any or (type(value) is plain) or (plain is float and type(value) is int):
+        return float(value) if plain is float else value
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a table"}
+    raise UsageError(f"{key} is {value!r}, it must be {names.get(plain, 'a list')}")
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses into the tables of the TOML file: options beside the name, None left out."""
+    if dataclasses.is_dataclass(value):
+        table = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
+        if isinstance(value, Component):
+            table |= table.pop("options")
+        return {name: plain(item) for name, item in table.items() if item is not None}
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def _read_table(kind: Any, value: Any, key: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{key} is {value!r}, it must be a table")
+    hints = typing.get_type_hints(kind)
+    takes_options = issubclass(kind, Component)
+    known = [name for name in hints if name != "options" or not takes_options]
+    values: dict[str, Any] = {}
+    options: Options = {}
+    for name, item in value.items():
+        where = f"{key}.{name}" if key else name
+        if name in known:
+            values[name] = read(hints[name], item, where)
+        elif takes_options:
+            options[name] = item
+        else:
+            raise UsageError(f'unknown key "{where}"{registry.suggestion(name, known)}')
+    for spec in dataclasses.fields(kind):
+        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        if required and spec.name not in values:
+            raise UsageError(f'the key "{key + "." if key else ""}{spec.name}" is missing: add it')
+    return kind(**values, options=options) if takes_options else kind(**values)
