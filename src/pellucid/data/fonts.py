@@ -1,0 +1,101 @@
+"""The fonts at hand for rendering pages: known families in the system's font folders, or Pillow's own."""
+
+import functools
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.fonts",
+    "~/.local/share/fonts",
+    "/Library/Fonts",
+    "/System/Library/Fonts",
+    "C:/Windows/Fonts",
+)
+# Families for print in Latin letters; those marked so have Greek and Cyrillic letters too.
+FAMILIES = {
+    **dict.fromkeys(("DejaVuSans", "DejaVuSansCondensed", "DejaVuSansMono", "DejaVuSerif"), True),
+    **dict.fromkeys(("DejaVuSerifCondensed", "LiberationSans", "LiberationSerif", "LiberationMono"), True),
+    **dict.fromkeys(("NotoSans", "NotoSerif", "NotoMono", "NotoSansMono", "NotoSansDisplay", "NotoSerifDisplay"), True),
+    **dict.fromkeys(("FreeSans", "FreeSerif", "FreeMono", "Inter", "Roboto", "OpenSans", "Arial", "Verdana"), True),
+    **dict.fromkeys(("LiberationSansNarrow", "Carlito", "Caladea", "Lato", "Cantarell", "Georgia", "Tahoma"), False),
+    **dict.fromkeys(("C059", "P052", "NimbusRoman", "NimbusSans", "NimbusMonoPS", "URWBookman", "URWGothic"), False),
+    **dict.fromkeys(("lmroman10", "lmsans10", "lmmono10", "texgyrepagella", "texgyretermes", "texgyreheros"), False),
+    **dict.fromkeys(("LinLibertine_R", "EBGaramond12", "Gentium", "GentiumBasic", "CourierPrime"), False),
+}
+STYLES = {
+    **dict.fromkeys(("", "regular", "book", "roman"), "regular"),
+    "bold": "bold",
+    **dict.fromkeys(("italic", "oblique"), "italic"),
+    **dict.fromkeys(("bolditalic", "boldoblique"), "bold italic"),
+}
+NAME = re.compile(r"(?P<family>[A-Za-z0-9]+(?:_R)?)[-_]?(?P<style>[A-Za-z]*)")
+INSTALL = "install some, such as Debian's fonts-dejavu-core or fonts-liberation"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of fonts: the file of each style that there is, and whether it has Greek and Cyrillic letters."""
+
+    name: str
+    files: tuple[tuple[str, str], ...]
+    is_wide: bool
+
+    def font(self, size: int, bold: bool = False, italic: bool = False) -> "FreeTypeFont":
+        """Return the font of a size in pixels, in the style that is nearest to the one asked for."""
+        wanted = " ".join(name for name, is_on in (("bold", bold), ("italic", italic)) if is_on) or "regular"
+        return _font(dict(self.files).get(wanted, self.files[0][1]), size)
+
+
+PILLOWS_OWN = Family("Pillow's own", (("regular", ""),), is_wide=False)
+
+
+@functools.cache
+def families(folders: tuple[str, ...] = FOLDERS) -> tuple[Family, ...]:
+    """Return the known families found in folders, and in those below them, sorted by name.
+
+    Where none is found, a warning says what to install, and there is only Pillow's own font.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(path for folder in folders for path in _fonts(Path(folder).expanduser())):
+        parts = NAME.fullmatch(path.stem)
+        style = STYLES.get(parts["style"].lower()) if parts else None
+        if parts and style and parts["family"] in FAMILIES:
+            found.setdefault(parts["family"], {}).setdefault(style, str(path))
+    if not found:
+        warnings.warn(
+            f"pages are set in Pillow's own font alone, since none is in {', '.join(folders)}: {INSTALL}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return (PILLOWS_OWN,)
+    return tuple(
+        Family(name, tuple(sorted(files.items(), key=_plainness)), FAMILIES[name])
+        for name, files in sorted(found.items())
+    )
+
+
+def _plainness(style_and_file: tuple[str, str]) -> int:
+    return list(STYLES.values()).index(style_and_file[0])
+
+
+def _fonts(folder: Path) -> list[Path]:
+    return [path for suffix in ("ttf", "otf") for path in folder.rglob(f"*.{suffix}")] if folder.is_dir() else []
+
+
+@functools.lru_cache(maxsize=512)
+def _font(file: str, size: int) -> "FreeTypeFont":
+    from PIL import ImageFont
+
+    if not file:
+        font = ImageFont.load_default(size)
+        assert isinstance(font, ImageFont.FreeTypeFont)
+        return font
+    return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)
