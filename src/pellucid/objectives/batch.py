@@ -1,9 +1,12 @@
 """What an objective is given for one step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Generator, Tensor
+
+from pellucid.errors import UsageError
 
 
 class Loss(Protocol):
@@ -33,3 +36,28 @@ class TrainingBatch:
     sigma: Tensor | None = None
     label: Tensor | None = None
     drawn: Generator | None = None
+
+
+def prepared(objective: str, model: Any, loss: Loss | None) -> tuple[Callable[..., Tensor], Loss]:
+    """Return what predicts as the loss wants it, the network or its logits, and the loss.
+
+    Raises:
+        UsageError: without a loss; `objective` is named.
+    """
+    if loss is None:
+        raise UsageError(f"the {objective} objective needs a loss: name one, such as mse")
+    return (model.logits if loss.on_logits else model), loss
+
+
+def check_any_size(objective: str, model: Any) -> None:
+    """Raise UsageError for a network of a fixed size, to which an objective shows smaller images."""
+    if model.input_spec.fixed_size:
+        raise UsageError(
+            f"the {objective} objective shows the network images of half the size, which one of a fixed size does not "
+            "take: train a unet or conv, or use noise2void"
+        )
+
+
+def halved_level(sigma: Tensor | None, halve: Callable[[Tensor], Tensor]) -> Tensor | None:
+    """Return the level of images halved by `halve`: a map (N, 1, H, W) is halved too, one number a sample (N,) kept."""
+    return halve(sigma) if sigma is not None and sigma.ndim == 4 else sigma

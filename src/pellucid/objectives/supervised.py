@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from pellucid.objectives.batch import Loss, TrainingBatch
+from pellucid.objectives.batch import Loss, TrainingBatch, prepared
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,6 @@ class Supervised:
     needs_labels: ClassVar[bool] = False
 
     def __call__(self, model: Any, loss: Loss | None, batch: TrainingBatch) -> Tensor:
-        """Return the scalar loss of one batch; raises ValueError without a loss."""
-        if loss is None:
-            raise ValueError("the supervised objective needs a loss: name one, such as mse")
-        predict = model.logits if loss.on_logits else model
+        """Return the scalar loss of one batch; raises UsageError without a loss."""
+        predict, loss = prepared("supervised", model, loss)
         return loss(predict(batch.noisy, batch.sigma), batch.clean)
