@@ -35,6 +35,7 @@ LAYERS = (
         ("engines", "export", "noise_level", "trained", "denoiser", "readings", "outliers"),
         ("compare",),
         ("slider",),
+        ("ocr",),
     ),
     (("evaluate",),),
     (("report", "reproduce", "own_data"),),
@@ -43,7 +44,7 @@ LAYERS = (
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
     *("weights", "engines", "repair", "frames", "strength", "stretch", "noise_level", "denoiser", "compare", "slider"),
-    *("tables", "toml"),
+    *("tables", "toml", "ocr"),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
 ENTRANCES = ("__init__", "__main__")

@@ -13,9 +13,11 @@ from pellucid.errors import UsageError
 METRICS = {name: registry.load("metric", name) for name in registry.names("metric")}
 IMAGE = [name for name, kind in METRICS.items() if kind.kind == "image"]
 LABEL = [name for name, kind in METRICS.items() if kind.kind == "label"]
+TEXT = [name for name, kind in METRICS.items() if kind.kind == "text"]
 every_metric = pytest.mark.parametrize("name", METRICS)
 every_image_metric = pytest.mark.parametrize("name", IMAGE)
 every_label_metric = pytest.mark.parametrize("name", LABEL)
+every_text_metric = pytest.mark.parametrize("name", TEXT)
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 17), st.integers(1, 17))
 
 
@@ -29,7 +31,7 @@ def test_is_a_frozen_dataclass_that_says_what_it_is(name):
     assert dataclasses.is_dataclass(METRICS[name])
     with pytest.raises(dataclasses.FrozenInstanceError):
         metric.kind = "other"
-    assert metric.kind in ("image", "label") and isinstance(metric.higher_is_better, bool)
+    assert metric.kind in ("image", "label", "text") and isinstance(metric.higher_is_better, bool)
     assert isinstance(metric.ideal, float)
     assert registry.summary("metric", name)
 
@@ -111,3 +113,26 @@ def test_label_metrics_give_the_ideal_value_to_a_sure_and_right_answer(name):
 def test_label_metrics_refuse_labels_that_do_not_fit(name, labels, message):
     with pytest.raises(UsageError, match=message):
         METRICS[name]()(np.full((3, 4), 0.25), labels)
+
+
+@every_text_metric
+@given(texts=st.lists(st.text(), max_size=4))
+def test_text_metrics_give_the_ideal_value_to_the_reference_itself(name, texts):
+    values = METRICS[name]()(texts, texts)
+    assert values.shape == (len(texts),) and values.dtype == np.float64
+    np.testing.assert_array_equal(values, METRICS[name].ideal)
+
+
+@every_text_metric
+def test_each_text_is_judged_alone_and_worse_ones_are_further_from_the_ideal(name):
+    references = ["one two three four"] * 3
+    near, far, empty = METRICS[name]()(["one two three for", "won tw tree", ""], references)
+    assert METRICS[name].ideal < near < far <= empty
+    np.testing.assert_array_equal(METRICS[name]()(["won tw tree"], references[:1]), [far])
+
+
+@every_text_metric
+@pytest.mark.parametrize(("texts", "references"), [(["a"], ["a", "b"]), ("text", "text"), ([None], ["a"])])
+def test_text_metrics_refuse_what_are_not_as_many_texts(name, texts, references):
+    with pytest.raises(UsageError, match=r"a list of texts|is no text"):
+        METRICS[name]()(texts, references)

@@ -8,6 +8,9 @@ import typer
 
 from pellucid.cli.console import Bar, Screen
 from pellucid.cli.options import JsonPath, SeedList, SetValues, examples, seed_list, toml_values
+from pellucid.cli.reading import DEFAULT as READER
+from pellucid.cli.reading import evaluate_reading
+from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.report import Entry
@@ -25,6 +28,7 @@ def register(app: typer.Typer) -> None:
             "pellucid evaluate runs/conv-pool/best.safetensors",
             "pellucid evaluate runs/conv-pool/combined.safetensors --limit 1000 --out runs/conv-pool/report",
             "pellucid evaluate runs/conv-pool/best.safetensors --no-rivals --json -",
+            "pellucid evaluate --ocr scans/ --text texts/ --model document",
         ),
     )(evaluate)
     app.command(
@@ -39,7 +43,23 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint; a combined one for accuracies too.")],
+    model: Annotated[
+        Path | None, typer.Argument(metavar="[MODEL]", help="A checkpoint; a combined one for accuracies too.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME", help="The same, or with --ocr also a shipped one (document)."),
+    ] = None,
+    ocr: Annotated[
+        Path | None, typer.Option(metavar="IMAGES", help="Noisy scans for Tesseract to read, before and after.")
+    ] = None,
+    text: Annotated[
+        Path | None, typer.Option(metavar="TEXTS", help="With --ocr: what they read, in .txt files of the same names.")
+    ] = None,
+    clean: Annotated[
+        Path | None, typer.Option(metavar="IMAGES", help="With --ocr: clean scans of the same names, to read too.")
+    ] = None,
+    language: Annotated[str, typer.Option(metavar="NAME", help="With --ocr: as Tesseract calls it.")] = "eng",
     recipe: Annotated[
         str | None, typer.Option("--recipe", metavar="RECIPE", help="Whose data and noise; by default the model's own.")
     ] = None,
@@ -56,33 +76,20 @@ def evaluate(
     """Measure a trained denoiser on its test images, beside the classical filters that its recipe names.
 
     Each filter is tuned on training images and corrected in gain and offset. PSNR is the mean of the images' own.
+
+    With --ocr, measure what Tesseract misreads instead: the edits from what it reads to the true text, in characters
+    and in words, relative to the text's length; all pages count together.
     """
-    from pellucid.recipe import load_recipe
-
-    chosen = load_recipe(recipe) if recipe else None
-    wanted = seed_list(seeds)
-    screen = Screen(json_path)
-
-    from pellucid.report.tables import comparison_table, rivals_table
-    from pellucid.reproduce.assess import assess
-
-    with screen.bar("evaluate") as bar:
-        entry = assess(
-            model,
-            chosen,
-            seeds=wanted,
-            rivals=None if rivals else (),
-            limit=limit,
-            progress=lambda share: bar(share, 1.0),
-        )
-    _show(screen, comparison_table(entry), "" if entry.result["published"] else entry.name)
-    _show(screen, rivals_table(entry))
-    if out:
-        from pellucid.report import write_report
-
-        written = write_report([entry], out, f"{entry.name}: measured")
-        _name_report(screen, written.html.parent, [entry.name])
-    screen.give(entry.result)
+    if model and name:
+        raise UsageError(f"the model is given twice, as {model} and as --model {name}: give one")
+    if ocr:
+        evaluate_reading(Screen(json_path), name or str(model or READER), ocr, text, clean, language, limit)
+        return
+    if text or clean:
+        raise UsageError(f"--{'text' if text else 'clean'} goes with --ocr: name the images to be read too")
+    if not (model or name):
+        raise UsageError("no model to evaluate: name a checkpoint, such as runs/conv-pool/best.safetensors")
+    _evaluate_noise(Screen(json_path), model or Path(str(name)), recipe, seed_list(seeds), limit, rivals, out)
 
 
 def reproduce(
@@ -116,6 +123,42 @@ def reproduce(
         screen.say()
     _name_report(screen, out, [entry.name for entry in entries])
     screen.give(results)
+
+
+def _evaluate_noise(
+    screen: Screen,
+    model: Path,
+    recipe: str | None,
+    seeds: Sequence[int] | None,
+    limit: int,
+    rivals: bool,
+    out: Path | None,
+) -> None:
+    """Measure a checkpoint on the noise of its recipe, or of another one."""
+    from pellucid.recipe import load_recipe
+
+    chosen = load_recipe(recipe) if recipe else None
+
+    from pellucid.report.tables import comparison_table, rivals_table
+    from pellucid.reproduce.assess import assess
+
+    with screen.bar("evaluate") as bar:
+        entry = assess(
+            model,
+            chosen,
+            seeds=seeds,
+            rivals=None if rivals else (),
+            limit=limit,
+            progress=lambda share: bar(share, 1.0),
+        )
+    _show(screen, comparison_table(entry), "" if entry.result["published"] else entry.name)
+    _show(screen, rivals_table(entry))
+    if out:
+        from pellucid.report import write_report
+
+        written = write_report([entry], out, f"{entry.name}: measured")
+        _name_report(screen, written.html.parent, [entry.name])
+    screen.give(entry.result)
 
 
 def _compared() -> list[str]:
