@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ specs = st.builds(
     multiple_of=sides,
     fixed_size=st.none() | st.tuples(sides, sides),
     minimum_size=sides,
+    dtype=st.sampled_from(["", "uint16", "float32"]),
+    white=st.floats(0, 1e6),
 )
 
 
@@ -51,3 +54,22 @@ def test_an_image_that_does_not_fit_is_named_with_the_remedy(spec, shape, words)
     message = str(caught.value)
     assert message.startswith("photo.png") and "\n" not in message
     assert all(word in message for word in words)
+
+
+def test_a_spec_of_an_older_file_knows_no_white():
+    values = InputSpec().to_dict()
+    del values["dtype"], values["white"]
+    assert InputSpec.from_dict(values) == InputSpec()
+
+
+def test_the_white_is_that_of_arrays_of_the_type_trained_on():
+    def whites(dtype):
+        spec = InputSpec(dtype=dtype, white=700.0)
+        return [
+            spec.white_of(np.zeros(1, kind)) for kind in ("uint8", "uint16", ">u2", "float16", "float32", "float64")
+        ]
+
+    assert whites("uint8") == [700, None, None, None, None, None]
+    assert whites("uint16") == [None, 700, None, None, None, None]
+    assert whites("float32") == [None, None, None, 700, 700, 700]
+    assert InputSpec().white_of(np.zeros(1, np.uint16)) is None

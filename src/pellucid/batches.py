@@ -68,6 +68,12 @@ class NoisyImages:
         return self.noise is not None or self.levels is not None
 
     @property
+    def told_range(self) -> dict[str, Any]:
+        """The `dtype` and the `white` that a network is to keep in mind; nothing for 8 bits with white at 255."""
+        dtype = str(self.clean.dtype).removeprefix("torch.")
+        return {} if (dtype, self.white) == ("uint8", 255) else {"dtype": dtype, "white": self.white}
+
+    @property
     def mean_level(self) -> float | None:
         """The mean level, in [0, 1] units, of the noise that was drawn once or given; None if it is not known."""
         levels = self.fixed[1] if self.fixed is not None else self.levels

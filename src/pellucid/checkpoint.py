@@ -11,13 +11,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file as save_tensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
 from pellucid.image import atomic_write
 from pellucid.pickles import refuse_pickle
 from pellucid.recipe import Recipe
+from pellucid.spec import InputSpec
 
 FORMAT = "pellucid-1"
 
@@ -129,8 +130,10 @@ def _describe(network: Any) -> dict[str, Any]:
     return {"name": name, "options": network.options, "input_spec": network.input_spec.to_dict()}
 
 
-def _rebuild(path: Path, part: Mapping[str, Any]) -> nn.Module:
+def _rebuild(path: Path, part: Mapping[str, Any]) -> Any:
     try:
-        return registry.build("model", part["name"], part["options"])
+        network = registry.build("model", part["name"], part["options"])
     except UsageError as error:
         raise PellucidError(f"{path} names a network that this version cannot build: {error}") from error
+    network.input_spec = InputSpec.from_dict(part["input_spec"])
+    return network

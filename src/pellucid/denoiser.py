@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid import engines, noise_level
 from pellucid.errors import Cancelled, PellucidError, UsageError
-from pellucid.frames import Frames
+from pellucid.frames import RGBA, Frames
 from pellucid.spec import InputSpec
 from pellucid.strength import check_strength, with_texture
 from pellucid.tiling import Tile, by_columns, padded, plan, stitch
@@ -145,9 +145,10 @@ class Denoiser:
             strength: 1 takes out what the network takes for noise, 0 returns the input to the bit; between, fine
                 texture returns and colour noise stays out (`pellucid.strength`).
             channel_axis: where the channels are; None for gray.
-            data_range: the value of white; by default the dtype's maximum for integers and 1 for floats
-                (`pellucid.image.data_range_of`).
-            has_alpha: whether the last channel is alpha, which comes back to the bit; None takes four channels so.
+            data_range: the value of white; by default what it was in training, for arrays of the type trained on; else
+                the dtype's maximum for integers and 1 for floats (`pellucid.image.data_range_of`).
+            has_alpha: whether the last channel is alpha, which comes back to the bit; None takes four channels so,
+                unless the network was trained on four.
             progress: told the tiles done and the tiles in all; if it returns False or raises, that is the end.
             name: what to call the image in an error, such as its file.
 
@@ -163,7 +164,11 @@ class Denoiser:
         if sigma is not None:
             _check_sigma(sigma)
         try:
-            frames = Frames(np.asarray(image), channel_axis, data_range, has_alpha=has_alpha, name=name)
+            image = np.asarray(image)
+            white = self.input_spec.white_of(image) if data_range is None else data_range
+            if has_alpha is None and RGBA in self.input_spec.channels:
+                has_alpha = False
+            frames = Frames(image, channel_axis, white, has_alpha=has_alpha, name=name)
             self._check_fit(frames)
             if strength == 0:
                 return frames.result

@@ -34,7 +34,7 @@ class Cleaning:
         from pellucid import noise_level
 
         started = time.monotonic()
-        before, level = frames_of(image), self._level
+        before, level = frames_of(image, self._denoiser.input_spec.white_of(image.pixels)), self._level
         if level is None and self._denoiser.conditional and self._strength:
             tell(0, 1)
             level = noise_level.estimate(before, self._denoiser.threads)

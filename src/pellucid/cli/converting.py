@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pellucid.image import ImageFile
     from pellucid.image.folders import Existing, Failure, Task
+    from pellucid.spec import InputSpec
 
     Tell = Callable[[int, int], None]
     Work = Callable[[ImageFile, Task, Tell], np.ndarray]
@@ -87,6 +88,7 @@ def convert(
     out: Path | None = None,
     overwrite: bool = False,
     max_pixels: int = MOST_PIXELS,
+    spec: "InputSpec | None" = None,
 ) -> "list[Failure]":
     """Run the tasks under a progress bar, say what was written, and return what failed.
 
@@ -99,6 +101,7 @@ def convert(
         out: the folder that was named for several images.
         overwrite: whether existing outputs are replaced.
         max_pixels: the most pixels of a file.
+        spec: of the network at work: where it knows what is white, nothing has to be said of it.
     """
     from pellucid.image import range_remark
     from pellucid.image.folders import convert as convert_files
@@ -106,7 +109,8 @@ def convert(
     remarks: list[str] = []
 
     def noting(image: "ImageFile", name: str) -> "np.ndarray":
-        if remark := range_remark(image.pixels):
+        known = spec is not None and spec.white_of(image.pixels)
+        if not known and (remark := range_remark(image.pixels)):
             remarks.append(f"{name}: {remark}")
         with collected(remarks):
             return work(image, tasks[follow.position], follow.within)

@@ -127,7 +127,8 @@ def denoise(
     if level is not None and not denoiser.conditional:
         screen.note(f"--sigma {sigma} has no effect: {model} is not told the noise level")
     work = Cleaning(denoiser, level, strength, page is not None)
-    failures = convert(screen, tasks, work, "denoise", "denoised", out=out, overwrite=overwrite, max_pixels=max_pixels)
+    limits = {"overwrite": overwrite, "max_pixels": max_pixels, "spec": denoiser.input_spec}
+    failures = convert(screen, tasks, work, "denoise", "denoised", out=out, **limits)
     done, pairs = work.finish(failures)
     if len(tasks) == len(done) == 1:
         screen.note(f"{facts(done[0])} · {denoiser.engine}")

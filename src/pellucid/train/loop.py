@@ -1,6 +1,7 @@
 """Train a recipe: one loop, one screen; atomic checkpoints, and resuming equals not stopping, to the bit."""
 
 import contextlib
+import dataclasses
 import json
 import math
 import signal
@@ -129,6 +130,7 @@ def _train(
     torch.manual_seed(recipe.train.seed)
     model = recipe.build("model")
     check_images(recipe, model, training)
+    model.input_spec = dataclasses.replace(model.input_spec, **training.told_range)
     if weights:
         model.load_state_dict(weights)
     _make_folder(out)
