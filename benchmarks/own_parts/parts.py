@@ -1,0 +1,122 @@
+"""Each part: a training on a part of the data, and its figures on the rest, beside the bar that it is held to."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from own_parts import sets
+from own_parts.training import Options, linked, trained
+from pellucid import Denoiser
+from photo_parts import protocol
+from photo_parts.tables import Table
+
+Figure = Callable[[np.ndarray, np.ndarray], float]
+FORMATS = {"data": "", "figure": "", "noisy": ".4g", "denoised": ".4g", "bar": ""}
+
+
+def documents(options: Options) -> list[Table]:
+    """Stained scans, from pairs, in 20 minutes."""
+    training, held_out = sets.documents()
+    network = _from_pairs(options, "documents", 20, training, ["--group-by", "content"])
+    row = _row(options, "stained scans, pairs", "RMSE", "at most .016", Denoiser.load(network), held_out, rmse)
+    return [Table("Documents, every third clean page held out", FORMATS, [row])]
+
+
+def microscopy(options: Options) -> list[Table]:
+    """Micrographs, from pairs and from noisy images alone, in 15 minutes each; and each from itself alone."""
+    training, held_out = sets.microscopy()
+    group = ["--group-by", r"^(\d+)_"]
+    supervised = _from_pairs(options, "microscopy", 15, training, group)
+    noisy = linked([pair.noisy for pair in training], options.work / "data" / "microscopy" / "noisy")
+    alone = trained(options, "microscopy-noisy", 15, ["--noisy", str(noisy), *group])
+    rows = [
+        _row(options, title, "PSNR", bar, denoiser, held_out, protocol.psnr)
+        for title, bar, denoiser in (
+            ("micrographs, pairs", "at least 29.3", Denoiser.load(supervised)),
+            ("micrographs, noisy alone", "at least 25.2", Denoiser.load(alone)),
+            ("micrographs, each by itself", "at least 24.5", Denoiser.load("self")),
+        )
+    ]
+    return [Table("Microscopy, every third field held out", FORMATS, rows)]
+
+
+def photographs(options: Options) -> list[Table]:
+    """Gray photographs, one noisy copy of each, from scratch, in 60 minutes."""
+    folder = sets.noisy_photographs(25, options.work / "data" / "bsds-25")
+    network = Denoiser.load(trained(options, "bsds-noisy", 60, ["--noisy", str(folder)]))
+    files = protocol.files(protocol.folder("test-photos", "BSD68"), options.limit)
+    clean = [protocol.read(path, 1) for path in files]
+    noisy = [protocol.noisy(image, 25, index) for index, image in enumerate(clean)]
+    before = [protocol.psnr(protocol.finished(image), truth) for image, truth in zip(noisy, clean, strict=True)]
+    after = [protocol.psnr(protocol.finished(network(image)), truth) for image, truth in zip(noisy, clean, strict=True)]
+    row = ("BSD68, noisy BSDS alone", "PSNR", float(np.mean(before)), float(np.mean(after)), "at least 28.7")
+    return [Table("Gaussian noise of 25, learned without clean images", FORMATS, [row])]
+
+
+def camera(options: Options) -> list[Table]:
+    """The shipped `photo` fine-tuned on camera pairs in 10 minutes."""
+    training, held_out = sets.camera()
+    network = _from_pairs(options, "camera", 10, training, ["--from", "photo"])
+    rows = [
+        _row(options, title, "PSNR", bar, Denoiser.load(model), held_out, protocol.psnr)
+        for title, bar, model in (("photo as shipped", "", "photo"), ("photo fine-tuned", "0.3 dB more", network))
+    ]
+    return [Table("Camera pairs, every third object held out", FORMATS, rows)]
+
+
+def shipped(options: Options) -> list[Table]:
+    """The shipped `document` on scans, and `jpeg` on JPEG files of quality 10."""
+    _, held_out = sets.documents()
+    rows = [
+        _row(
+            options,
+            "stained scans, shipped document",
+            "RMSE",
+            "at most .020",
+            Denoiser.load("document"),
+            held_out,
+            rmse,
+        )
+    ]
+    files = protocol.files(protocol.folder("test-photos", "CBSD68"), options.limit)
+    clean = [protocol.read(path, 1) for path in files]
+    coded = [_jpeg(image, 10) for image in clean]
+    network = Denoiser.load("jpeg")
+    before = [protocol.psnr(image, truth) for image, truth in zip(coded, clean, strict=True)]
+    after = [protocol.psnr(network(image), truth) for image, truth in zip(coded, clean, strict=True)]
+    rows.append(("CBSD68 luma, JPEG 10", "PSNR", float(np.mean(before)), float(np.mean(after)), "1 dB more"))
+    return [Table("Shipped networks", FORMATS, rows)]
+
+
+def rmse(image: np.ndarray, reference: np.ndarray) -> float:
+    """Return the root mean square error of one uint8 image, white being 1."""
+    return float(np.sqrt(np.mean((image.astype(np.float64) - reference) ** 2)) / 255)
+
+
+def _from_pairs(options: Options, name: str, minutes: float, pairs: Sequence[sets.Pair], arguments: list[str]) -> Path:
+    data = options.work / "data" / name
+    noisy = linked([pair.noisy for pair in pairs], data / "noisy")
+    clean = linked([pair.clean for pair in pairs], data / "clean")
+    return trained(options, name, minutes, ["--noisy", str(noisy), "--clean", str(clean), *arguments])
+
+
+def _row(
+    options: Options, title: str, name: str, bar: str, denoiser: Denoiser, pairs: Sequence[sets.Pair], figure: Figure
+) -> tuple:
+    """Return the mean figure of whole images before and after."""
+    images = [(sets.read(pair.noisy), sets.read(pair.clean)) for pair in pairs[: options.limit]]
+    before = [figure(noisy, clean) for noisy, clean in images]
+    after = [figure(denoiser(noisy, channel_axis=-1 if noisy.ndim == 3 else None), clean) for noisy, clean in images]
+    return (title, name, float(np.mean(before)), float(np.mean(after)), bar)
+
+
+def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    from io import BytesIO
+
+    from PIL import Image
+
+    stream = BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=quality)
+    with Image.open(stream) as coded:
+        return np.asarray(coded)
