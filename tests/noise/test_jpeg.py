@@ -80,3 +80,38 @@ def test_values_out_of_range_are_limited_first_as_the_format_does():
 def test_qualities_that_libjpeg_does_not_know_are_refused_with_the_remedy(quality):
     with pytest.raises(ValueError, match=r"quality=.*: (give|swap)"):
         Jpeg(quality)
+
+
+def shifted_differences(share, count=60):
+    """Return how far from libjpeg's grid at the corner, or at each place of a shifted one, every sample is."""
+    pixels = torch.from_numpy(picture((48, 56), 1)).permute(2, 0, 1)[None].double() / 255
+    clean = pixels.expand(count, -1, -1, -1)
+    noisy, level = Jpeg(quality=20, shift=share)(clean, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(level, (noisy - clean).square().mean((1, 2, 3)).sqrt())
+    inner = (slice(None), slice(None), slice(16, 32), slice(16, 40))
+    places = []
+    for row in range(8):
+        for column in range(8):
+            padded = torch.nn.functional.pad(pixels, (column, 0, row, 0), mode="replicate")
+            coded = compressed(padded, torch.tensor([20.0], dtype=torch.float64))[..., row:, column:]
+            places.append((noisy[inner] - coded[inner]).abs().amax((1, 2, 3)))
+    return torch.stack(places).numpy()
+
+
+def test_blocks_begin_at_the_corner_or_anywhere_in_the_share_asked_for():
+    assert (shifted_differences(0.0)[0] < 1e-9).all()
+    found = shifted_differences(0.6)
+    nearest = found.argmin(0)
+    assert (found.min(0) < 1e-9).all()
+    assert 0.4 < (nearest != 0).mean() < 0.75 and len(set(nearest.tolist())) > 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 40), (17, 3)])
+def test_shifted_blocks_keep_any_size(size):
+    images = torch.rand(3, 3, *size)
+    assert Jpeg(shift=1.0)(images, torch.Generator().manual_seed(0))[0].shape == images.shape
+
+
+def test_a_shift_that_is_no_share_is_refused():
+    with pytest.raises(ValueError, match="shift=2 is not a number from 0 to 1: give a share"):
+        Jpeg(shift=2)

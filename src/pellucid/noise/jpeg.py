@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.noise.limits import deviation, drawn, range_between
+from pellucid.noise.limits import deviation, drawn, number_between, range_between
 
 # ITU-T T.81, annex K, tables K.1 and K.2: the quantisation of luma and chroma at quality 50.
 LUMA = """16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62
 18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"""
 CHROMA = """17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99 99 99 99 47 66 99 99 99 99 99 99
 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99"""
+BORDER = 16  # pixels: the side of what is coded together where chroma is halved
 
 
 @dataclass(frozen=True)
@@ -26,21 +27,37 @@ class Jpeg:
 
     Attributes:
         quality: 1 to 100 as libjpeg scales it, or (low, high): then each sample's is drawn uniformly.
+        shift: the share of samples whose blocks begin anywhere, as in a part cut out of a JPEG, rather than at the top
+            left corner.
 
     The level is the RMS deviation measured, one a sample.
     """
 
     quality: float | tuple[float, float] = (10.0, 90.0)
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse qualities that libjpeg does not know."""
+        object.__setattr__(self, "shift", number_between("shift", self.shift, 0, 1, "give a share from 0 to 1"))
         object.__setattr__(self, "quality", range_between("quality", self.quality, 1, 100, "give libjpeg's quality"))
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the compressed batch, shaped as `clean` (N, C, H, W), and its RMS deviation (N,)."""
         wide = clean.to(torch.promote_types(clean.dtype, torch.float32))
-        noisy = compressed(wide, drawn(self.quality, wide, generator))
+        quality = drawn(self.quality, wide, generator)
+        noisy = self._shifted(wide, quality, generator) if self.shift else compressed(wide, quality)
         return noisy.to(clean.dtype), deviation(noisy, wide).to(clean.dtype)
+
+    def _shifted(self, images: Tensor, quality: Tensor, generator: torch.Generator) -> Tensor:
+        """Return images compressed, some with borders of other widths at the top and left, which are then cut off."""
+        (height, width), most = images.shape[-2:], BORDER - 1
+        begins = torch.randint(BORDER, (len(images), 2), generator=generator, device=images.device)
+        begins[torch.rand(len(images), generator=generator, device=images.device) >= self.shift] = 0
+        starts = list(zip(functional.pad(images, (most,) * 4, mode="replicate"), begins.tolist(), strict=True))
+        wide = [image[:, most - row : 2 * most - row + height, most - left :] for image, (row, left) in starts]
+        coded = compressed(torch.stack([image[..., : most + width] for image in wide]), quality)
+        parts = zip(coded, begins.tolist(), strict=True)
+        return torch.stack([image[:, row : row + height, left : left + width] for image, (row, left) in parts])
 
 
 def compressed(images: Tensor, quality: Tensor) -> Tensor:
