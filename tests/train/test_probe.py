@@ -70,3 +70,53 @@ def test_timing_changes_neither_the_network_nor_the_callers_threads():
     assert train.threads >= 1 and train.precision in ("fp32", "bf16")
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
+
+
+def with_epochs(monkeypatch, spent=0.0, group=None, **values):
+    """Return the epochs that minutes come to where a step takes half a second and validation nothing."""
+    monkeypatch.setattr(probe, "_step_seconds", lambda *arguments: 0.5)
+    monkeypatch.setattr(probe, "validation_loss", lambda *arguments: 0.0)
+    recipe = RECIPE.with_values({f"train.{name}": value for name, value in values.items()})
+    sets = training_sets(recipe)
+    return probe.with_epochs(recipe, recipe.build("model"), *sets, group, spent).train.epochs
+
+
+def test_minutes_come_to_epochs(monkeypatch):
+    # 54 images are left to train on, which makes 7 steps.
+    assert with_epochs(monkeypatch, minutes=7.0) == int(0.97 * 7 * 60 / (7 * 0.5))
+    assert with_epochs(monkeypatch, minutes=7.0, epochs=40, spent=210.0) == int(0.97 * 210 / (7 * 0.5))
+    assert with_epochs(monkeypatch, minutes=0.01) == with_epochs(monkeypatch, minutes=0.01, spent=100.0) == 1
+    assert with_epochs(monkeypatch, epochs=40) == 40
+
+
+def test_the_leader_decides_on_the_epochs_for_all(monkeypatch):
+    said = []
+    monkeypatch.setattr(Group, "leader_says", lambda self, number: said.append(number) or 9)
+    assert with_epochs(monkeypatch, minutes=7.0) == 9 and said == [116]
+
+
+def test_validation_is_a_part_of_the_minutes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(probe, "_step_seconds", lambda *arguments: 0.5)
+    monkeypatch.setattr(probe, "validation_loss", lambda *arguments: now.__setitem__(0, now[0] + 3.5))
+    recipe = RECIPE.with_values({"train.minutes": 7.0})
+    found = probe.with_epochs(recipe, recipe.build("model"), *training_sets(recipe)).train.epochs
+    assert found == int(0.97 * (7 * 60 - 3.5) / (7 * 0.5 + 3.5))
+
+
+def test_timing_steps_changes_nothing_and_stops(monkeypatch):
+    recipe = RECIPE.with_values({"train.minutes": 0.01, "train.threads": 1, "train.precision": "fp32"})
+    model = recipe.build("model")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    assert probe.with_epochs(recipe, model, *training_sets(recipe)).train.epochs >= 1
+    assert model.training and torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    taken = []
+    monkeypatch.setattr(probe.Step, "__call__", lambda self, batch: taken.append(len(batch.clean)))
+    for seconds, count in ((0.0, probe.LEAST_TIMED), (1e9, probe.MOST_TIMED)):
+        monkeypatch.setattr(probe, "SECONDS", seconds)
+        taken.clear()
+        probe.with_epochs(recipe, model, *training_sets(recipe))
+        assert taken == [8] * (probe.WARM + count)
