@@ -21,6 +21,7 @@ def test_the_figures_are_those_of_the_whole_image(shape, monkeypatch):
     found = compare(Frames(image), Frames(reference))
     assert found.psnr == pytest.approx(float(PSNR()(image[None, None], reference[None, None])[0]), abs=1e-6)
     assert found.ssim == pytest.approx(float(SSIM()(image[None, None], reference[None, None])[0]), abs=1e-6)
+    assert found.rmse == pytest.approx(float(np.sqrt(np.square(image - reference).mean())))
     assert found.largest == pytest.approx(float(np.abs(image - reference).max()))
     assert found.shift == pytest.approx(float((image - reference).mean()), abs=1e-7)
 

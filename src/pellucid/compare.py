@@ -19,12 +19,14 @@ class Comparison:
 
     Attributes:
         psnr: in dB, infinite for identical images.
+        rmse: the root of the mean squared difference, of a stack over all its images.
         ssim: structural similarity, 1 for identical images; None where SciPy, which it needs, is not installed.
         largest: the largest difference of any value.
         shift: how much brighter the first is on the whole.
     """
 
     psnr: float
+    rmse: float
     ssim: float | None
     largest: float
     shift: float
@@ -57,7 +59,8 @@ def compare(image: Frames, reference: Frames) -> Comparison:
             similarities[page] = _similarity(image, reference, page)
     with np.errstate(divide="ignore"):
         psnr = float(np.mean(-10 * np.log10(errors)))
-    return Comparison(psnr, float(similarities.mean()) if has_ssim else None, largest, float(shifts.mean()))
+    rmse, ssim = float(np.sqrt(errors.mean())), float(similarities.mean()) if has_ssim else None
+    return Comparison(psnr, rmse, ssim, largest, float(shifts.mean()))
 
 
 def _similarity(image: Frames, reference: Frames, page: int) -> float:

@@ -73,17 +73,18 @@ def pair(name: str, facts: str, before: Frames, after: Frames, icc: bytes | None
     return Pair(name, facts, tuple(views))
 
 
-def page(pairs: Sequence[Pair], title: str, foot: str) -> str:
+def page(pairs: Sequence[Pair], title: str, foot: str, lead: str = "") -> str:
     """Return the page as HTML.
 
     Args:
         pairs: at most `MOST_PAIRS` are worth a page.
         title: its heading.
         foot: a line at its end.
+        lead: HTML that stands ahead of the images.
     """
     sections = "".join(_section(number, entry) for number, entry in enumerate(pairs))
     text = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return text.substitute(title=escape(title), sections=sections, foot=escape(foot))
+    return text.substitute(title=escape(title), lead=lead, sections=sections, foot=escape(foot))
 
 
 def _section(number: int, entry: Pair) -> str:

@@ -22,7 +22,7 @@ def test_pairs_are_listed_with_whole_groups_held_out(pairs, save):
     found = look(both(pairs), Wishes())
     files = found.file_list()
     assert (files.kind, files.channels, files.dtype, files.white) == ("pairs", 1, "uint8", 255)
-    assert len(files.entries) == 20 and found.patch == 64
+    assert len(files.entries) == 20 and found.patch == 48
     parts = {}
     for entry in files.entries:
         parts.setdefault(entry.group, set()).add(entry.part)
@@ -74,7 +74,7 @@ def test_the_patch_shrinks_for_small_images_and_leaves_the_smallest_out(save, tm
     for number in range(30):
         save(f"c/{number}.png", scene(number, 40 if number else 8, 50))
     found = look(Sources((), tmp_path / "c", ("gaussian(sigma=25)",)), Wishes())
-    assert found.patch == 32 and "50x8, smaller than the patch of 32" in found.left_out[0].why
+    assert found.patch == 24 and "50x8, smaller than the patch of 24" in found.left_out[0].why
     with pytest.raises(PellucidError, match="30 of 30 images cannot be used"):
         look(Sources((), tmp_path / "c", ("gaussian(sigma=25)",)), Wishes(patch=64))
 

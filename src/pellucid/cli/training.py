@@ -8,22 +8,32 @@ import typer
 
 from pellucid.cli.console import Screen, counted, duration
 from pellucid.cli.options import JsonPath, SetValues, examples, toml_values
+from pellucid.cli.own_images import Folders, chosen_recipe, tell_outcome
+from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pellucid.recipe import Recipe
     from pellucid.train import Result
     from pellucid.train.combined import Trained
 
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a .toml file.")]
+RecipeName = Annotated[
+    str | None, typer.Argument(metavar="[RECIPE]", help="A shipped recipe's name, or a .toml file; not with folders.")
+]
+OWN = "Your own images"
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(
         "train",
-        short_help="Train a denoiser by a recipe.",
+        short_help="Train a denoiser on your own images, or by a recipe.",
         epilog=examples(
+            "pellucid train --noisy scans/noisy --clean scans/clean --minutes 20",
+            'pellucid train --clean photos/ --noise "gaussian(sigma=25)" --from photo',
+            "pellucid train --noisy microscope/",
+            "pellucid train --noisy first-takes/ --noisy second-takes/",
             "pellucid train dense-uniform",
             "pellucid train dense-uniform --quick --out runs/first-look",
             "pellucid train conv-pool --epochs 20 --set noise.sigma=0.3 --set model.up=bilinear",
@@ -33,9 +43,46 @@ def register(app: typer.Typer) -> None:
 
 
 def train_recipe(
-    recipe: RecipeName,
+    recipe: RecipeName = None,
+    noisy: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Noisy images; twice for two takes of each.", rich_help_panel=OWN),
+    ] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Clean images, of the names of the noisy ones.", rich_help_panel=OWN),
+    ] = None,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NOISE",
+            help='Added to clean images, such as "gaussian(sigma=25)"; joined by + one follows another; of several '
+            "each image gets one.",
+            rich_help_panel=OWN,
+        ),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="What names the page, scene or field in a file's name, none of which is both trained on and measured; "
+            "by default the clean image itself.",
+            rich_help_panel=OWN,
+        ),
+    ] = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="The share that is held out, 0.2 by default.", rich_help_panel=OWN),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="N", help="How long to train; 10 by default on folders.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Start from a shipped network, such as photo, or a .safetensors."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write; by default runs/RECIPE.")
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write; by default runs/NAME.")
     ] = None,
     values: SetValues = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The seed, in place of the recipe's.")] = None,
@@ -45,35 +92,85 @@ def train_recipe(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's files.")] = False,
     json_path: JsonPath = None,
 ) -> None:
-    """Train a denoiser by a recipe, and the classifier behind it where the recipe has one.
+    """Train a denoiser on folders of your own images, or by a recipe, with the classifier behind it if it has one.
 
-    Writes recipe.toml, stats.jsonl (a line an epoch), best.safetensors and last.safetensors. Ctrl-C ends the run
-    after the step at hand; --resume continues it as if it had not stopped. Processes that torchrun started share
-    every batch, and the first of them alone writes and tells.
+    Of folders it says what it found, chooses a recipe, and ends with a report of what was gained on images that were
+    held out. Writes recipe.toml, stats.jsonl (a line an epoch), best.safetensors and last.safetensors. Ctrl-C ends
+    the run after the step at hand; --resume continues it as if it had not stopped. Processes that torchrun started
+    share every batch, and the first of them alone writes and tells.
     """
-    from pellucid.recipe import load_recipe
+    folders = Folders(noisy or (), clean, noise or (), group_by, validation)
+    if recipe:
+        folders.refuse_recipe(recipe)
+    changes = _changes(values, seed, epochs, minutes, start)
+    is_resumed = resume and recipe is None and not folders.given and out is not None
 
-    chosen = load_recipe(recipe)
-    changes = toml_values(values or [])
-    changes |= {} if seed is None else {"train.seed": seed}
-    changes |= {} if epochs is None else {"train.epochs": epochs}
-    chosen = (chosen.quickened() if quick else chosen).with_values(changes)
-    out = out or Path("runs") / chosen.name
-
-    from pellucid.train.combined import train_all
     from pellucid.train.group import joined
 
     with joined() as group:
         screen = Screen(json_path) if group.leads else SilentScreen()
-        with screen.bar(f"train {chosen.name}") as bar:
-            trained = train_all(chosen, out, resume=resume, progress=_following(bar), tensorboard=tensorboard)
-    if not trained.interrupted:
+        if recipe or is_resumed:
+            chosen = _by_recipe(recipe or str((out or Path()) / "recipe.toml"), changes, quick)
+            out = out or Path("runs") / chosen.name
+        else:
+            chosen, out = chosen_recipe(screen, folders, out, changes, resume, quick, group.leads)
+            group.wait()
+        _train(screen, chosen, out, resume, tensorboard, group.leads)
+
+
+def _changes(
+    values: list[str] | None, seed: int | None, epochs: int | None, minutes: float | None, start: str | None
+) -> dict[str, Any]:
+    """Return the keys of the recipe that the options change."""
+    if epochs is not None and minutes is not None:
+        raise UsageError("--epochs and --minutes exclude each other: give one")
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"--minutes {minutes:g} is no time to train in: give more than 0")
+    named = {"train.seed": seed, "train.epochs": epochs, "train.minutes": minutes, "train.start": start}
+    changes = toml_values(values or []) | {key: value for key, value in named.items() if value is not None}
+    return changes | ({"train.minutes": 0.0} if epochs is not None else {})
+
+
+def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":
+    from pellucid.recipe import load_recipe
+
+    chosen = load_recipe(name)
+    return (chosen.quickened() if quick else chosen).with_values(changes)
+
+
+def _train(screen: Screen, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, leads: bool) -> None:
+    """Train by a recipe, and say how it went; a data set of the user's own files ends with a report."""
+    from pellucid.own_data import DATA
+
+    with screen.bar(f"train {chosen.name}") as bar:
+        follow = _following(bar)
+        if chosen.data.name == DATA:
+            from pellucid.own_data import train_listed
+            from pellucid.train.combined import Trained
+
+            def measuring(done: int, total: int) -> None:
+                bar(done, total, f"{done} of {total} held-out files measured")
+
+            told = functools.partial(follow, "denoiser")
+            options = {"resume": resume, "progress": told, "measuring": measuring, "tensorboard": tensorboard}
+            outcome = train_listed(chosen, out, **options)
+            trained = Trained(outcome.result)
+        else:
+            from pellucid.train.combined import train_all
+
+            outcome = None
+            trained = train_all(chosen, out, resume=resume, progress=follow, tensorboard=tensorboard)
+    if trained.interrupted:
+        if leads:
+            raise KeyboardInterrupt(
+                f"{trained.denoiser.best} can be used; to continue: "
+                f"pellucid train {out / 'recipe.toml'} --out {out} --resume"
+            )
+    elif outcome:
+        _tell(screen, outcome.result)
+        tell_outcome(screen, outcome, out)
+    else:
         _tell_all(screen, trained, out)
-    elif group.leads:
-        raise KeyboardInterrupt(
-            f"{trained.denoiser.best} can be used; to continue: "
-            f"pellucid train {out / 'recipe.toml'} --out {out} --resume"
-        )
 
 
 def _following(bar: Any) -> Any:

@@ -18,6 +18,7 @@ from pellucid.own_data.sources import Sources, matched
 from pellucid.own_data.split import group_names, held_out
 
 PATCHES = (128, 96, 64, 48, 32, 24, 16)
+ROOM = 4 / 3
 FEW = 0.05  # the share of images that a patch may be too large for
 MOST_LEFT_OUT = 0.1
 
@@ -79,13 +80,21 @@ class Findings:
     validation: frozenset[str]
 
     @property
+    def training(self) -> tuple[Examined, ...]:
+        """Those of `used` that train."""
+        grouped = zip(self.used, self.groups, strict=True)
+        return tuple(one for one, group in grouped if group not in self.validation or self.is_alone)
+
+    @property
     def area(self) -> int:
         """The pixels of all images that train."""
-        return sum(
-            one.pages * one.height * one.width
-            for one, group in zip(self.used, self.groups, strict=True)
-            if group not in self.validation or self.is_alone
-        )
+        return sum(one.pages * one.height * one.width for one in self.training)
+
+    @property
+    def places(self) -> int:
+        """The places that a patch has in them."""
+        rooms = ((one.height - self.patch + 1) * (one.width - self.patch + 1) * one.pages for one in self.training)
+        return sum(rooms)
 
     @property
     def is_alone(self) -> bool:
@@ -97,7 +106,7 @@ class Findings:
         entries = []
         for number, (one, group) in enumerate(zip(self.used, self.groups, strict=True)):
             noisy, clean, second = (
-                str(path.resolve()) if path else None for path in (one.item.noisy, one.item.clean, one.item.second)
+                str(path.absolute()) if path else None for path in (one.item.noisy, one.item.clean, one.item.second)
             )
             level = levels[number] if levels else None
             for part in self._parts(group):
@@ -181,9 +190,13 @@ def _shown_as(channels: int, wanted: tuple[int, ...]) -> int:
 
 
 def _patch(examined: Sequence[Examined]) -> int:
-    """Return the largest patch that all but a few images are large enough for."""
+    """Return the largest patch that has many places in all but a few images, or that at least fits them."""
     sides = np.array([min(one.height, one.width) for one in examined])
-    return next((side for side in PATCHES if len(sides) and (sides < side).mean() <= FEW), PATCHES[-1])
+    for room in (ROOM, 1.0):
+        for patch in PATCHES:
+            if len(sides) and (sides < room * patch).mean() <= FEW:
+                return patch
+    return PATCHES[-1]
 
 
 def _too_small(one: Examined, patch: int) -> LeftOut:
