@@ -398,3 +398,22 @@ def test_inside_scikit_image(exported, channels):
         image, pellucid.denoise, max_shifts=1, func_kw={"sigma": LEVEL, **options}, channel_axis=axis
     )
     assert spun.shape == image.shape and np.isfinite(spun).all()
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(("dtype", "white"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
+def test_an_image_stretched_to_its_noises_peaks_is_stretched_again(standing_in, told, dtype, white):
+    values = noise((48, 64, 4))
+    low, high = np.quantile(values, [0.002, 0.998])
+    image = (np.clip((values - low) / (high - low), 0, 1) * white).astype(dtype)
+    engine = Smoothing()
+    engine.input_spec = InputSpec((3,), 8, stretched=told)
+    denoiser = standing_in(engine)
+    once = denoiser(image, LEVEL, channel_axis=-1)
+    other = denoiser(image, LEVEL, channel_axis=-1, stretch=not told)
+    stretched, plain = (once, other) if told else (other, once)
+    assert stretched.dtype == image.dtype and stretched.shape == image.shape
+    np.testing.assert_array_equal(stretched[..., 3], image[..., 3])
+    assert np.ptp(plain[..., :3].astype(float)) < 0.6 * white
+    shares = [((part <= 0).mean(), (part >= white * (1 - 1e-6)).mean()) for part in (image, stretched[..., :3])]
+    np.testing.assert_allclose(shares[1], shares[0], atol=0.002)

@@ -12,6 +12,7 @@ from pellucid.errors import Cancelled, PellucidError, UsageError
 from pellucid.frames import RGBA, Frames
 from pellucid.spec import InputSpec
 from pellucid.strength import check_strength, with_texture
+from pellucid.stretch import stretched_alike
 from pellucid.tiling import Tile, by_columns, padded, plan, stitch
 from pellucid.weights import Weights, find, verify
 
@@ -130,12 +131,14 @@ class Denoiser:
         channel_axis: int | None = None,
         data_range: float | None = None,
         has_alpha: bool | None = None,
+        stretch: bool | None = None,
         progress: Progress | None = None,
         name: str = "the image",
     ) -> np.ndarray:
         """Denoise one image, or a stack with one noise level and one range.
 
-        No copy is made but the result; values above the range and below 0 are kept, and integers are rounded.
+        No copy is made but the result, unless that is stretched; values above the range and below 0 are kept, and
+        integers are rounded.
 
         Args:
             image: (H, W), a stack (N, H, W), or with channels on `channel_axis` (H, W, C), (N, H, W, C); any integer or
@@ -149,6 +152,9 @@ class Denoiser:
                 the dtype's maximum for integers and 1 for floats (`pellucid.image.data_range_of`).
             has_alpha: whether the last channel is alpha, which comes back to the bit; None takes four channels so,
                 unless the network was trained on four.
+            stretch: whether to stretch the denoised image until as much of it is black and white as of the noisy one,
+                for images whose contrast was stretched to the peaks of their noise (`pellucid.stretch`); None does so
+                where the images trained on were such.
             progress: told the tiles done and the tiles in all; if it returns False or raises, that is the end.
             name: what to call the image in an error, such as its file.
 
@@ -172,7 +178,10 @@ class Denoiser:
             self._check_fit(frames)
             if strength == 0:
                 return frames.result
-            self._denoise(frames, sigma, strength, progress)
+            if self.input_spec.stretched if stretch is None else stretch:
+                self._denoise_stretched(frames, sigma, strength, progress)
+            else:
+                self._denoise(frames, sigma, strength, progress)
         except MemoryError as error:
             raise PellucidError(
                 f"{name} does not fit into memory: close other programs, crop the image, or give smaller tiles "
@@ -240,6 +249,16 @@ class Denoiser:
         for page in range(pages):
             for start, _, band in stitch(tiles, outputs(page), columns):
                 frames.write(page, *((0, start) if columns else (start, 0)), band)
+
+    def _denoise_stretched(
+        self, frames: Frames, sigma: float | None, strength: float, progress: Progress | None
+    ) -> None:
+        """Denoise frames and stretch them as they were, before anything is rounded."""
+        wide = frames.wide()
+        self._denoise(wide, sigma, strength, progress)
+        stretched = stretched_alike(wide.result, wide.given, 1.0)
+        for page, planes in enumerate(stretched):
+            frames.write(page, 0, 0, planes.transpose(2, 0, 1)[None])
 
     def _plan(self, height: int, width: int) -> Sequence[Tile]:
         if self.input_spec.fixed_size:

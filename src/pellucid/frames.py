@@ -20,6 +20,7 @@ class Frames:
         name: what to call it in an error.
         white: the value that becomes 1.
         shape: (N, C, H, W), without an alpha channel.
+        given: the array as a view (N, H, W, C), without an alpha channel.
     """
 
     def __init__(
@@ -48,12 +49,12 @@ class Frames:
         self._image, self._channel_axis = image, channel_axis
         given = _as_stack(image, channel_axis, name)
         self._colours = slice(-1) if has_alpha or (has_alpha is None and given.shape[-1] == RGBA) else slice(None)
-        self._given = given[..., self._colours]
-        pages, height, width, channels = self._given.shape
-        if not self._given.size:
+        self.given = given[..., self._colours]
+        pages, height, width, channels = self.given.shape
+        if not self.given.size:
             raise UsageError(f"{name} is {height}x{width} with {channels} channels: give one with at least 1x1 pixels")
         self.shape = (pages, channels, height, width)
-        self.white = data_range_of(self._given) if data_range is None else float(data_range)
+        self.white = data_range_of(self.given) if data_range is None else float(data_range)
         if not 0 < self.white < np.inf:
             raise UsageError(f"data_range is {data_range}: give the value of white, such as 1.0 or 255")
         self._warned = False
@@ -62,6 +63,10 @@ class Frames:
     def result(self) -> np.ndarray:
         """An array of the shape and dtype that were given, which `write` fills; alpha is there already."""
         return self._image.copy()
+
+    def wide(self) -> "Frames":
+        """Return all of it as a stack of its own, float32 with white at 1 and without alpha."""
+        return Frames(self.given / np.float32(self.white), -1, 1.0, has_alpha=False, name=self.name)
 
     @functools.cached_property
     def _made(self) -> np.ndarray:
@@ -72,7 +77,7 @@ class Frames:
 
         The first part with a NaN or an infinity warns.
         """
-        part = self._given[page : page + 1, rows, columns]
+        part = self.given[page : page + 1, rows, columns]
         with np.errstate(over="ignore", invalid="ignore"):
             planes = to_nchw(part, self.white)
         finite = repaired(planes)

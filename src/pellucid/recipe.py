@@ -35,7 +35,8 @@ class Data(Component):
 
     `train_images` and `test_images` use the first images alone; 0 means all. The last three change training images
     alone, anew at every step: `crop` cuts a square of so many pixels out of each (0 keeps the whole), `augment`
-    mirrors and turns it by quarters, and `gray` is the share of a batch that is made gray, its noise too.
+    mirrors and turns it by quarters, and `gray` is the share of a batch that is made gray, its noise too. `stretched`
+    says that each noisy image was stretched to its own peaks: what the network denoises is then stretched alike.
     """
 
     validation: float = 0.1
@@ -45,6 +46,7 @@ class Data(Component):
     crop: int = 0
     augment: bool = False
     gray: float = 0.0
+    stretched: bool = False
 
 
 @dataclass(frozen=True)

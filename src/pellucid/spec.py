@@ -20,6 +20,8 @@ class InputSpec:
         minimum_size: the least height and width in pixels.
         dtype: the type of the samples that it was trained on, where their white is not the usual one; else empty.
         white: the value that was 1 in those; 0 where it is the usual one.
+        stretched: whether each of those had been stretched to its own peaks, as what it denoises then is
+            (`pellucid.stretch`).
     """
 
     channels: tuple[int, ...] = (1, 3)
@@ -28,6 +30,7 @@ class InputSpec:
     minimum_size: int = 1
     dtype: str = ""
     white: float = 0.0
+    stretched: bool = False
 
     def white_of(self, pixels: "np.ndarray") -> float | None:
         """Return the white of the training images for an array of their type, or None; floats of any size are alike."""
@@ -69,4 +72,5 @@ class InputSpec:
             minimum_size=values.get("minimum_size", 1),
             dtype=values.get("dtype", ""),
             white=values.get("white", 0.0),
+            stretched=values.get("stretched", False),
         )

@@ -130,7 +130,8 @@ def _train(
     torch.manual_seed(recipe.train.seed)
     model = recipe.build("model")
     check_images(recipe, model, training)
-    model.input_spec = dataclasses.replace(model.input_spec, **training.told_range)
+    known = training.told_range | {"stretched": recipe.data.stretched}
+    model.input_spec = dataclasses.replace(model.input_spec, **known)
     if weights:
         model.load_state_dict(weights)
     _make_folder(out)
