@@ -75,6 +75,10 @@ def test_quick_cuts_are_said(name):
         ("data.gray", 1.5, "data.gray is 1.5, it must be between 0 and 1"),
         ("train.warmup", -1, "train.warmup is -1, it must be at least 0"),
         ("train.hold", 1.0, r"train.hold is 1.0, it must be in \[0, 1\)"),
+        ("train.minutes", -1, "train.minutes is -1.0, it must be 0 or more"),
+        ("train.minutes", float("inf"), "train.minutes is inf, it must be 0 or more, and finite"),
+        ("train.minutes", float("nan"), "train.minutes is nan, it must be 0 or more, and finite"),
+        ("train.start", 3, "train.start is 3, it must be a text"),
         ("noise.name", "gausian", 'unknown noise "gausian" .did you mean "gaussian"'),
         ("evaluate.metrics", ["psrn"], 'unknown metric "psrn" .did you mean "psnr"'),
         ("evaluate.rivals", ["madian"], 'unknown classical "madian" .did you mean "median"'),
@@ -100,6 +104,16 @@ def test_what_is_wrong_is_named(recipe, key, value, message):
 def test_components_are_built_before_the_first_step(recipe, values, message):
     with pytest.raises(UsageError, match=message):
         recipe.with_values(values).check()
+
+
+def test_what_a_probe_settles_makes_no_other_training(recipe):
+    def tables(**values):
+        return recipe.with_values({f"train.{name}": value for name, value in values.items()}).training_tables()
+
+    assert tables(threads=3, precision="bf16") == tables()
+    assert tables(epochs=7) != tables() != tables(minutes=1.0)
+    assert tables(minutes=1.0, epochs=7) == tables(minutes=1.0) != tables(minutes=2.0)
+    assert tables(start="photo") != tables()
 
 
 def test_a_missing_loss_is_named(recipe):
