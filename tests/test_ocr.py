@@ -98,6 +98,9 @@ def test_without_clean_pages_there_are_no_clean_figures(stand_in):
     page = np.zeros((8, 8), np.uint8)
     figures = assess([Page("1", page, "a", page), Page("2", page, "a")], lambda image: image)
     assert list(figures["character_error"]) == list(figures["word_error"]) == ["noisy", "denoised"]
+    assert list(assess([Page("1", page, "a", page)], None)["word_error"]) == ["clean", "noisy"]
+    with pytest.raises(UsageError, match="have no text"):
+        assess([Page("1", page, " ")], None)
     with pytest.raises(UsageError, match="no pages"):
         assess([], lambda image: image)
 

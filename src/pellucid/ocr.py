@@ -150,7 +150,7 @@ def matched(images: Path, texts: Path, cleans: Path | None = None, limit: int = 
 
 def assess(
     pages: Sequence[Files] | Sequence[Page],
-    denoise: Denoise,
+    denoise: Denoise | None,
     language: str = "eng",
     layout: int = 3,
     progress: Callable[[int, int], object] | None = None,
@@ -159,7 +159,7 @@ def assess(
 
     Args:
         pages: whose text is known.
-        denoise: takes an image, and returns it denoised.
+        denoise: takes an image, and returns it denoised; None leaves that version out.
         language: as in `read_text`.
         layout: as in `read_text`.
         progress: told how many readings are done, and how many there are.
@@ -176,14 +176,14 @@ def assess(
         raise UsageError("there are no pages to read: give one or more")
     program()
     has_clean = all(entry.clean is not None for entry in pages)
-    versions = VERSIONS if has_clean else VERSIONS[1:]
+    versions = [name for name, is_there in zip(VERSIONS, (has_clean, True, denoise), strict=True) if is_there]
     done, records = 0, []
     for entry in pages:
         page = entry.page() if isinstance(entry, Files) else entry
         record: dict[str, Any] = {"name": page.name, "characters": len(plain(page.text))}
         record["words"] = len(page.text.split())
         for version in versions:
-            image = denoise(page.noisy) if version == "denoised" else getattr(page, version)
+            image = denoise(page.noisy) if denoise and version == "denoised" else getattr(page, version)
             read = read_text(image, language, layout, name=page.name)
             record[version] = {name: float(metric([read], [page.text])[0]) for name, metric in METRICS.items()}
             done += 1
@@ -197,6 +197,8 @@ def assess(
 def _total(records: Sequence[dict[str, Any]], metric: str, version: str) -> float:
     """Return all pages' edits relative to their length: the mean, weighted by the references' lengths."""
     lengths = [record["characters" if metric == "character_error" else "words"] for record in records]
+    if not sum(lengths):
+        raise UsageError("the pages have no text: give what they read")
     return float(np.average([record[version][metric] for record in records], weights=lengths))
 
 
