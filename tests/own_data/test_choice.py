@@ -22,7 +22,8 @@ def chosen(findings: Findings, **values) -> Recipe:
 
 def as_noisy(findings: Findings, **noise) -> Findings:
     sources = Sources(findings.sources.noisy)
-    return dataclasses.replace(findings, sources=sources, noise=dataclasses.replace(findings.noise, **noise))
+    look = dataclasses.replace(findings.look, noise=dataclasses.replace(findings.noise, **noise))
+    return dataclasses.replace(findings, sources=sources, look=look)
 
 
 def test_pairs_are_learnt_from_with_a_teacher(findings):
@@ -41,7 +42,11 @@ def test_takes_teach_each_other_by_the_squared_error(findings):
 
 
 def test_noisy_images_alone_by_the_axis_of_their_noise(findings):
-    assert chosen(as_noisy(findings)).objective.name == "neighbor2neighbor"
+    gaussian = chosen(as_noisy(findings))
+    assert gaussian.objective.name == "recorrupted" and gaussian.model.options["condition"]
+    follows = chosen(as_noisy(findings, depends=True))
+    assert follows.objective.name == "neighbor2neighbor" and not follows.model.options["condition"]
+    assert chosen(as_noisy(findings, level=0.2)).objective.name == "neighbor2neighbor"
     rows = chosen(as_noisy(findings, axis="rows", reach=(7, 0)))
     assert rows.objective.name == "noise2void" and list(rows.objective.options["struct"]) == [4, 0]
     assert not rows.data.augment
@@ -49,6 +54,12 @@ def test_noisy_images_alone_by_the_axis_of_their_noise(findings):
     assert list(columns.objective.options["struct"]) == [0, 2] and not columns.data.augment
     both = chosen(as_noisy(findings, axis="both", reach=(3, 3)))
     assert list(both.objective.options["struct"]) == [1, 1] and both.data.augment
+
+
+def test_stretched_images_are_stretched_again(findings):
+    assert not chosen(findings).data.stretched
+    look = dataclasses.replace(findings.look, stretched=True)
+    assert chosen(dataclasses.replace(findings, look=look)).data.stretched
 
 
 def test_noise_that_is_added_is_in_the_recipe(pairs):

@@ -28,7 +28,7 @@ def test_pairs_are_listed_with_whole_groups_held_out(pairs, save):
         parts.setdefault(entry.group, set()).add(entry.part)
     assert len(parts) == 10 and all(len(part) == 1 for part in parts.values())
     assert sum(entry.part == "validation" for entry in files.entries) == 4
-    assert found.noise.level == pytest.approx(0.1, rel=0.1) and found.noise.axis == "none" and not found.swapped
+    assert found.noise.level == pytest.approx(0.1, rel=0.1) and found.noise.axis == "none" and not found.look.swapped
 
 
 def test_groups_by_name_and_another_share(pairs):
@@ -41,7 +41,14 @@ def test_groups_by_name_and_another_share(pairs):
 
 
 def test_swapped_folders_are_noticed(pairs):
-    assert look(Sources((pairs / "clean",), pairs / "noisy"), Wishes()).swapped
+    assert look(Sources((pairs / "clean",), pairs / "noisy"), Wishes()).look.swapped
+
+
+def test_images_stretched_to_the_peaks_of_their_noise_are_noticed(save, tmp_path):
+    for number in range(6):
+        noisy = with_noise(0.5 * scene(number, 128, 128), number, 0.08)
+        save(f"n/{number}.png", np.clip(noisy / np.quantile(noisy, 0.998), 0, 1))
+    assert look(Sources((tmp_path / "n",)), Wishes()).look.stretched
 
 
 def test_a_bad_file_is_left_out_and_too_many_are_an_error(pairs):

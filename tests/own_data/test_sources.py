@@ -34,21 +34,21 @@ def test_what_folders_make_together(sources, kind):
 )
 def test_what_makes_nothing_is_refused(sources, said):
     with pytest.raises(UsageError, match=said):
-        sources.check(Path("runs/x"))
+        sources.run_folder()
 
 
 def test_the_same_folder_twice_and_an_output_inside_are_refused(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(UsageError, match="is given twice"):
-        Sources((tmp_path / "a",), tmp_path / "a" / ".." / "a").check(tmp_path / "out")
+        Sources((tmp_path / "a",), tmp_path / "a" / ".." / "a").run_folder(tmp_path / "out")
     for out in (tmp_path / "a", tmp_path / "a" / "deep"):
         with pytest.raises(UsageError, match="name a folder outside"):
-            Sources((tmp_path / "a",)).check(out)
-    Sources((tmp_path / "a",)).check(tmp_path / "ab")
+            Sources((tmp_path / "a",)).run_folder(out)
+    assert Sources((tmp_path / "a",)).run_folder(tmp_path / "ab") == tmp_path / "ab"
 
 
 def test_a_run_is_named_after_a_folder_that_says_something():
-    assert Sources((Path("/x/scans/noisy"),), Path("/x/scans/clean")).name == "scans"
+    assert Sources((Path("/x/scans/noisy"),), Path("/x/scans/clean")).run_folder() == Path("runs/scans")
     assert Sources((Path("/x/scans"),)).name == "scans"
     assert Sources((Path("/noisy"),)).name == "own"
 

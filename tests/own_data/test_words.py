@@ -25,7 +25,7 @@ def test_the_kind_of_noise_is_told(findings):
     kind = dataclasses.replace(
         findings.noise, axis="rows", reach=(2, 0), depends=True, dark=0.02, bright=0.1, shift=-0.1, impulses=0.03
     )
-    told = words.noise(dataclasses.replace(findings, noise=kind))
+    told = words.noise(dataclasses.replace(findings, look=dataclasses.replace(findings.look, noise=kind)))
     assert "correlated from left to right (over 2 pixels)" in told
     assert "5.1 where it is dark and 25.5 where it is bright" in told
     assert "25.5 darker than the clean images" in told and "3.0% of the pixels are black or white dots" in told
@@ -33,13 +33,13 @@ def test_the_kind_of_noise_is_told(findings):
 
 def test_remarks_name_what_may_be_mended(findings, tmp_path):
     bad = tuple(LeftOut(tmp_path / f"{number}.png", f"{number}.png is cut short") for number in range(7))
-    told = words.remarks(
-        dataclasses.replace(findings, left_out=bad, alone=(tmp_path / "x.png",), unread=9, swapped=True)
-    )
+    look = dataclasses.replace(findings.look, swapped=True, stretched=True)
+    told = words.remarks(dataclasses.replace(findings, left_out=bad, alone=(tmp_path / "x.png",), unread=9, look=look))
     assert "are --noisy and --clean swapped?" in told[0]
     assert told[1] == "10 of 17 used, 7 left out:" and told[2] == "  0.png is cut short"
     assert told[7] == "  and 2 more, in files.json"
     assert "x.png not matched" in told[8] and told[9].startswith("9 more images were not read")
+    assert "stretched to the peaks of their noise" in told[10]
 
 
 def test_sizes_from_the_smallest_to_the_largest():

@@ -72,7 +72,7 @@ def chosen_recipe(
     from pellucid.own_data import Options, begun, plan
 
     sources = folders.sources()
-    sources.check(out := out or Path("runs") / sources.name)
+    out = sources.run_folder(out)
     if resume and (recipe := begun(out, sources)):
         return recipe.with_values(changes), out
     grouping = {"group_by": folders.group_by, "validation": folders.validation}

@@ -18,6 +18,7 @@ CROP, CROPPED_FROM = 0.75, 64
 LEAST_DEEP = 32  # the least patch that is worth halving three times
 BATCH = 16
 MOST_REACH = 4
+AGREEING = 0.7, 1.2
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,21 @@ def _data(findings: Findings, files: str, minutes: float) -> dict[str, Any]:
     # Turned by a quarter, noise that runs along rows would run along columns, where it never does.
     turn = findings.noise.axis not in ("rows", "columns")
     count = max(LEAST_PATCHES, round(min(most)))
-    return {"name": "listed", "path": files, "patch": patch, "num_patches": count, "crop": crop, "augment": turn}
+    table = {"name": "listed", "path": files, "patch": patch, "num_patches": count, "crop": crop, "augment": turn}
+    return table | ({"stretched": True} if findings.look.stretched else {})
 
 
 def _model(findings: Findings, minutes: float) -> dict[str, Any]:
     few = minutes < FEW_MINUTES or findings.patch < LEAST_DEEP
     widths, blocks = ([16, 32, 64], 1) if few else ([16, 32, 64, 128], 2)
-    return {"name": "unet", "channels": findings.channels, "widths": widths, "blocks": blocks}
+    condition = findings.sources.kind == "noisy" and _is_gaussian(findings)
+    return {
+        "name": "unet",
+        "channels": findings.channels,
+        "widths": widths,
+        "blocks": blocks,
+        "condition": condition,
+    }
 
 
 def _objective(findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -135,11 +144,23 @@ def _objective(findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:
         return {"name": "supervised"}, {"name": "l1"}
     if kind == "takes":
         return {"name": "noise2noise"}, {"name": "mse"}
+    if _is_gaussian(findings):
+        return {"name": "recorrupted"}, {"name": "mse"}
     if noise.axis == "none":
         return {"name": "neighbor2neighbor"}, {"name": "mse"}
     across, down = (min(reach, MOST_REACH) for reach in noise.reach)
     struct = {"rows": [across, 0], "columns": [0, down]}.get(noise.axis, [min(across, 1), min(down, 1)])
     return {"name": "noise2void", "struct": struct}, {"name": "mse"}
+
+
+def _is_gaussian(findings: Findings) -> bool:
+    """Return whether noise is white, alike in dark and bright, and as strong as the noise-level network reads it.
+
+    Then its level is known, which is all that learning from images that are corrupted once more takes.
+    """
+    noise = findings.noise
+    flattest = (noise.dark + noise.bright) / 2
+    return noise.axis == "none" and not noise.depends and AGREEING[0] * flattest < noise.level < AGREEING[1] * flattest
 
 
 def _noise(findings: Findings) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.image.arrays import TWELVE_BITS
 from pellucid.own_data.examine import Examined, LeftOut, examine_all, within_budget
 from pellucid.own_data.noise_kind import NoiseKind
-from pellucid.own_data.noise_samples import Progress, noise_of
+from pellucid.own_data.noise_samples import Look, Progress, noise_of
 from pellucid.own_data.sources import Sources, matched
 from pellucid.own_data.split import group_names, held_out
 
@@ -59,8 +59,7 @@ class Findings:
         dtype: of all.
         white: the value that becomes 1.
         patch: the side of what is trained on.
-        noise: its kind.
-        swapped: whether the clean images are noisier than the noisy ones.
+        look: the kind of the noise, and what else some of the images tell.
         groups: the group of each of `used`.
         validation: the groups that are held out.
     """
@@ -74,10 +73,14 @@ class Findings:
     dtype: str
     white: float
     patch: int
-    noise: NoiseKind
-    swapped: bool
+    look: Look
     groups: tuple[str, ...]
     validation: frozenset[str]
+
+    @property
+    def noise(self) -> NoiseKind:
+        """The kind of the noise."""
+        return self.look.noise
 
     @property
     def training(self) -> tuple[Examined, ...]:
@@ -145,11 +148,9 @@ def look(sources: Sources, wishes: Wishes, progress: Progress | None = None) -> 
     white = _white(used, dtype)
     groups = group_names([one.item.name for one in used], [one.digest for one in used], wishes.group_by)
     validation = _validation(sources, groups, wishes.validation)
-    noise, swapped = noise_of(sources, used, white, progress)
+    looked = noise_of(sources, used, white, progress)
     unread = len(items) - len(chosen)
-    return Findings(
-        sources, used, left_out, alone, unread, channels, dtype, white, patch, noise, swapped, groups, validation
-    )
+    return Findings(sources, used, left_out, alone, unread, channels, dtype, white, patch, looked, groups, validation)
 
 
 def _alike(examined: Sequence[Examined]) -> tuple[tuple[Examined, ...], tuple[LeftOut, ...], int, str]:

@@ -20,6 +20,7 @@ from pellucid.own_data.noise_kind import (
     quietest,
 )
 from pellucid.own_data.sources import Sources
+from pellucid.stretch import is_stretched
 
 Progress = Callable[[str, int, int], object]
 
@@ -27,23 +28,38 @@ LOOKED_AT = 24
 NOISIER = 1.3, 0.002  # by which factor, and by how much more, the clean image is to be noisier than the noisy one
 
 
-def noise_of(
-    sources: Sources, used: Sequence[Examined], white: float, progress: Progress | None
-) -> tuple[NoiseKind, bool]:
-    """Look at the noise of some images; say too whether the clean ones are the noisier ones."""
+@dataclass(frozen=True)
+class Look:
+    """What some of the images look like.
+
+    Attributes:
+        noise: its kind.
+        swapped: whether the clean images are noisier than the noisy ones.
+        stretched: whether the contrast of noisy images alone was stretched to their own peaks (`pellucid.stretch`).
+    """
+
+    noise: NoiseKind
+    swapped: bool = False
+    stretched: bool = False
+
+
+def noise_of(sources: Sources, used: Sequence[Examined], white: float, progress: Progress | None) -> Look:
+    """Look at some images."""
     index = np.unique(np.linspace(0, len(used) - 1, min(len(used), LOOKED_AT)).astype(int))
     looked = _Looked(sources, white, max(1, LOOKED_AT // len(index)))
     samples: list[Sample] = []
-    swapped = []
-    for number, (found, is_swapped) in enumerate(in_threads(looked, [used[place] for place in index])):
+    told = []
+    for number, (found, flag) in enumerate(in_threads(looked, [used[place] for place in index])):
         samples += found
-        swapped.append(is_swapped)
+        told.append(flag)
         if progress:
             progress("noise", number + 1, len(index))
+    most = float(np.mean(told)) > 0.5
     if sources.kind != "noisy":
-        return combined(samples, "differences"), sources.kind == "pairs" and float(np.mean(swapped)) > 0.5
+        return Look(combined(samples, "differences"), swapped=sources.kind == "pairs" and most)
     kind = combined(samples, "flattest parts")
-    return (kind if kind.axis in ("rows", "columns") else _estimated(kind, used, index, white)), False
+    noise = kind if kind.axis in ("rows", "columns") else _estimated(kind, used, index, white)
+    return Look(noise, stretched=most)
 
 
 def _estimated(kind: NoiseKind, used: Sequence[Examined], index: np.ndarray, white: float) -> NoiseKind:
@@ -92,22 +108,23 @@ class _Looked:
     pages: int
 
     def __call__(self, one: Examined) -> tuple[list[Sample], bool]:
-        """Return what some of its pages tell, and whether the clean image is noisier than the noisy one."""
+        """Return what some of its pages tell, and whether the clean one is noisier, or noisy ones are stretched."""
         item = one.item
         images = [read_image(path) for path in item.files]
         pages = np.unique(np.linspace(0, one.pages - 1, min(one.pages, self.pages)).astype(int)).tolist()
-        samples, swapped = [], []
+        samples, told = [], []
         for page in pages:
             shown = [view(image, self.white, page) for image in images]
             if self.sources.kind == "noisy":
                 samples.append(from_flattest(shown[0]))
+                told.append(is_stretched(shown[0], 1.0))
                 continue
             if self.sources.kind == "clean":
                 shown.insert(0, self._corrupted(images[0], shown[0], one))
             samples.append(from_difference(*shown, takes=self.sources.kind == "takes"))
             levels = [quietest(planes) for planes in shown]
-            swapped.append(levels[1] > NOISIER[0] * levels[0] + NOISIER[1])
-        return samples, bool(swapped) and float(np.mean(swapped)) > 0.5
+            told.append(levels[1] > NOISIER[0] * levels[0] + NOISIER[1])
+        return samples, float(np.mean(told)) > 0.5
 
     def _corrupted(self, image: ImageFile, clean: np.ndarray, one: Examined) -> np.ndarray:
         """Return a clean image (C, H, W) with the noise that was asked for; raises UsageError if nothing is left."""

@@ -65,14 +65,20 @@ class Sources:
             folder = folder.parent
         return folder.name or "own"
 
-    def check(self, out: Path) -> None:
-        """Raise UsageError if the folders do not go together, or `out` lies in one of them."""
+    def run_folder(self, out: Path | None = None) -> Path:
+        """Return the folder of the run: `out`, or runs/NAME.
+
+        Raises:
+            UsageError: if the folders do not go together, or that folder lies in one of them.
+        """
         places = [folder.resolve() for folder in self.folders]
         if self.kind and len(set(places)) < len(places):
             raise UsageError(f"{self.folders[-1]} is given twice: name two folders with the same images in them")
+        out = out or Path("runs") / self.name
         for folder, place in zip(self.folders, places, strict=True):
             if out.resolve().is_relative_to(place):
                 raise UsageError(f"--out {out} lies in {folder}, where nothing is written: name a folder outside of it")
+        return out
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def plan(sources: Sources, out: Path, options: Options, progress: Progress | Non
         UsageError: if the folders or the options do not go together, or `out` holds a run.
         PellucidError: if too much cannot be used, or too little is left.
     """
-    sources.check(out)
+    sources.run_folder(out)
     if (out / LAST).exists():
         raise UsageError(f"{out} holds a run already: give --resume to continue it, or another --out")
     values = options.values

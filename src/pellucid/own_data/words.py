@@ -37,7 +37,7 @@ def found(findings: Findings) -> list[str]:
 def remarks(findings: Findings) -> list[str]:
     """Say what the user should know and may want to mend, a line each."""
     lines = []
-    if findings.swapped:
+    if findings.look.swapped:
         noisy, clean = findings.sources.folders
         lines.append(f"the images in {clean} are noisier than those in {noisy}: are --noisy and --clean swapped?")
     total = len(findings.used) + len(findings.left_out)
@@ -54,6 +54,8 @@ def remarks(findings: Findings) -> list[str]:
         lines.append(f"{findings.unread:,} more images were not read: what was chosen at random is enough to train on")
     if findings.channels > 1 and (gray := sum(one.channels == 1 for one in findings.used)):
         lines.append(f"{gray:,} gray images are shown in {findings.channels} channels")
+    if findings.look.stretched:
+        lines.append("their contrast was stretched to the peaks of their noise: what is denoised is stretched alike")
     if findings.is_alone:
         lines.append("all is of one group: what is held out is trained on as well, so its figures flatter")
     return lines
