@@ -267,3 +267,47 @@ def test_a_batch_of_nothing_is_empty(colours, noise):
     tables = colours.to_dict() | {"noise": noise}
     batch = training_sets(Recipe.from_dict(tables))[0].batch(torch.arange(0), generator(0))
     assert len(batch.clean) == len(batch.noisy) == 0
+
+
+class MixedData:
+    """Eight images, the odd ones with a noisy take that is darker by a fifth."""
+
+    has_validation = True
+
+    def load(self, split):
+        clean = np.arange(8 * 64, dtype=np.uint16).reshape(8, 1, 8, 8) % 200 + 50
+        clean = clean.astype(np.uint8)
+        return Images(clean, noisy=clean - 10, taken=np.arange(8) % 2 == 1)
+
+
+@pytest.fixture
+def mixed(monkeypatch):
+    monkeypatch.setattr("pellucid.recipe.Recipe.build", mixed_part(Recipe.build))
+    return RECIPE
+
+
+def mixed_part(build):
+    return lambda recipe, kind: MixedData() if kind == "data" else build(recipe, kind)
+
+
+def test_images_without_a_take_of_their_own_get_the_recipes_noise(mixed):
+    training, validation = training_sets(mixed)
+    index = torch.tensor([0, 1, 2, 3, 5])
+    batch = training.batch(index, generator(0, "noise", 1))
+    added = batch.noisy - batch.clean
+    torch.testing.assert_close(added[:3], torch.full((3, 1, 8, 8), -10 / 255))
+    assert (added[3:].flatten(1).std(1) > 0.1).all() and batch.sigma is not None
+    torch.testing.assert_close(batch.sigma, torch.tensor([10 / 255] * 3 + [0.5] * 2))
+    assert not torch.equal(training.batch(index, generator(0, "noise", 2)).noisy[3:], batch.noisy[3:])
+    only = training.batch(torch.tensor([1, 3]), generator(0, "noise", 1))
+    torch.testing.assert_close(only.noisy, only.clean - 10 / 255)
+    whole = validation.whole()
+    difference = whole.noisy - whole.clean
+    torch.testing.assert_close(difference[1::2], torch.full((4, 1, 8, 8), -10 / 255))
+    assert (difference[::2].flatten(1).std(1) > 0.1).all()
+    torch.testing.assert_close(validation.batch(index, generator(0, "x")).noisy, whole.noisy[index])
+
+
+def test_images_without_a_take_of_their_own_need_noise(mixed):
+    with pytest.raises(UsageError, match=r"have no noise of their own: add a table \[noise\]"):
+        training_sets(replace(mixed, noise=None))

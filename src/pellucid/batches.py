@@ -40,6 +40,7 @@ class NoisyImages:
         given: a noisy take of each image, of the shape and dtype of `clean`, or `clean` itself; or None.
         levels: (N,), the noise level of each given take in [0, 1] units; or None.
         white: the value that becomes 1.
+        taken: (N,), which images have a given take, where `noise` makes the others' noisy; or None.
     """
 
     clean: Tensor
@@ -52,6 +53,7 @@ class NoisyImages:
     given: Tensor | None = None
     levels: Tensor | None = None
     white: float = 255.0
+    taken: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -89,7 +91,11 @@ class NoisyImages:
             image, level = corrupt(self.noise, self._unit(chunk), drawn, self.clip)
             noisy.append(image)
             levels.append(level)
-        return replace(self, fixed=(torch.cat(noisy), torch.cat(levels)))
+        image, level = torch.cat(noisy), torch.cat(levels)
+        if self.taken is not None and self.given is not None:
+            image[self.taken] = self._unit(self.given[self.taken])
+            level[self.taken] = _distance(self._unit(self.clean[self.taken]), image[self.taken])
+        return replace(self, fixed=(image, level))
 
     def in_bf16(self) -> "NoisyImages":
         """Return the set with its fixed noisy images in bfloat16: half the memory, and half of it read at every step.
@@ -112,13 +118,15 @@ class NoisyImages:
 
     def batch(self, index: Tensor, drawn: torch.Generator) -> TrainingBatch:
         """Return the images at `index` (B,), none at all allowed, as float32 in [0, 1], with their noise."""
+        if self.taken is not None and self.fixed is None and len(index):
+            return self._mixed_batch(index, drawn, self.taken.index_select(0, index))
         # index_select copies whole images, and takes a fifth of the time that indexing takes, or less.
         images = self.clean.index_select(0, index)
         labels = None if self.labels is None else self.labels.index_select(0, index)
         levels = None if self.levels is None else self.levels.index_select(0, index)
         if not len(index):
             return TrainingBatch(self._unit(images), self._unit(images), levels, labels, drawn)
-        if self.given is not None:
+        if self.given is not None and self.taken is None:
             takes = images if self.is_noisy_alone else self.given.index_select(0, index)
             return self._given_batch(images, takes, levels, labels, drawn)
         if self.variation is not None:
@@ -148,6 +156,18 @@ class NoisyImages:
         levels = torch.cat([level for _, level in corrupted])
         clean = torch.cat([part.expand(-1, colours, -1, -1) for part in parts])
         return TrainingBatch(clean, noisy, None if self.noise is None else levels, labels, drawn)
+
+    def _mixed_batch(self, index: Tensor, drawn: torch.Generator, taken: Tensor) -> TrainingBatch:
+        """Return the images at `index` (B,): first those with a given take, of which `taken` says which they are."""
+        parts = (
+            (replace(self, taken=None, noise=None), index[taken]),
+            (replace(self, taken=None, given=None, levels=None), index[~taken]),
+        )
+        batches = [images.batch(chosen, drawn) for images, chosen in parts if len(chosen)]
+        levels = [_distance(one.clean, one.noisy) if one.sigma is None else one.sigma for one in batches]
+        clean, noisy = (torch.cat([getattr(one, name) for one in batches]) for name in ("clean", "noisy"))
+        labels = None if self.labels is None else torch.cat([self.labels[chosen] for _, chosen in parts])
+        return TrainingBatch(clean, noisy, torch.cat(levels), labels, drawn)
 
     def _given_batch(
         self, images: Tensor, takes: Tensor, levels: Tensor | None, labels: Tensor | None, drawn: torch.Generator
@@ -238,10 +258,15 @@ def _variation(recipe: Recipe, images: NoisyImages) -> Variation | None:
 
 def _noisy(recipe: Recipe, source: Images) -> NoisyImages:
     """Return images of a data set with the recipe's noise, or with what noise they have."""
-    if recipe.noise and (source.noisy is not None or source.levels is not None):
+    if recipe.noise and source.taken is None and (source.noisy is not None or source.levels is not None):
         raise UsageError(
             f'recipe "{recipe.name}": the images of data "{recipe.data.name}" have noise of their own, to which that '
             "of [noise] would be added: take the table [noise] out"
+        )
+    if not recipe.noise and source.taken is not None:
+        raise UsageError(
+            f'recipe "{recipe.name}": some images of data "{recipe.data.name}" have no noise of their own: add a table '
+            '[noise], such as name = "document"'
         )
     clean = torch.from_numpy(source.images)
     given = clean if source.noisy is source.images else None
@@ -256,6 +281,7 @@ def _noisy(recipe: Recipe, source: Images) -> NoisyImages:
         given=given,
         levels=None if source.levels is None else torch.from_numpy(source.levels),
         white=source.white,
+        taken=None if source.taken is None else torch.from_numpy(source.taken),
     )
 
 

@@ -26,6 +26,8 @@ class Images:
             is `images` itself, the same array; of two noisy takes, `images` is the second.
         levels: float32 (N,), the noise level of each noisy take in [0, 1] units, or None.
         white: the value that becomes 1.
+        taken: bool (N,), which of the images have a noisy take, where the others' is to be made by a noise model; None
+            where all have one or none has.
     """
 
     images: np.ndarray
@@ -35,6 +37,7 @@ class Images:
     noisy: np.ndarray | None = None
     levels: np.ndarray | None = None
     white: float = 255.0
+    taken: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes and types named above."""
@@ -52,6 +55,10 @@ class Images:
             )
         if self.levels is not None and (self.levels.dtype != np.float32 or self.levels.shape != (len(self),)):
             raise ValueError(f"levels are {self.levels.dtype} {self.levels.shape}: give float32 ({len(self)},)")
+        if self.taken is not None and (self.noisy is None or self.taken.shape != (len(self),)):
+            raise ValueError(
+                f"taken is of {self.taken.shape}: give noisy images, and of which there are ({len(self)},)"
+            )
         if not 0 < self.white < np.inf:
             raise ValueError(f"white is {self.white}: give the value that becomes 1, such as 255")
 
@@ -71,6 +78,7 @@ class Images:
             images if self.noisy is self.images else None if self.noisy is None else self.noisy[indices],
             None if self.levels is None else self.levels[indices],
             self.white,
+            None if self.taken is None else self.taken[indices],
         )
 
 

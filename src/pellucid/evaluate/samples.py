@@ -29,6 +29,7 @@ def noisy_training_images(recipe: Recipe, seed: int, purpose: str, count: int = 
     clean = joined("clean")
     given = clean if training.is_noisy_alone else joined("given")
     tensors = {"clean": clean, "given": given, "labels": joined("labels"), "levels": joined("levels")}
+    tensors["taken"] = joined("taken")
     return replace(training, fixed=None, variation=None, **tensors).with_fixed_noise(seed, purpose)
 
 
