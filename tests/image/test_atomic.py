@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.image import atomic_write, write_image
+from pellucid.image import atomic_write, remove_leftovers, write_image
 
 
 def test_the_file_appears_whole_with_the_usual_permissions(tmp_path):
@@ -80,6 +80,22 @@ def test_a_write_stopped_by_the_system_leaves_nothing(tmp_path):
         done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=True)
         assert done.stdout.startswith(f"cannot write {tmp_path / name}: File too large"), done
     assert not any(tmp_path.iterdir())
+
+
+def test_what_a_killed_write_leaves_is_removed_and_nothing_else(tmp_path):
+    code = (
+        "import os, signal, sys; from pellucid.image import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    kept = ("a.json", ".pellucid", ".pellucid-notes.txt", ".0123456789abcdef.json")
+    for name in kept:
+        (tmp_path / name).write_text("old")
+    done = subprocess.run([sys.executable, "-B", "-c", code, str(tmp_path / "a.json")])
+    assert done.returncode == -signal.SIGKILL and len(list(tmp_path.iterdir())) == len(kept) + 1
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(kept) and (tmp_path / "a.json").read_text() == "old"
 
 
 def test_a_place_that_cannot_be_written_is_told_before_any_work(refusal, tmp_path):

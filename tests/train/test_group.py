@@ -71,6 +71,8 @@ with joined() as group, joined() as inner:
     whole = loop.train(recipe, out / "whole")
     found["stopped"] = loop.train(recipe, out / "parts", progress=interrupt).stopped
     parts = loop.train(recipe, out / "parts", resume=True)
+    timed = loop.train(recipe.with_values({"train.minutes": 0.02, "train.patience": 1}), out / "timed")
+    found["epochs"] = timed.recipe.train.epochs
     found["losses"] = [[entry["validation_loss"] for entry in run.history] for run in (whole, parts)]
     found["train_losses"] = [[entry["train_loss"] for entry in run.history] for run in (whole, parts)]
 found |= {"steps": told, "written": sorted(name for name in written if name.startswith(str(out)))}
@@ -138,11 +140,17 @@ def test_an_interrupted_shared_run_continues_to_the_bit(shared):
         assert whole.keys() == parts.keys() and all(torch.equal(whole[key], parts[key]) for key in whole)
 
 
+def test_all_agree_on_the_epochs_that_minutes_come_to(shared):
+    out, (first, second) = shared
+    assert first["epochs"] == second["epochs"] >= 1
+    assert f"epochs = {first['epochs']}\n" in (out / "timed/recipe.toml").read_text()
+
+
 def test_the_leader_alone_writes_and_tells(shared):
     out, (leader, other) = shared
     assert leader["steps"] == [1, 2, 3, 4, 5, 6] and other["steps"] == []
     # Making a folder that is there already is no harm.
-    assert set(other["written"]) <= {str(out / "whole"), str(out / "parts")}
+    assert set(other["written"]) <= {str(out / run) for run in ("whole", "parts", "timed")}
     assert len(leader["written"]) > 4
     files = {"best.safetensors", "last.safetensors", "recipe.toml", "stats.jsonl"}
     assert {path.name for path in (out / "whole").iterdir()} == files

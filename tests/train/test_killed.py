@@ -88,12 +88,12 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(kills, tmp_path):
-    tables = TABLES | {"train": TABLES["train"] | {"epochs": 5 * kills}}
+    tables = TABLES | {"train": TABLES["train"] | {"epochs": 3 * kills}}
     command = [sys.executable, "-c", TASK, str(tmp_path), str(kills), json.dumps(tables)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=580, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, timeout=1700, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [-signal.SIGKILL] * kills + [0], done.stderr
@@ -105,7 +105,7 @@ def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(kills, tmp
     )
     for entry in (*whole, *killed):
         del entry["seconds"], entry["samples_per_second"]
-    assert whole == killed and len(whole) == 5 * kills
+    assert whole == killed and len(whole) == 3 * kills
     files = {"best.safetensors", "last.safetensors", "recipe.toml", "stats.jsonl"}
     assert {path.name for path in (tmp_path / "killed").iterdir()} == files
 

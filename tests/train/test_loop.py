@@ -112,6 +112,55 @@ def test_a_used_folder_is_not_written_over(recipe, tmp_path):
         train(recipe.with_values({"train.lr": 0.1}), tmp_path, resume=True)
 
 
+def test_minutes_become_epochs_that_a_resumed_run_keeps(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
+    train(recipe, tmp_path / "whole")
+    by_minutes = recipe.with_values({"train.minutes": 0.5, "train.epochs": 1})
+    counts = iter([3, 8])
+    monkeypatch.setattr(
+        "pellucid.train.probe.with_epochs",
+        lambda recipe, *arguments: recipe.with_values({"train.epochs": next(counts)}),
+    )
+    with pytest.raises(Stop):
+        train(by_minutes, tmp_path / "killed", progress=killed_at(6))
+    assert "epochs = 3\n" in (tmp_path / "killed/recipe.toml").read_text()
+    resumed = train(by_minutes, tmp_path / "killed", resume=True)
+    assert len(resumed.history) == resumed.recipe.train.epochs == 3
+    assert same(tmp_path / "whole/last.safetensors", tmp_path / "killed/last.safetensors")
+
+
+def test_a_run_killed_before_its_first_step_continues_as_it_was_settled(recipe, tmp_path, monkeypatch):
+    def killed(state, run):
+        raise Stop
+
+    monkeypatch.setattr("pellucid.train.loop._loop", killed)
+    with pytest.raises(Stop):
+        train(recipe, tmp_path)
+    monkeypatch.undo()
+    settled = recipe.with_values({"train.threads": 0, "train.precision": "auto"})
+    assert train(settled, tmp_path, resume=True).recipe == recipe
+    whole = tmp_path / "whole"
+    train(recipe, whole)
+    assert same(whole / "last.safetensors", tmp_path / "last.safetensors")
+
+
+def test_each_epoch_is_shown_to_whoever_watches_and_changes_nothing(recipe, tmp_path):
+    seen = []
+
+    def watch(model, epoch):
+        torch.rand(3)
+        assert not model.training and not torch.is_grad_enabled()
+        best = checkpoint.load(tmp_path / "watched/best.safetensors").networks["denoiser"]
+        image = torch.full((1, 1, 9, 9), 0.5)
+        seen.append((epoch, torch.equal(best(image), model(image))))
+
+    result = train(recipe, tmp_path / "watched", watch=watch)
+    losses = [entry["validation_loss"] for entry in result.history]
+    assert seen == [(epoch, losses[epoch - 1] == min(losses[:epoch])) for epoch in (1, 2, 3)]
+    train(recipe, tmp_path / "alone")
+    assert same(tmp_path / "watched/last.safetensors", tmp_path / "alone/last.safetensors")
+
+
 def test_early_stopping_keeps_the_best_epoch(recipe, tmp_path):
     stubborn = recipe.with_values({"train.epochs": 50, "train.patience": 2, "train.lr": 1e-9, "train.ema": 0.0})
     result = train(stubborn, tmp_path)

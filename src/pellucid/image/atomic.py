@@ -15,8 +15,6 @@ LEFTOVER = re.compile(r"\.pellucid-[0-9a-f]{16}(\..*)?")
 REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space, or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space, or choose another folder",
-    errno.EFBIG: "it would be larger than this system allows a file to be; raise the limit, or choose another folder",
-    errno.EIO: "the disk does not take it; choose another folder, and look after the disk",
     errno.EACCES: "its folder may not be written to; mend the permissions, or choose another folder",
     errno.EPERM: "its folder may not be written to; mend the permissions, or choose another folder",
     errno.EROFS: "its folder is read-only; choose another folder",
@@ -62,9 +60,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise PellucidError(f"cannot write {path}: {reason_of(error)}") from error
     except Exception as error:
         # Writers in other languages (safetensors) put the system's words into errors of their own.
-        for number, remedy in REMEDIES.items():
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             if os.strerror(number) in str(error):
-                raise PellucidError(f"cannot write {path}: {remedy}") from error
+                reason = reason_of(OSError(number, os.strerror(number)))
+                raise PellucidError(f"cannot write {path}: {reason}") from error
         raise
     finally:
         with suppress(OSError):
