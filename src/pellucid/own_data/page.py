@@ -66,18 +66,18 @@ def write_report(out: Path, recipe: Recipe, measured: Measured, found: Sequence[
 
 
 def lead(out: Path, recipe: Recipe, measured: Measured, found: Sequence[str], minutes: float) -> str:
-    """Return what stands ahead of the pictures: findings, figures, how it was trained, the growing picture."""
+    """Return what stands ahead of the pictures: figures, findings, how it was trained, the growing picture."""
     paragraphs = "".join(f"<p>{escape(line[:1].upper() + line[1:])}.</p>" for line in found)
     grown = ""
     if (out / "progress.png").is_file():
         data = b64encode((out / "progress.png").read_bytes()).decode("ascii")
         image = f'<img src="data:image/png;base64,{data}" alt="Parts of held-out images, epoch beneath epoch">'
-        grown = f"<h2>How it grew</h2><p>{image}</p>"
+        grown = f"<details><summary>How it grew, epoch beneath epoch</summary>{image}</details>"
     remark = "".join(f"<p>{escape(text)}</p>" for text in (measured.remark, measured.verdict) if text)
     command = f"pellucid denoise IMAGE --model {out / 'best.safetensors'}"
     return (
-        f'<div class="lead"><h2>What was found</h2>{paragraphs}'
-        f"<h2>What was gained</h2>{_table(measured)}{remark}"
+        f'<div class="lead"><h2>What was gained</h2>{_table(measured)}{remark}'
+        f"<h2>What was found</h2>{paragraphs}"
         f"<h2>How it was trained</h2><p>{escape(trained(recipe, minutes))}</p>"
         f"<p>To use it: <code>{escape(command)}</code></p>{grown}<h2>Pictures</h2></div>\n"
     )
