@@ -26,27 +26,33 @@ LAYERS = (
         ("pickles",),
         ("machine",),
         ("toml",),
+        ("progress",),
+        ("stabilising",),
     ),
     (("noise",), ("models",), ("losses",), ("objectives",), ("classical",), ("metrics",), ("data",)),
     (("recipe",),),
     (("checkpoint",), ("variation", "batches", "synthetic"), ("weights",)),
     (
         ("train",),
-        ("engines", "export", "noise_level", "trained", "denoiser", "readings", "outliers"),
+        (
+            *("engines", "export", "noise_level", "trained", "self_training", "zero_shot", "denoiser"),
+            *("readings", "outliers", "classifiers", "downstream"),
+        ),
         ("compare",),
         ("slider",),
         ("ocr",),
     ),
     (("evaluate",),),
-    (("report", "reproduce", "own_data"),),
+    (("report", "reproduce", "own_data", "tune"),),
     (("cli",), ("estimator",)),
 )
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
     *("weights", "engines", "repair", "frames", "strength", "stretch", "noise_level", "denoiser", "compare", "slider"),
-    *("tables", "toml", "ocr"),
+    *("tables", "toml", "ocr", "classifiers", "downstream", "progress", "stabilising", "zero_shot"),
 )
-LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "pooch", "pywt", "scipy", "skimage", "sklearn"}
+LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "optuna", "pooch", "pywt", "scipy", "skimage"}
+LOADED_ON_USE |= {"sklearn", "sqlalchemy"}
 ENTRANCES = ("__init__", "__main__")
 
 

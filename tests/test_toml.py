@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.toml import to_toml
+from pellucid.toml import read_value, to_toml
 
 texts = st.text(st.characters(codec="utf-8"))
 plain = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), texts)
@@ -33,3 +33,23 @@ def test_everything_survives_a_round_trip(tables):
 )
 def test_it_reads_well(tables, text):
     assert to_toml(tables) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        (" 1e-4 ", 1e-4),
+        (".5", 0.5),
+        ("-2.e3", -2000.0),
+        ("true", True),
+        ("[16, 32]", [16, 32]),
+        ('"a, b"', "a, b"),
+        ("nearest", "nearest"),
+        ("1 = 2", "1 = 2"),
+        ("3\nother = 4", "3\nother = 4"),
+        ("[" * 2000, "[" * 2000),
+    ],
+)
+def test_a_value_is_read_as_it_is_written_on_the_command_line(text, value):
+    assert read_value(text) == value and type(read_value(text)) is type(value)

@@ -1,8 +1,9 @@
-"""Write TOML, which Python's own library only reads."""
+"""Write TOML, which Python's own library only reads; and read a value as it is written on the command line."""
 
 import json
 import math
 import re
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,21 @@ def to_toml(tables: Mapping[str, Any]) -> str:
         tables: texts, numbers, truth values, lists and tables of them.
     """
     return _lines(tables, "")
+
+
+def read_value(text: str) -> Any:
+    """Return the value that a text stands for in TOML; what is none there, such as a bare word, is the text itself.
+
+    Numbers may start or end with their point, which TOML has not.
+    """
+    text = text.strip()
+    if re.fullmatch(r"[+-]?(\d+\.|\.\d+)([eE][+-]?\d+)?", text):
+        return float(text)
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return found["value"] if len(found) == 1 else text
 
 
 def _lines(tables: Mapping[str, Any], prefix: str) -> str:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import catalogue, demonstrating, denoising, exporting, images, measuring, training
+from pellucid.cli import catalogue, demonstrating, denoising, exporting, images, measuring, training, tuning
 from pellucid.cli.console import error_line
 from pellucid.errors import PellucidError
 
@@ -118,6 +118,7 @@ def _options(
 denoising.register(app)
 demonstrating.register(app)
 training.register(app)
+tuning.register(app)
 measuring.register(app)
 exporting.register(app)
 images.register(app)

@@ -34,12 +34,14 @@ def toml_values(pairs: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: for a pair without "=" or without a key.
     """
+    from pellucid.toml import read_value
+
     values = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not (separator and key.strip()):
             raise UsageError(f"--set {pair}: write key=value, such as --set train.epochs=3")
-        values[key.strip()] = _toml_value(text.strip())
+        values[key.strip()] = read_value(text)
     return values
 
 
@@ -55,12 +57,3 @@ def seed_list(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--seeds {text}: write whole numbers with commas between, such as 0,1,2") from error
-
-
-def _toml_value(text: str) -> Any:
-    import tomllib
-
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

@@ -191,7 +191,7 @@ def loss_curves(
     axes.set_ylabel("loss")
     words, colour = "\n".join(textwrap.wrap(verdict, 76)), theme.warning if overfits else theme.quiet
     axes.set_title(words, loc="left", fontsize=8.5, pad=12, color=colour, parse_math=False)
-    return _finished(figure)
+    return to_png(figure)
 
 
 def study_plot(
@@ -227,7 +227,7 @@ def study_plot(
                 beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
                 axes.annotate(f"{height:.2f}", (height, row), color=theme.ink, **beside)
     axes.set_title(measure, loc="left", fontsize=9.5, pad=9, color=theme.ink, parse_math=False)
-    return _finished(figure)
+    return to_png(figure)
 
 
 def numeric(value: Any) -> float | None:
@@ -238,13 +238,29 @@ def numeric(value: Any) -> float | None:
 
 
 def _axes(size: tuple[int, int], theme: Theme) -> tuple[Any, Any]:
-    """Return a figure that no window system knows of, and its axes: two spines, a quiet horizontal grid."""
+    """Return a figure and its only axes."""
+    figure = blank(size, theme)
+    axes = figure.add_subplot()
+    style(axes, theme)
+    return figure, axes
+
+
+def blank(size: tuple[int, int], theme: Theme) -> Any:
+    """Return a figure of a size in CSS pixels that no window system knows of.
+
+    Raises:
+        PellucidError: if matplotlib is not installed.
+    """
     figure = need("matplotlib.figure", "train", "the report").Figure(
         (size[0] / 100, size[1] / 100), 200, layout="constrained"
     )
     need("matplotlib.backends.backend_agg", "train", "the report").FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
     figure.set_facecolor(theme.ground)
+    return figure
+
+
+def style(axes: Any, theme: Theme) -> None:
+    """Give axes two spines and a quiet horizontal grid."""
     axes.set_facecolor(theme.ground)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(theme.grid)
@@ -254,10 +270,10 @@ def _axes(size: tuple[int, int], theme: Theme) -> tuple[Any, Any]:
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set_color(theme.quiet)
         axis.label.set_size(8.5)
-    return figure, axes
 
 
-def _finished(figure: Any) -> bytes:
+def to_png(figure: Any) -> bytes:
+    """Return a figure as a PNG file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")

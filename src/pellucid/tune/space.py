@@ -1,0 +1,241 @@
+"""What a study varies: keys of a recipe, each with values to choose from or a range, read from text and checked."""
+
+import dataclasses
+import inspect
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid import registry
+from pellucid.errors import UsageError
+from pellucid.recipe import TRAINED_BY, Recipe
+from pellucid.toml import read_value
+
+DECADE = 10
+DIGITS = 4
+MOST_TRIED = 32
+EXAMPLES = "such as train.lr=1e-4..1e-2 or model.up=nearest,bilinear"
+# Of [data], what changes training images alone; all else would change which images are held out.
+VARIED_DATA = ("crop", "augment", "gray")
+CHANCE = {"train.seed": "chance is nothing to choose", "train.threads": "it changes the speed alone"}
+# Where these are varied, the validation losses of two trials say different things.
+MEASURE_CHANGED_BY = ("noise", "loss", "objective")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Values to choose from, two or more, as TOML has them."""
+
+    values: tuple[Any, ...]
+
+    def samples(self) -> tuple[Any, ...]:
+        """Return values that have to be possible: all of them."""
+        return self.values
+
+    def at(self, share: float) -> Any:
+        """Return the value that lies so far along, from 0 up to, not including, 1."""
+        return self.values[int(share * len(self.values))]
+
+
+@dataclass(frozen=True)
+class Range:
+    """All numbers from `low` to `high`, both included; whole ones alone where `whole` is set."""
+
+    low: float
+    high: float
+    whole: bool = False
+
+    @property
+    def log(self) -> bool:
+        """Whether it spans a decade or more above 0, and is drawn evenly on a logarithmic scale."""
+        return self.low > 0 and self.high >= DECADE * self.low
+
+    def samples(self) -> tuple[Any, ...]:
+        """Return values that have to be possible: both ends."""
+        return self.value(self.low), self.value(self.high)
+
+    def at(self, share: float) -> Any:
+        """Return the value that lies so far along, from 0 at the lower end to 1 at the upper one."""
+        if self.log:
+            return self.value(self.low * (self.high / self.low) ** share)
+        return self.value(self.low + share * (self.high - self.low))
+
+    def value(self, drawn: float) -> float:
+        """Return what a recipe gets of a number that was drawn: a whole one, or four digits of it."""
+        if self.whole:
+            return round(drawn)
+        return float(min(max(float(f"{drawn:.{DIGITS}g}"), self.low), self.high))
+
+
+Space = Mapping[str, Choices | Range]
+
+
+def read_space(pairs: Sequence[str]) -> dict[str, Choices | Range]:
+    """Read `train.lr=1e-4..1e-2` as a range and `model.widths=[16,32],[32,64]` as choices, each a value in TOML.
+
+    Raises:
+        UsageError: naming a pair that cannot be read, and how to write it.
+    """
+    space: dict[str, Choices | Range] = {}
+    for pair in pairs:
+        key, separator, text = (part.strip() for part in pair.partition("="))
+        if not (separator and key and text):
+            raise UsageError(f'cannot vary "{pair}": write KEY=VALUES, {EXAMPLES}')
+        if key in space:
+            raise UsageError(f"{key} is varied twice: give all its values at once")
+        is_range = re.fullmatch(r"[^\s,\"'\[\]]*\.\.[^\s,\"'\[\]]*", text)
+        space[key] = _read_range(key, text) if is_range else _read_choices(key, text)
+    return space
+
+
+def fitted(space: Space, recipe: Recipe) -> dict[str, Choices | Range]:
+    """Return the space with ranges of whole numbers as the recipe needs them, once all of it is known to be possible.
+
+    Raises:
+        UsageError: for a key that the recipe lacks, one that no study can vary, and a value that cannot be, with the
+            remedy.
+    """
+    recipe = dataclasses.replace(recipe, study=(), quick={})
+    result = {}
+    for key, values in space.items():
+        if isinstance(values, Range) and values.whole and isinstance(present(recipe, key), float):
+            values = Range(float(values.low), float(values.high))
+        recipe.with_values({key: values.samples()[0]})
+        _check_may_vary(key)
+        result[key] = values
+    for key, values in result.items():
+        others = {name: other for name, other in result.items() if name != key}
+        for value in values.samples():
+            _check_possible(recipe, {key: value}, others)
+    return result
+
+
+def changes_measure(space: Space) -> bool:
+    """Return whether the validation losses of two trials cannot be compared."""
+    return any(key.partition(".")[0] in MEASURE_CHANGED_BY for key in space)
+
+
+def own_values(space: Space, recipe: Recipe) -> dict[str, Any] | None:
+    """Return the recipe's own values of the keys, or None unless all of them are within the space."""
+    found = {key: present(recipe, key) for key in space}
+    for key, values in space.items():
+        value = found[key]
+        if isinstance(values, Choices):
+            inside = any(value == choice and type(value) is type(choice) for choice in values.values)
+        else:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            inside = is_number and values.low <= value <= values.high and (not values.whole or value == int(value))
+        if not inside:
+            return None
+    return found
+
+
+def described(space: Space) -> dict[str, list[Any]]:
+    """Return the space as JSON values, by which two can be compared."""
+    return {
+        key: list(values.values) if isinstance(values, Choices) else [values.low, "..", values.high, values.whole]
+        for key, values in space.items()
+    }
+
+
+def text_of(value: Any) -> str:
+    """Return a value as it is shown: `64`, `0.0012`, `nearest`, `[16, 32]`."""
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _read_range(key: str, text: str) -> Range:
+    ends = text.split("..")
+    numbers = [_number(end) for end in ends]
+    if len(ends) != 2 or None in numbers:
+        raise UsageError(f"{key}={text} is no range: write two numbers, such as 1e-4..1e-2 or 8..64")
+    low, high = (number for number in numbers if number is not None)
+    if not low < high:
+        raise UsageError(f"{key}={text} is an empty range: write the lower end first")
+    return Range(low, high, isinstance(low, int) and isinstance(high, int))
+
+
+def _number(text: str) -> int | float | None:
+    if re.fullmatch(r"[+-]?\d{1,18}", text):
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _read_choices(key: str, text: str) -> Choices:
+    parts = list(_parted(text))
+    if not all(parts):
+        raise UsageError(f"{key}={text} has an empty value: write one between commas")
+    values = tuple(read_value(part) for part in parts)
+    if any(isinstance(value, str) and "|" in value for value in values):
+        raise UsageError(f"{key}={text}: set values apart by commas, {EXAMPLES}")
+    if len({json.dumps(value, default=str) for value in values}) < len(values):
+        raise UsageError(f"{key}={text} names a value twice: leave one out")
+    if len(values) < 2:
+        raise UsageError(f"{key}={text} leaves nothing to vary: give several values with commas between, or low..high")
+    return Choices(values)
+
+
+def _parted(text: str) -> Iterator[str]:
+    """Yield the parts between the commas that stand in no bracket and no quotes."""
+    depth, quote, part = 0, "", ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter == "," and depth == 0:
+            yield part.strip()
+            part = ""
+            continue
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+        part += letter
+    yield part.strip()
+
+
+def present(recipe: Recipe, key: str) -> Any:
+    """Return the recipe's value of a key, or the default of its component's option; None where there is neither."""
+    value: Any = recipe.to_dict()
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    table, _, option = key.partition(".")
+    part = getattr(recipe, table, None)
+    if value is not None or part is None or table not in registry.PACKAGES:
+        return value
+    known = inspect.signature(registry.load(table, part.name)).parameters
+    default = known[option].default if option in known else None
+    return None if default is inspect.Parameter.empty else default
+
+
+def _check_may_vary(key: str) -> None:
+    table, _, name = key.partition(".")
+    if table not in TRAINED_BY or not name:
+        tables = ", ".join(f"[{table}]" for table in TRAINED_BY)
+        raise UsageError(f"{key} has no part in the training: vary a key of {tables}")
+    if table == "data" and name not in VARIED_DATA:
+        varied = ", ".join(f"data.{other}" for other in VARIED_DATA)
+        raise UsageError(f"{key} changes the images that are held out: of [data] vary {varied}, or tune another recipe")
+    if key in CHANCE:
+        raise UsageError(f"{key} is not to be varied, {CHANCE[key]}: set it instead")
+
+
+def _check_possible(recipe: Recipe, values: Mapping[str, Any], others: Space) -> None:
+    """Raise what the recipe says of values unless it takes them as it is, or along with some values of other keys."""
+    errors: list[UsageError] = []
+    combined = itertools.product(*(other.samples() for other in others.values()))
+    for chosen in ({}, *(dict(zip(others, one, strict=True)) for one in itertools.islice(combined, MOST_TRIED))):
+        try:
+            recipe.with_values({**chosen, **values}).check()
+            return
+        except UsageError as error:
+            errors.append(error)
+    raise errors[0]
