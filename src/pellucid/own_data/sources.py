@@ -10,7 +10,8 @@ from pellucid.image import list_images
 
 NOTHING = (
     "nothing to train on: give a RECIPE (see pellucid list recipes), or folders: --noisy DIR --clean DIR (pairs), "
-    '--clean DIR --noise "gaussian(sigma=25)", --noisy DIR (noisy images alone), or --noisy A --noisy B (two takes); see --help'
+    '--clean DIR --noise "gaussian(sigma=25)", --noisy DIR (noisy images alone), or --noisy A --noisy B '
+    "(two takes); see --help"
 )
 GENERIC = frozenset({"noisy", "clean", "images", "input", "target", "data", "train"})
 
