@@ -67,3 +67,9 @@ def test_a_trial_that_diverges_or_cannot_be_is_noted(setting, tmp_path):
     assert diverged.state == "failed" and "became" in diverged.note
     impossible = run_trial(2, {"model.image": [1, 9, 9]}, tmp_path / "2", setting)
     assert impossible.state == "failed" and "8x8" in impossible.note
+
+
+def test_a_network_that_returns_no_numbers_is_a_failure_though_its_loss_was_fine(setting, tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "_psnr", lambda network, images: math.nan)
+    outcome = run_trial(1, {}, tmp_path, setting)
+    assert (outcome.state, outcome.psnr) == ("failed", None) and "not finite" in outcome.note

@@ -54,7 +54,9 @@ def tune_recipe(
     vary: Vary = None,
     trials: Annotated[int, typer.Option(metavar="N", min=1, help="How many trials in all.")] = 20,
     minutes: Annotated[float, typer.Option(metavar="M", min=0, help="Begin none after M minutes; 0: no limit.")] = 0.0,
-    epochs: Annotated[int | None, typer.Option(metavar="N", min=1, help="How long a trial trains.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Epochs of a trial, in place of the recipe's.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Let the trials take the recipe's [quick] values.")] = False,
     values: SetValues = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the values that are drawn.")] = 0,

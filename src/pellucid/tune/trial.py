@@ -86,15 +86,15 @@ def run_trial(number: int, values: Mapping[str, Any], folder: Path, setting: Set
         recipe = setting.recipe.with_values(values)
         best = _trained(recipe, folder, setting)
         psnr = None if setting.held_out is None else _psnr(_denoiser(best), setting.held_out)
+        if psnr is not None and math.isnan(psnr):
+            raise PellucidError("what its network returns is not finite")
     except Hopeless:
         state = "pruned"
     except (PellucidError, MemoryError, RuntimeError) as error:
         state, note = "failed", _reason(error)
     losses = [loss for loss in _losses(folder) if math.isfinite(loss)]
-    loss = min(losses, default=None)
-    if state == "done" and loss is None:
-        state, note = "failed", "its validation loss is not finite"
-    return Outcome(number, dict(values), state, loss, psnr, len(losses), time.monotonic() - started, note)
+    measured = (min(losses, default=None), psnr if state == "done" else None)
+    return Outcome(number, dict(values), state, *measured, len(losses), time.monotonic() - started, note)
 
 
 def _trained(recipe: Recipe, folder: Path, setting: Setting) -> Path:
