@@ -8,6 +8,8 @@ import typer
 
 from pellucid.cli.console import Bar, Screen
 from pellucid.cli.options import JsonPath, SeedList, SetValues, examples, seed_list, toml_values
+from pellucid.cli.proving import DEFAULT as DENOISER
+from pellucid.cli.proving import evaluate_classifier
 from pellucid.cli.reading import DEFAULT as READER
 from pellucid.cli.reading import evaluate_reading
 from pellucid.errors import UsageError
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
             "pellucid evaluate runs/conv-pool/combined.safetensors --limit 1000 --out runs/conv-pool/report",
             "pellucid evaluate runs/conv-pool/best.safetensors --no-rivals --json -",
             "pellucid evaluate --ocr scans/ --text texts/ --model document",
+            "pellucid evaluate --classifier digits.onnx digits/ --noise 'gaussian(sigma=50)' --model photo",
         ),
     )(evaluate)
     app.command(
@@ -43,12 +46,21 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="A checkpoint; a combined one for accuracies too.")
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MODEL]", help="A checkpoint; a combined one for accuracies too. With --classifier, the images."
+        ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--model", "-m", metavar="NAME", help="The same, or with --ocr also a shipped one (document)."),
+        typer.Option("--model", "-m", metavar="NAME", help="The same; with --ocr or --classifier also a shipped one."),
+    ] = None,
+    classifier: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A classifier, .safetensors or .onnx, to read images by class.")
+    ] = None,
+    noise: Annotated[
+        str | None, typer.Option("--noise", "-n", metavar="NOISE", help="With --classifier: what to add to the images.")
     ] = None,
     ocr: Annotated[
         Path | None, typer.Option(metavar="IMAGES", help="Noisy scans for Tesseract to read, before and after.")
@@ -79,7 +91,21 @@ def evaluate(
 
     With --ocr, measure what Tesseract misreads instead: the edits from what it reads to the true text, in characters
     and in words, relative to the text's length; all pages count together.
+
+    With --classifier FILE IMAGES, measure how many images a classifier reads right. IMAGES are folders that hold a
+    folder a class, named as the classifier names it or by its number; --noise, as add-noise takes it, is added first.
     """
+    if classifier:
+        if ocr:
+            raise UsageError("--ocr and --classifier exclude each other: give one")
+        seed = (seed_list(seeds) or (0,))[0]
+        evaluate_classifier(Screen(json_path), classifier, inputs or [], name or DENOISER, noise, seed, limit)
+        return
+    if noise:
+        raise UsageError("--noise goes with --classifier: name one, or choose the noise by --recipe")
+    model, *more = inputs or [None]
+    if more:
+        raise UsageError(f"one model is evaluated at a time, not {model} and {more[0]}: give one")
     if model and name:
         raise UsageError(f"the model is given twice, as {model} and as --model {name}: give one")
     if ocr:

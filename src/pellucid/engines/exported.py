@@ -34,8 +34,21 @@ FLOATS = {1: "<f4", 10: "<f2", 11: "<f8"}
 
 
 @dataclass(frozen=True)
+class Checked:
+    """A whole ONNX file, whoever wrote it.
+
+    Attributes:
+        content: the file.
+        metadata: what it says of itself, by key.
+    """
+
+    content: bytes
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
 class OnnxFile:
-    """A checked file.
+    """A checked file that `pellucid export` wrote.
 
     Attributes:
         content: the whole file.
@@ -62,7 +75,7 @@ class OnnxFile:
 
 
 def read_onnx(path: Path, task: str = "denoise", sha256: str | None = None) -> OnnxFile:
-    """Read and check an ONNX file.
+    """Read and check an ONNX file that `pellucid export` wrote.
 
     Args:
         path: the file.
@@ -70,8 +83,23 @@ def read_onnx(path: Path, task: str = "denoise", sha256: str | None = None) -> O
         sha256: what its content has to be, as a card says; None takes any.
 
     Raises:
-        PellucidError: if it is absent, another than its card says, cut short, a pickle, no export of Pellucid's, keeps
-            its weights in other files, holds weights that are not finite, or holds a network for another task.
+        PellucidError: as `read_checked`, and if it is no export of Pellucid's, or holds a network for another task.
+    """
+    read = read_checked(path, sha256)
+    if METADATA_KEY not in read.metadata:
+        raise PellucidError(f'{path} lacks the metadata "{METADATA_KEY}": give a file that pellucid export wrote')
+    file = _described(path, read.content, read.metadata[METADATA_KEY])
+    if file.task != task:
+        raise PellucidError(f'{path} holds a network for the task "{file.task}": give one for "{task}"')
+    return file
+
+
+def read_checked(path: Path, sha256: str | None = None) -> Checked:
+    """Read any ONNX file, and check that it is whole and stands alone.
+
+    Raises:
+        PellucidError: if it is absent, another than its card says, cut short, a pickle, keeps its weights in other
+            files, or holds weights that are not finite.
     """
     try:
         content = path.read_bytes()
@@ -86,12 +114,7 @@ def read_onnx(path: Path, task: str = "denoise", sha256: str | None = None) -> O
             _check(path, tensor)
     except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise PellucidError(f"{path} is cut short or no ONNX file: fetch or export it again") from error
-    if METADATA_KEY not in metadata:
-        raise PellucidError(f'{path} lacks the metadata "{METADATA_KEY}": give a file that pellucid export wrote')
-    file = _described(path, content, metadata[METADATA_KEY])
-    if file.task != task:
-        raise PellucidError(f'{path} holds a network for the task "{file.task}": give one for "{task}"')
-    return file
+    return Checked(content, metadata)
 
 
 def _described(path: Path, content: bytes, text: str) -> OnnxFile:

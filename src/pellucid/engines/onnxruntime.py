@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pellucid.engines.base import Engine, Precision
-from pellucid.engines.exported import OnnxFile, read_onnx
+from pellucid.engines.exported import Checked, OnnxFile, read_onnx
 from pellucid.errors import PellucidError
 
 ERRORS = 3  # the least severe that it logs
@@ -38,8 +38,8 @@ class OnnxRuntime(Engine):
 class Session:
     """A network of any task, loaded: called with its inputs by name, it returns its outputs in order."""
 
-    def __init__(self, path: Path, file: OnnxFile, threads: int) -> None:
-        """Load what `read_onnx` read.
+    def __init__(self, path: Path, file: OnnxFile | Checked, threads: int) -> None:
+        """Load what `read_onnx` or `read_checked` read.
 
         Raises:
             PellucidError: if ONNX Runtime refuses the network.
@@ -55,6 +55,11 @@ class Session:
             self._session = onnxruntime.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors have no class of their own in common
             raise PellucidError(f"{path} cannot be run ({_first_line(error)}): fetch or export it again") from error
+
+    @property
+    def inputs(self) -> list[tuple[str, str, list[Any]]]:
+        """Each input's name, type, such as `tensor(float)`, and shape; a text in a shape stands for any length."""
+        return [(node.name, node.type, list(node.shape)) for node in self._session.get_inputs()]
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> list[Any]:
         """Run the network.
