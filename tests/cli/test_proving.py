@@ -64,5 +64,6 @@ def test_options_that_go_with_another_are_refused(refused, trained, by_class):
     best = trained["dense"] / "best.safetensors"
     assert "--noise goes with --classifier" in refused(2, "evaluate", best, "--noise", "gaussian")
     assert "one model is evaluated at a time" in refused(2, "evaluate", best, best)
-    line = refused(2, "evaluate", "--ocr", by_class, "--classifier", best, by_class)
-    assert "--ocr and --classifier exclude each other" in line
+    for option in ("--ocr", "--text", "--clean"):
+        line = refused(2, "evaluate", option, by_class, "--classifier", best, by_class)
+        assert "do not go with --classifier" in line

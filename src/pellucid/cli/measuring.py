@@ -49,7 +49,7 @@ def evaluate(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[MODEL]", help="A checkpoint; a combined one for accuracies too. With --classifier, the images."
+            metavar="MODEL", help="A checkpoint; a combined one for accuracies too. With --classifier, the images."
         ),
     ] = None,
     name: Annotated[
@@ -76,7 +76,7 @@ def evaluate(
         str | None, typer.Option("--recipe", metavar="RECIPE", help="Whose data and noise; by default the model's own.")
     ] = None,
     seeds: SeedList = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=0, help="Take the first N test images; 0 takes all.")] = 0,
+    limit: Annotated[int, typer.Option(metavar="N", min=0, help="Take N of the test images; 0 takes all.")] = 0,
     rivals: Annotated[
         bool, typer.Option("--rivals/--no-rivals", help="Tune and run the recipe's classical filters too.")
     ] = True,
@@ -96,8 +96,8 @@ def evaluate(
     folder a class, named as the classifier names it or by its number; --noise, as add-noise takes it, is added first.
     """
     if classifier:
-        if ocr:
-            raise UsageError("--ocr and --classifier exclude each other: give one")
+        if ocr or text or clean:
+            raise UsageError("--ocr, --text and --clean do not go with --classifier: give one or the other")
         seed = (seed_list(seeds) or (0,))[0]
         evaluate_classifier(Screen(json_path), classifier, inputs or [], name or DENOISER, noise, seed, limit)
         return
