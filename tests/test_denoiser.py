@@ -56,17 +56,19 @@ def smoothing(standing_in):
 
 
 @pytest.fixture(params=["smoothing", "exported", *SHIPPED])
-def denoiser(request, smoothing, exported):
+def denoiser(request, exported):
     """Each in turn: a stand-in, a network drawn from a seed, and every shipped one."""
     if request.param == "smoothing":
-        return smoothing
+        return request.getfixturevalue("smoothing")
     return Denoiser.load(exported if request.param == "exported" else request.param, threads=1)
 
 
 @pytest.fixture(params=["smoothing", *SHIPPED])
-def good(request, smoothing):
+def good(request):
     """Those that denoise."""
-    return smoothing if request.param == "smoothing" else Denoiser.load(request.param, threads=1)
+    if request.param == "smoothing":
+        return request.getfixturevalue("smoothing")
+    return Denoiser.load(request.param, threads=1)
 
 
 def noise(shape, seed=0, dtype: Any = "float32"):
@@ -105,7 +107,7 @@ def test_views_and_read_only_arrays_are_taken(smoothing):
 def test_flat_stays_flat(good, dtype, value):
     top = 1 if dtype == "float32" else np.iinfo(dtype).max
     image = np.full((70, 90, 3), value * top, dtype)
-    denoised = good(image, LEVEL, channel_axis=-1).astype(float) / top
+    denoised = good(image, channel_axis=-1).astype(float) / top
     assert np.abs(denoised - image.astype(float) / top).max() < 2 / 255
 
 
