@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
             "pellucid evaluate runs/conv-pool/best.safetensors",
             "pellucid evaluate runs/conv-pool/combined.safetensors --limit 1000 --out runs/conv-pool/report",
             "pellucid evaluate runs/conv-pool/best.safetensors --no-rivals --json -",
-            "pellucid evaluate --ocr scans/ --text texts/ --model document",
+            "pellucid evaluate --ocr scans/ --text texts/ --model runs/scans/best.safetensors",
             "pellucid evaluate --classifier digits.onnx digits/ --noise 'gaussian(sigma=50)' --model photo",
         ),
     )(evaluate)
