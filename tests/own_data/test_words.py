@@ -44,4 +44,5 @@ def test_remarks_name_what_may_be_mended(findings, tmp_path):
 
 def test_sizes_from_the_smallest_to_the_largest():
     assert words.sizes([(3, 4), (3, 4)]) == "3x4"
+    assert words.sizes([(481, 321), (321, 481), (481, 321)]) == "321x481 and 481x321"
     assert words.sizes([(30, 4), (3, 4), (300, 400)]) == "3x4 to 300x400"

@@ -63,9 +63,9 @@ def remarks(findings: Findings) -> list[str]:
 
 def sizes(all_sizes: Sequence[tuple[int, int]]) -> str:
     """Return `512x512`, or `180x180 to 1200x900` by area; the sizes are (width, height)."""
-    least, most = (choose(all_sizes, key=lambda size: size[0] * size[1]) for choose in (min, max))
-    texts = [f"{width}x{height}" for width, height in (least, most)]
-    return texts[0] if len(set(all_sizes)) == 1 else " to ".join(texts)
+    found = sorted(set(all_sizes), key=lambda size: (size[0] * size[1], size))
+    texts = [f"{width}x{height}" for width, height in found]
+    return " and ".join(texts) if len(texts) < 3 else f"{texts[0]} to {texts[-1]}"
 
 
 def noise(findings: Findings) -> str:
