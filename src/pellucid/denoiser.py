@@ -1,20 +1,23 @@
 """Take noise out of arrays: what the user gave comes back as it was, denoised. Only checkpoints load torch."""
 
+import copy
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pellucid import engines, noise_level
-from pellucid.errors import Cancelled, PellucidError, UsageError
+from pellucid.errors import PellucidError, UsageError
 from pellucid.frames import RGBA, Frames
+from pellucid.progress import Progress, told
 from pellucid.spec import InputSpec
 from pellucid.strength import check_strength, with_texture
 from pellucid.stretch import stretched_alike
 from pellucid.tiling import Tile, by_columns, padded, plan, stitch
-from pellucid.weights import Weights, find, verify
+from pellucid.weights import SELF, Weights, find, verify
+from pellucid.zero_shot import Lesson, SelfTaught
 
 if TYPE_CHECKING:
     from pellucid.checkpoint import Checkpoint
@@ -34,8 +37,6 @@ MORE_WORK = 4
 LITTLE_WORK = 1_000_000
 LOADED = 4
 
-Progress = Callable[[int, int], object]
-
 
 class Denoiser:
     """A denoiser, loaded and ready; the classifier behind it too if its checkpoint holds one.
@@ -53,13 +54,15 @@ class Denoiser:
 
     def __init__(
         self,
-        source: "Checkpoint | Weights",
+        source: "Checkpoint | Weights | Lesson",
         engine: str = "auto",
         threads: int = 0,
         tile: int = 0,
         precision: Literal["auto", "fp32", "bf16"] = "auto",
     ) -> None:
-        """Prepare a checkpoint in memory, or the weights that `load` found; the other arguments are those of `load`.
+        """Prepare a checkpoint in memory, the weights that `load` found, or a lesson that each image gives on itself.
+
+        The other arguments are those of `load`.
 
         Raises:
             UsageError: if it holds no denoiser, or an argument is out of range.
@@ -74,8 +77,10 @@ class Denoiser:
         self._weights = source if isinstance(source, Weights) else None
         self._may_change = self._weights is not None and engine == "auto"
         self._trained: Trained | None = None
-        self._engine: engines.Engine | Trained
-        if isinstance(source, Weights) and (engine != "auto" or source.onnx):
+        self._engine: engines.Engine | Trained | Lesson | SelfTaught
+        if isinstance(source, Lesson):
+            self._engine = source
+        elif isinstance(source, Weights) and (engine != "auto" or source.onnx):
             self._engine = self._start(source)
         else:
             self._engine = self._trained = _trained(source)
@@ -94,7 +99,8 @@ class Denoiser:
         """Load a network.
 
         Args:
-            model: a shipped name, such as `photo`, or an .onnx or .safetensors file.
+            model: a shipped name, such as `photo`, an .onnx or .safetensors file, or `self`, which learns from each
+                image for most of a minute (`pellucid.zero_shot.Lesson` takes more).
             engine: `onnxruntime`, `torch`, `openvino`, or `auto`: what starts fastest, and once there is much to do,
                 what a probe found to be fastest here.
             threads: how many to run on; 0 for all cores that this process may use.
@@ -106,7 +112,8 @@ class Denoiser:
             PellucidError: if a file is absent, broken or of another version, or the engine is not installed.
             UsageError: for a name that is not known, or a file that holds no denoiser.
         """
-        return cls(find(model), engine, threads, tile, precision)
+        source = Lesson.on(engine, threads) if model == SELF else find(model)
+        return cls(source, engine, threads, tile, precision)
 
     @property
     def checkpoint(self) -> "Checkpoint":
@@ -178,10 +185,11 @@ class Denoiser:
             self._check_fit(frames)
             if strength == 0:
                 return frames.result
-            if self.input_spec.stretched if stretch is None else stretch:
-                self._denoise_stretched(frames, sigma, strength, progress)
+            taught, progress = self._taught(frames, progress)
+            if taught.input_spec.stretched if stretch is None else stretch:
+                taught._denoise_stretched(frames, sigma, strength, progress)
             else:
-                self._denoise(frames, sigma, strength, progress)
+                taught._denoise(frames, sigma, strength, progress)
         except MemoryError as error:
             raise PellucidError(
                 f"{name} does not fit into memory: close other programs, crop the image, or give smaller tiles "
@@ -191,6 +199,8 @@ class Denoiser:
 
     def batch(self, images: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Denoise images (N, C, H, W), float32 with white at 1, of one size; the output is not clipped."""
+        if isinstance(self._engine, Lesson):
+            return self(np.asarray(images, np.float32), channel_axis=1, data_range=1.0, has_alpha=False)
         pixels = images.shape[-2] * images.shape[-1]
         is_large = not self.input_spec.fixed_size and max(images.shape[-2:]) > self._side()
         if is_large or (self.conditional and sigma is None):
@@ -228,6 +238,15 @@ class Denoiser:
         assert self._trained
         return self._trained
 
+    def _taught(self, frames: Frames, progress: Progress | None) -> "tuple[Denoiser, Progress | None]":
+        """Return a denoiser that has learned from the image, if that is wanted, and what it tells of its progress."""
+        if not isinstance(self._engine, Lesson):
+            return self, progress
+        taught = copy.copy(self)
+        taught._engine, progress = self._engine.learned(frames, progress)
+        taught.input_spec = taught._engine.input_spec
+        return taught, progress
+
     def _denoise(self, frames: Frames, sigma: float | None, strength: float, progress: Progress | None) -> None:
         """Denoise frames into their result, tile by tile."""
         pages, _, height, width = frames.shape
@@ -236,7 +255,7 @@ class Denoiser:
         columns = width > height
         tiles = self._plan(height, width)
         tiles = by_columns(tiles) if columns else tiles
-        steps = _told(progress, pages * len(tiles))
+        steps = told(progress, pages * len(tiles))
         next(steps)
         level = self._level(frames, sigma)
 
@@ -381,11 +400,3 @@ def _trained(source: "Checkpoint | Weights") -> "Trained":
 def _check_sigma(sigma: float) -> None:
     if not 0 <= sigma <= 1:
         raise UsageError(f"sigma is {sigma}: give it in units of the range, from 0 to 1 (25 of 255 is 0.098)")
-
-
-def _told(progress: Progress | None, total: int) -> Iterator[None]:
-    """Tell the progress, one step each time that it is asked."""
-    for done in range(total + 1):
-        if progress and progress(done, total) is False:
-            raise Cancelled(f"cancelled after {done} of {total} tiles")
-        yield

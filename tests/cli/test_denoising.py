@@ -227,6 +227,30 @@ def test_progress_moves_within_an_image_with_time_left(run, exported, tmp_path, 
     assert [share for title, share in told if not title].count(1) >= 2
 
 
+def test_a_network_learns_from_the_image_itself(run, refused, tmp_path):
+    photo_of(tmp_path / "a.png", (40, 60))
+    options = ("--model", "self", "--minutes", 0.002, "--threads", 1)
+    outcome = run("denoise", tmp_path / "a.png", *options, "--sigma", 25)
+    assert outcome.status == 0 and "torch " in outcome.stderr and "--sigma 25 has no effect" in outcome.stderr
+    before, after = (read_image(tmp_path / name).pixels for name in ("a.png", "a-denoised.png"))
+    assert after.dtype == before.dtype and after.std() < 0.5 * before.std()
+    line = refused(2, "denoise", tmp_path / "a.png", *options, "--engine", "openvino", "--overwrite")
+    assert "does not run on openvino" in line
+    line = refused(2, "denoise", tmp_path / "a.png", "--minutes", 2, "--overwrite")
+    assert line == "--minutes 2 is for --model self, photo has learned already: leave it out"
+    assert "minutes is 0: give" in refused(2, "denoise", tmp_path / "a.png", *options[:3], 0, "--overwrite")
+
+
+def test_contrast_is_stretched_as_the_noisy_images_was_where_asked_to(run, model, tmp_path):
+    values = 0.4 + 0.15 * np.random.default_rng(0).standard_normal((60, 60))
+    write_image(tmp_path / "a.png", (values.clip(0, 1) * 255).astype(np.uint8))
+    means = {}
+    for option in ("--stretch", "--no-stretch"):
+        assert run("denoise", tmp_path / "a.png", *model, option, "--overwrite").status == 0
+        means[option] = read_image(tmp_path / "a-denoised.png").pixels.mean()
+    assert means["--stretch"] > means["--no-stretch"] + 1
+
+
 def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(photos, exported, tmp_path):
     for number in range(200):
         photo_of(photos / f"{number:03}.png", (300, 300, 3), seed=number)

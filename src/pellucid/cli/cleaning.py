@@ -23,9 +23,17 @@ WHITE = 255
 class Cleaning:
     """Denoises one image after the other, and keeps what is told and shown of them."""
 
-    def __init__(self, denoiser: "Denoiser", level: float | None, strength: float, has_page: bool) -> None:
+    def __init__(
+        self,
+        denoiser: "Denoiser",
+        level: float | None,
+        strength: float,
+        has_page: bool,
+        stretch: bool | None = None,
+    ) -> None:
         """Take the level in [0, 1] units, or None to have it estimated, and whether there will be a page."""
         self._denoiser, self._level, self._strength, self._has_page = denoiser, level, strength, has_page
+        self._stretch = stretch
         self._done: dict[Path, dict[str, Any]] = {}
         self._pairs: dict[Path, Pair] = {}
 
@@ -38,7 +46,7 @@ class Cleaning:
         if level is None and self._denoiser.conditional and self._strength:
             tell(0, 1)
             level = noise_level.estimate(before, self._denoiser.threads)
-        options = {"channel_axis": -1, "data_range": before.white, "has_alpha": False}
+        options = {"channel_axis": -1, "data_range": before.white, "has_alpha": False, "stretch": self._stretch}
         denoised = self._denoiser(
             _with_channels(image), level, strength=self._strength, progress=tell, name=str(image.path), **options
         )

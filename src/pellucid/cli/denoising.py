@@ -28,6 +28,7 @@ from pellucid.errors import PellucidError, UsageError
 
 if TYPE_CHECKING:
     from pellucid.compare import Comparison
+    from pellucid.denoiser import Denoiser
 
 AUTO = "auto"
 
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
             "pellucid denoise photo.jpg -o clean.png --strength 0.7 --compare before-after.html",
             "pellucid denoise 'scans/**/*.tif' -o clean/ --sigma 25 --skip-existing",
             "pellucid denoise scans/ -o clean/ --model runs/conv-pool/best.safetensors",
+            "pellucid denoise cells.tif --model self --minutes 2",
             "pellucid denoise - -o - < noisy.png > clean.png",
         ),
     )(denoise)
@@ -76,14 +78,32 @@ def denoise(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="NAME", help="A shipped one (pellucid list models), or a file.")
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A shipped one (pellucid list models), a file, or self: learn from each image itself.",
+        ),
     ] = "photo",
+    minutes: Annotated[
+        float | None, typer.Option(metavar="N", help="How long --model self learns from each image; by default 0.75.")
+    ] = None,
     sigma: Annotated[
         str, typer.Option(metavar="auto|N", help="The noise level, white being 255; auto estimates it for each image.")
     ] = AUTO,
     strength: Annotated[
         float, typer.Option(metavar="0…1", help="Less lets fine texture return; 0 gives the image back as it was.")
     ] = 1.0,
+    stretch: Annotated[
+        bool | None,
+        typer.Option(
+            "--stretch/--no-stretch",
+            help="Stretch the contrast as the noisy image's was, up to the peaks of its noise; by default where the "
+            "images trained on were such.",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="onnxruntime, openvino, torch, or auto: the fastest for the work.")
     ] = AUTO,
@@ -122,11 +142,15 @@ def denoise(
     check_strength(strength)
     if 0 < tile < LEAST_TILE:
         raise UsageError(f"--tile {tile} is too small: give at least {LEAST_TILE}, or 0 for the usual size")
-    denoiser = Denoiser.load(model, engine, threads, tile)
+    denoiser = (
+        Denoiser.load(model, engine, threads, tile)
+        if minutes is None
+        else _self_taught(model, minutes, engine, threads, tile)
+    )
     screen = Screen(json_path, stdout_taken)
     if level is not None and not denoiser.conditional:
         screen.note(f"--sigma {sigma} has no effect: {model} is not told the noise level")
-    work = Cleaning(denoiser, level, strength, page is not None)
+    work = Cleaning(denoiser, level, strength, page is not None, stretch)
     limits = {"overwrite": overwrite, "max_pixels": max_pixels, "spec": denoiser.input_spec}
     failures = convert(screen, tasks, work, "denoise", "denoised", out=out, **limits)
     done, pairs = work.finish(failures)
@@ -201,6 +225,17 @@ def compare_images(
             "identical": not found.largest,
         }
     )
+
+
+def _self_taught(model: str, minutes: float, engine: str, threads: int, tile: int) -> "Denoiser":
+    """Return a denoiser that learns for so long from each image."""
+    from pellucid.denoiser import Denoiser
+    from pellucid.weights import SELF
+    from pellucid.zero_shot import Lesson
+
+    if model != SELF:
+        raise UsageError(f"--minutes {minutes:g} is for --model {SELF}, {model} has learned already: leave it out")
+    return Denoiser(Lesson.on(engine, threads, minutes), threads=threads, tile=tile)
 
 
 def _level(sigma: str) -> float | None:

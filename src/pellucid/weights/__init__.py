@@ -15,6 +15,7 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.registry import suggestion
 
 FOLDER = Path(__file__).parent
+SELF = "self"  # what a network is called that learns from the image itself
 SUFFIXES = (".onnx", ".safetensors")
 FILES = "an .onnx or .safetensors file"
 REINSTALL = "install Pellucid anew: pip install --force-reinstall pellucid"
@@ -54,6 +55,8 @@ def find(model: str | Path) -> Weights:
         PellucidError: if the file is absent.
     """
     path = Path(model)
+    if model == SELF:
+        raise UsageError(f'"{SELF}" is no network yet, it learns from each image that it denoises: give {_wanted()}')
     if isinstance(model, str) and model in _cards(FOLDER):
         return _shipped(model)
     if path.suffix in SUFFIXES:

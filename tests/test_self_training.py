@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+
+from pellucid import weights
+from pellucid.self_training import Pupil, precision
+
+LEVEL = 0.15
+
+
+@pytest.fixture
+def pupil():
+    path = weights.find("photo").safetensors
+    assert path
+    return Pupil(path, 1)
+
+
+def stripes(size=64):
+    """What no photograph shows much of: fine stripes of one width, (1, 1, size, size)."""
+    rows, columns = np.mgrid[:size, :size]
+    return (0.5 + 0.3 * np.sin((rows + 2 * columns) * 1.1)).astype(np.float32)[None, None]
+
+
+def noisy_of(clean, seed=1):
+    return (clean + LEVEL * np.random.default_rng(seed).standard_normal(clean.shape)).astype(np.float32)
+
+
+def error(pupil, clean):
+    return float(np.square(pupil(noisy_of(clean), LEVEL) - clean).mean())
+
+
+def quiet(share):
+    """Take no notice."""
+
+
+def test_it_gets_to_know_what_the_image_holds(pupil):
+    clean = stripes()
+    before = error(pupil, clean)
+    pupil.train([clean], LEVEL, 0, 25, 0, quiet)
+    assert error(pupil, clean) < 0.9 * before
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(32, 40), (45, 33)])
+def test_planes_of_any_size_keep_their_shape(pupil, channels, size):
+    planes = np.random.default_rng(0).random((2, channels, *size), dtype=np.float32)
+    pupil.train([planes, planes[:1]], LEVEL, 0, 2, 0, quiet)
+    denoised = pupil(planes, LEVEL)
+    assert denoised.shape == planes.shape and denoised.dtype == np.float32 and np.isfinite(denoised).all()
+
+
+def test_gray_is_shown_as_gray_colour(pupil):
+    gray = stripes(32)
+    colours = pupil(gray.repeat(3, axis=1), LEVEL).mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(pupil(gray, LEVEL), colours, atol=1e-6)
+
+
+def test_the_steps_are_told_from_none_to_all(pupil):
+    shares = []
+    pupil.train([stripes(32)], LEVEL, 0, 4, 0, shares.append)
+    assert shares == [0, 0.25, 0.5, 0.75, 1]
+    shares.clear()
+    pupil.train([stripes(32)], LEVEL, 0.2, 0, 0, shares.append)
+    assert shares == sorted(shares) and shares[0] < 0.5 and shares[-1] == 1
+
+
+def test_what_a_listener_raises_ends_the_training(pupil):
+    def stop(share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pupil.train([stripes(32)], LEVEL, 60, 0, 0, stop)
+
+
+def test_torchs_setting_of_threads_is_left_as_it_was(pupil):
+    before = torch.get_num_threads()
+    pupil._threads = before + 1
+    pupil(stripes(32), LEVEL)
+    assert torch.get_num_threads() == before
+
+
+def test_the_precision_is_what_the_processor_is_fast_in(monkeypatch):
+    for told, wanted in (({"avx512_bf16": True}, "bf16"), ({"avx512_f": True}, "fp32"), ({}, "fp32")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda told=told: told)
+        assert precision() == wanted
