@@ -1,3 +1,5 @@
+from typing import Any, ClassVar
+
 import pytest
 import torch
 
@@ -11,7 +13,9 @@ class Shown:
     """A network that keeps what it is shown and multiplies it by one weight."""
 
     def __init__(self, weight=1.0):
-        self.weight, self.noisy, self.level = weight, None, None
+        self.weight: Any = weight
+        self.noisy: Any = None
+        self.level: Any = None
 
     def __call__(self, noisy, sigma=None):
         self.noisy, self.level = noisy, sigma
@@ -21,7 +25,7 @@ class Shown:
 class Kept:
     """A loss that keeps what was wanted."""
 
-    on_logits = False
+    on_logits: ClassVar[bool] = False
 
     def __call__(self, prediction, clean):
         self.wanted = clean
