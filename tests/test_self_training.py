@@ -36,15 +36,30 @@ def quiet(share):
 def test_it_gets_to_know_what_the_image_holds(pupil):
     clean = stripes()
     before = error(pupil, clean)
-    pupil.train([clean], LEVEL, 0, 25, 0, quiet)
+    pupil.train([clean], LEVEL, None, 0, 25, 0, quiet)
     assert error(pupil, clean) < 0.9 * before
+
+
+def test_it_gets_to_know_noise_of_the_kind_that_it_took_out(pupil):
+    def streaks(seed):
+        drawn = np.random.default_rng(seed).standard_normal((1, 1, 64, 8)).repeat(8, axis=3)
+        return (LEVEL * drawn).astype(np.float32)
+
+    def error():
+        return float(np.square(pupil(clean + streaks(1), LEVEL) - clean).mean())
+
+    clean = np.full((1, 1, 64, 64), 0.5, np.float32) + np.linspace(-0.3, 0.3, 64, dtype=np.float32)[:, None]
+    before = error()
+    # Weaker than the level, as what a network takes out is: it is shown at the level.
+    pupil.train([clean], LEVEL, [0.5 * streaks(seed) for seed in (2, 3)], 0, 25, 0, quiet)
+    assert error() < 0.5 * before
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(32, 40), (45, 33)])
 def test_planes_of_any_size_keep_their_shape(pupil, channels, size):
     planes = np.random.default_rng(0).random((2, channels, *size), dtype=np.float32)
-    pupil.train([planes, planes[:1]], LEVEL, 0, 2, 0, quiet)
+    pupil.train([planes, planes[:1]], LEVEL, None, 0, 2, 0, quiet)
     denoised = pupil(planes, LEVEL)
     assert denoised.shape == planes.shape and denoised.dtype == np.float32 and np.isfinite(denoised).all()
 
@@ -57,10 +72,10 @@ def test_gray_is_shown_as_gray_colour(pupil):
 
 def test_the_steps_are_told_from_none_to_all(pupil):
     shares = []
-    pupil.train([stripes(32)], LEVEL, 0, 4, 0, shares.append)
+    pupil.train([stripes(32)], LEVEL, None, 0, 4, 0, shares.append)
     assert shares == [0, 0.25, 0.5, 0.75, 1]
     shares.clear()
-    pupil.train([stripes(32)], LEVEL, 0.2, 0, 0, shares.append)
+    pupil.train([stripes(32)], LEVEL, None, 0.2, 0, 0, shares.append)
     assert shares == sorted(shares) and shares[0] < 0.5 and shares[-1] == 1
 
 
@@ -69,7 +84,7 @@ def test_what_a_listener_raises_ends_the_training(pupil):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pupil.train([stripes(32)], LEVEL, 60, 0, 0, stop)
+        pupil.train([stripes(32)], LEVEL, None, 60, 0, 0, stop)
 
 
 def test_torchs_setting_of_threads_is_left_as_it_was(pupil):

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import pellucid
 from pellucid import weights
 from pellucid.denoiser import Denoiser
 from pellucid.errors import Cancelled, PellucidError, UsageError
 from pellucid.frames import Frames
-from pellucid.zero_shot import MOST_PIXELS, Lesson, sampled
+from pellucid.zero_shot import MOST_PIXELS, Lesson, correlation, sampled
 
 
 def psnr(image, clean):
@@ -39,6 +40,21 @@ def test_noise_of_photons_is_taken_out_better_than_by_the_network_it_started_fro
     before, after = Denoiser.load("photo", threads=1)(noisy), taught(steps=10)(noisy)
     assert psnr(after, clean) > psnr(before, clean) + 0.3 > psnr(noisy, clean) + 5
     assert abs(float(after.mean() - noisy.mean())) < 0.002
+
+
+def test_noise_that_neighbours_share_is_learned_as_it_is():
+    clean = 0.2 + 0.6 * cells()
+    noise = gaussian_filter(np.random.default_rng(1).standard_normal(clean.shape), 0.8)
+    noisy = (clean + 0.06 * noise / noise.std()).astype(np.float32)
+    before, after = Denoiser.load("photo", threads=1)(noisy), taught(steps=30)(noisy)
+    assert psnr(after, clean) > psnr(before, clean) + 0.1
+
+
+@pytest.mark.parametrize(("blur", "low", "high"), [((0, 0), 0, 0.05), ((0, 1), 0.6, 0.9), ((1, 0), 0.6, 0.9)])
+def test_correlation_is_that_of_neighbours_along_either_axis(blur, low, high):
+    rest = gaussian_filter(np.random.default_rng(0).standard_normal((1, 2, 100, 90)), (0, 0, *blur))
+    assert low <= correlation([rest, rest[..., :50]]) < high
+    assert correlation([np.zeros((1, 1, 9, 9))]) == 0
 
 
 def test_a_clean_image_comes_back_almost_unchanged():

@@ -69,39 +69,38 @@ class Pupil:
         self,
         planes: list[np.ndarray],
         level: float,
+        noises: list[np.ndarray] | None,
         seconds: float,
         steps: int,
         seed: int,
         tell: Callable[[float], object],
     ) -> None:
-        """Train on images that stand in for clean ones, under white noise (Vaksman, Elad & Milanfar, CVPRW 2020).
+        """Train on images that stand in for clean ones, under noise of one level (Vaksman et al., CVPRW 2020).
 
-        A network that learned from images of all kinds gets to know what is in this one. It is shown no noise but such
-        as it knows, so that it cannot learn to keep it.
+        A network that learned from images of all kinds gets to know what is in this one, and the kind of its noise. It
+        never is to give back what is noisy, so that it cannot learn to keep noise.
 
         Args:
             planes: (N, 1 or 3, H, W) each: what the network made of the image before.
             level: the deviation of the noise to be added.
+            noises: of the shapes of `planes`: what the network took out of them, from which patches are drawn as noise;
+                None has white noise drawn.
             seconds: how long, unless `steps` is given.
             steps: how many steps; 0 goes by the time.
             seed: of all chance.
             tell: told the share that is done.
         """
         drawn, loss = torch.Generator().manual_seed(seed), MSE()
-        images = [torch.from_numpy(image[None]) for part in planes for image in part]
-        areas = torch.tensor([float(image[0, 0].numel()) for image in images])
-        side, sigma = (
-            min(PATCH, *(length for image in images for length in image.shape[-2:])),
-            torch.full((BATCH,), level),
-        )
+        images, sigma = _Patches(planes), torch.full((BATCH,), level)
+        taken = _Patches(noises) if noises else None
         model = copy.deepcopy(self._model).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0, fused=True)
         for step, share in enumerate(_shares(seconds, steps), start=1):
             tell(share)
             optimizer.param_groups[0]["lr"] = RATE * min(1.0, step / WARM_UP) * _cooled(share)
-            chosen = torch.multinomial(areas, BATCH, replacement=True, generator=drawn).tolist()
-            clean = torch.cat([_patch(images[index], side, drawn) for index in chosen])
-            noisy = clean + level * torch.randn(clean.shape, generator=drawn)
+            clean = images(drawn)
+            noise = taken(drawn) / taken.deviation if taken else torch.randn(clean.shape, generator=drawn)
+            noisy = clean + level * noise
             with self._at_work():
                 value = OBJECTIVE(model, loss, TrainingBatch(clean, noisy, sigma))
                 optimizer.zero_grad()
@@ -140,11 +139,27 @@ def _cooled(share: float) -> float:
     return LEAST_RATE + (1 - LEAST_RATE) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _patch(image: Tensor, side: int, drawn: torch.Generator) -> Tensor:
-    """Return a square of an image (1, C, H, W), turned and mirrored at random."""
-    top, left, turns = (
-        int(torch.randint(count, (), generator=drawn))
-        for count in (image.shape[-2] - side + 1, image.shape[-1] - side + 1, 8)
-    )
-    patch = image[..., top : top + side, left : left + side].rot90(turns % 4, (2, 3))
-    return patch.flip(3) if turns >= 4 else patch
+class _Patches:
+    """Square patches at random places of images, turned and mirrored at random."""
+
+    def __init__(self, planes: list[np.ndarray]) -> None:
+        """Take images (N, C, H, W)."""
+        self._images = [torch.from_numpy(image[None]) for part in planes for image in part]
+        self._areas = torch.tensor([float(image[0, 0].numel()) for image in self._images])
+        self._side = min(PATCH, *(length for image in self._images for length in image.shape[-2:]))
+        mean_square = sum(float(image.square().sum()) for image in self._images) / sum(map(Tensor.numel, self._images))
+        self.deviation = mean_square**0.5
+
+    def __call__(self, drawn: torch.Generator) -> Tensor:
+        """Return a batch (BATCH, C, side, side)."""
+        chosen = torch.multinomial(self._areas, BATCH, replacement=True, generator=drawn).tolist()
+        return torch.cat([self._patch(self._images[index], drawn) for index in chosen])
+
+    def _patch(self, image: Tensor, drawn: torch.Generator) -> Tensor:
+        height, width = image.shape[-2:]
+        top, left, turns = (
+            int(torch.randint(count, (), generator=drawn))
+            for count in (height - self._side + 1, width - self._side + 1, 8)
+        )
+        patch = image[..., top : top + self._side, left : left + self._side].rot90(turns % 4, (2, 3))
+        return patch.flip(3) if turns >= 4 else patch

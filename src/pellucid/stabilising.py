@@ -11,6 +11,7 @@ WEAKEST = 0.1
 # What differs by less may be fine texture that was taken for noise.
 EVEN = 1.4
 SMOOTHED = 2
+LEAST_LEVEL = 1e-4
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class Stabiliser:
     stable: np.ndarray
     level: float
     back: tuple[np.ndarray, np.ndarray] | None = None
+
+    @classmethod
+    def straight(cls, level: float) -> "Stabiliser":
+        """Return one that leaves brightness as it is."""
+        ends = np.array([0.0, 1.0])
+        return cls(ends, ends, max(level, LEAST_LEVEL))
 
     @property
     def is_straight(self) -> bool:
@@ -77,10 +84,10 @@ def stabiliser(noisy: np.ndarray, denoised: np.ndarray) -> Stabiliser:
     for _ in range(SMOOTHED):
         ends = np.concatenate([spreads[:1], spreads, spreads[-1:]])
         spreads = (ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4
-    spreads = np.maximum(spreads, max(WEAKEST * spreads.max(), 1e-4))
+    spreads = np.maximum(spreads, max(WEAKEST * spreads.max(), LEAST_LEVEL))
     if spreads.max() < EVEN * spreads.min():
         level = float(np.sqrt(np.square(noisy - denoised, dtype=np.float64).mean()))
-        return Stabiliser(np.array([0.0, 1.0]), np.array([0.0, 1.0]), max(level, 1e-4))
+        return Stabiliser.straight(level)
     low, high = min(0.0, float(noisy.min())), max(1.0, float(noisy.max()))
     values = np.union1d(np.linspace(low, high, GRID), [0.0, 1.0])
     slopes = 1 / np.interp(values, places, spreads)

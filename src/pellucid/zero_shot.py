@@ -25,6 +25,7 @@ FIRST = "photo"  # the shipped network that is trained on
 MOST_PIXELS, SIDE = 2**21, 256
 MOST_LEVEL = 0.2  # the shipped network knows little stronger noise
 USUAL, LONGEST = 0.75, 24 * 60  # minutes
+MOST_CORRELATION = 0.2  # of white noise, as far as a network leaves it white
 LEAST_SIDE = 32  # smaller images teach nothing
 SHARE = 0.95  # of the time, that the training takes
 
@@ -96,12 +97,19 @@ class Lesson:
         weights.verify(found)
         assert found.safetensors
         pupil = Pupil(found.safetensors, self.threads or cores())
-        curves = _stabilisers(tiles, pupil, noise_level.estimate(frames, self.threads))
+        level = noise_level.estimate(frames, self.threads)
+        guesses = [pupil(_as_planes(tile), level) for tile in tiles]
+        rests = [_as_planes(tile) - guess for tile, guess in zip(tiles, guesses, strict=True)]
+        if correlation(rests) > MOST_CORRELATION:
+            curves = [Stabiliser.straight(level) for _ in range(frames.shape[1])]
+            kinds = rests
+        else:
+            curves, kinds = _stabilisers(tiles, guesses), None
         stable = [_stable(tile, curves) for tile in tiles]
         level = noise_level.estimate(Frames(np.concatenate(stable), 1, 1.0, has_alpha=False), self.threads)
         if min(frames.shape[2:]) >= LEAST_SIDE:
             guesses = [pupil(planes, level) for planes in stable]
-            pupil.train(guesses, level, self.minutes * 60, self.steps, self.seed, tell)
+            pupil.train(guesses, level, kinds, self.minutes * 60, self.steps, self.seed, tell)
         denoised = [pupil(planes, level) for planes in stable]
         curves = [_calibrated(curve, index, tiles, denoised) for index, curve in enumerate(curves)]
         stretched = _is_stretched(curves, tiles)
@@ -152,9 +160,20 @@ def sampled(frames: Frames) -> list[np.ndarray]:
     return tiles
 
 
-def _stabilisers(tiles: list[np.ndarray], pupil: "Pupil", level: float) -> list[Stabiliser]:
+def correlation(rests: list[np.ndarray]) -> float:
+    """Return how much neighbours have in common of what is left of images (N, C, H, W), from 0 to 1.
+
+    It is the greater of the correlations along rows and along columns.
+    """
+    power = sum(float(np.square(rest).sum()) for rest in rests)
+    across = sum(float((rest[..., 1:] * rest[..., :-1]).sum()) for rest in rests)
+    down = sum(float((rest[..., 1:, :] * rest[..., :-1, :]).sum()) for rest in rests)
+    return max(across, down, 0.0) / power if power else 0.0
+
+
+def _stabilisers(tiles: list[np.ndarray], guesses: list[np.ndarray]) -> list[Stabiliser]:
     """Return the stabiliser of each channel, all with noise of one deviation."""
-    guesses = [pupil(_as_planes(tile), level).reshape(tile.shape) for tile in tiles]
+    guesses = [guess.reshape(tile.shape) for guess, tile in zip(guesses, tiles, strict=True)]
     curves = []
     for channel in range(tiles[0].shape[1]):
         noisy, guess = (np.concatenate([tile[0, channel].ravel() for tile in part]) for part in (tiles, guesses))
