@@ -133,7 +133,7 @@ class Session:
 
     def _choose_by(self, study: Any) -> None:
         """Set what draws values and what gives trials up, and have the recipe's own values tried first."""
-        optuna = need("optuna", *storage.EXTRA)
+        optuna = need("optuna", "tune", storage.PURPOSE)
         past = len(study.trials)
         at_random = max(1, min(MOST_AT_RANDOM, self.trials // 3))
         # A study that is continued draws on, rather than once more what it drew first.

@@ -16,7 +16,7 @@ from pellucid.tune.trial import Outcome
 FILE = "study.sqlite3"
 NAME = "tune"
 NUMBER, OUTCOME, DEFINITION = "trial", "outcome", "definition"
-EXTRA = ("tune", "pellucid tune")
+PURPOSE = "pellucid tune"
 
 
 @contextlib.contextmanager
@@ -32,8 +32,8 @@ def opened(out: Path, definition: Mapping[str, Any], direction: str) -> Iterator
         UsageError: if the study in the folder is of something else, naming what.
         PellucidError: if another process has it open, or it is damaged or cannot be written.
     """
-    optuna = need("optuna", *EXTRA)
-    database = need("sqlalchemy.exc", *EXTRA)
+    optuna = need("optuna", "tune", PURPOSE)
+    database = need("sqlalchemy.exc", "tune", PURPOSE)
     loudness = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     try:
@@ -49,7 +49,7 @@ def opened(out: Path, definition: Mapping[str, Any], direction: str) -> Iterator
 
 def distributions(space: Space) -> dict[str, Any]:
     """Return the space as Optuna draws from it; choices are drawn by their number."""
-    kinds = need("optuna.distributions", *EXTRA)
+    kinds = need("optuna.distributions", "tune", PURPOSE)
     drawn = {}
     for key, values in space.items():
         if isinstance(values, Choices):
@@ -88,7 +88,7 @@ def outcomes(study: Any) -> list[Outcome]:
 
 def end(study: Any, trial: Any, outcome: Outcome, measured: float | None) -> None:
     """Note how a trial ended."""
-    states = need("optuna.trial", *EXTRA).TrialState
+    states = need("optuna.trial", "tune", PURPOSE).TrialState
     trial.set_user_attr(OUTCOME, asdict(outcome))
     if outcome.state == "done":
         study.tell(trial, measured)
@@ -98,12 +98,12 @@ def end(study: Any, trial: Any, outcome: Outcome, measured: float | None) -> Non
 
 def drop(study: Any, number: int) -> None:
     """Take a trial out that is not to be run, or was interrupted; `number` is Optuna's."""
-    study.tell(number, state=need("optuna.trial", *EXTRA).TrialState.FAIL)
+    study.tell(number, state=need("optuna.trial", "tune", PURPOSE).TrialState.FAIL)
 
 
 def take_up(study: Any) -> None:
     """Have the trials that were interrupted run next, under their own numbers."""
-    states = need("optuna.trial", *EXTRA).TrialState
+    states = need("optuna.trial", "tune", PURPOSE).TrialState
     for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
         drop(study, trial.number)
         if NUMBER in trial.user_attrs:
