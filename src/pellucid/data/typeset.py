@@ -21,6 +21,8 @@ Token = tuple[str, "FreeTypeFont"]
 BLACK = (0, 0, 0)
 SMALLEST, LARGEST = 11, 40  # of the body's type, in pixels
 STEEPEST = 3.0  # degrees
+# Gray ink is rare, since ink that looks gray in a scan is mostly black that has faded.
+GRAYEST_INK = 40
 PICTURE = 96
 MONOSPACED = ("Mono", "mono", "Courier")
 
@@ -63,13 +65,13 @@ def drawn_style(random: np.random.Generator, coloured: bool) -> Style:
     language = "english" if random.random() < 0.5 else str(random.choice(languages()))
     known = [family for family in families() if family.is_wide or language not in NOT_LATIN] or families()
     body, titles = (known[int(random.integers(len(known)))] for _ in range(2))
-    dark = int(random.integers(0, 60)) if random.random() < 0.3 else 0
+    dark = int(random.integers(0, GRAYEST_INK)) if random.random() < 0.1 else 0
     ink, accent = (dark, dark, dark), (dark, dark, dark)
     if coloured:
         hue = random.integers(0, 200, 3)
         accent = (int(hue[0]), int(hue[1]), int(hue[2]))
-        if random.random() < 0.6:
-            share = random.uniform(0.3, 1)
+        if random.random() < 0.5:
+            share = random.uniform(0.2, 0.8)
             ink = (round(accent[0] * share), round(accent[1] * share), round(accent[2] * share))
     return Style(
         body,

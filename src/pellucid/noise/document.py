@@ -116,7 +116,7 @@ class Document:
             added = added * (1 + brown * torch.tensor(BROWN).to(added).view(1, 3, 1, 1))
         density[index] += added
         if layer.rubs:
-            # Creases lift the ink where they darken the paper, in half of the cases.
-            share = sheet.between(-1, 1).clamp(min=0)
+            # Creases lift the ink where they darken the paper, though not all do.
+            share = sheet.between(-0.7, 1).clamp(min=0)
             dark = 1 - torch.exp(-density[index].mean(dim=1, keepdim=True).clamp(min=0))
             faded[index] = 1 - (1 - faded[index]) * (1 - share * dark)
