@@ -1,6 +1,7 @@
 """Learn to denoise one image from that image itself: its noise is measured, and a shipped network trained on for it."""
 
 import functools
+import time
 import warnings
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,6 +26,7 @@ FIRST = "photo"  # the shipped network that is trained on
 MOST_PIXELS, SIDE = 2**21, 256
 MOST_LEVEL = 0.2  # the shipped network knows little stronger noise
 USUAL, LONGEST = 0.75, 24 * 60  # minutes
+LEAST_SECONDS = 0.1
 MOST_CORRELATION = 0.2  # of white noise, as far as a network leaves it white
 LEAST_SIDE = 32  # smaller images teach nothing
 SHARE = 0.95  # of the time, that the training takes
@@ -34,7 +36,7 @@ class Lesson:
     """A shipped network yet to be trained on an image; until then it stands in the place of an engine.
 
     Attributes:
-        minutes: how long the training may take.
+        minutes: how long it may take; the denoising itself adds a few seconds a megapixel.
         steps: how many steps it takes, if not 0: the result then depends on nothing but the image and the seed.
         seed: of the patches and of their noise.
         threads: how many to run on; 0 for all cores.
@@ -90,6 +92,7 @@ class Lesson:
         """
         from pellucid.self_training import Pupil
 
+        ends = time.monotonic() + self.minutes * 60
         tell, then = shared(progress, SHARE)
         tell(0.0)
         tiles = sampled(frames)
@@ -109,7 +112,8 @@ class Lesson:
         level = noise_level.estimate(Frames(np.concatenate(stable), 1, 1.0, has_alpha=False), self.threads)
         if min(frames.shape[2:]) >= LEAST_SIDE:
             guesses = [pupil(planes, level) for planes in stable]
-            pupil.train(guesses, level, kinds, self.minutes * 60, self.steps, self.seed, tell)
+            seconds = max(LEAST_SECONDS, ends - time.monotonic())
+            pupil.train(guesses, level, kinds, seconds, self.steps, self.seed, tell)
         denoised = [pupil(planes, level) for planes in stable]
         curves = [_calibrated(curve, index, tiles, denoised) for index, curve in enumerate(curves)]
         stretched = _is_stretched(curves, tiles)
