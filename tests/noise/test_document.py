@@ -126,6 +126,11 @@ def test_each_kind_has_its_probability_and_none_is_drawn_anew():
     assert len(torch.cat(list(chosen.values())).unique()) == 20000
 
 
+def test_kinds_that_are_always_there_are_in_every_sample():
+    chosen = Document(kinds=("fade", "light", "stains"), share=0.2, always=["fade"])._chosen(2000, seeded())
+    assert len(chosen["fade"]) == 2000 and 300 < len(chosen["light"]) < 500
+
+
 def test_colours_lean_towards_brown_and_gray_has_none():
     noisy = alone("foxing", white(8, channels=3), strength=1)
     density = -noisy.clamp(min=1e-6).log().mean((2, 3))
@@ -153,7 +158,9 @@ def test_kinds_are_kept_in_one_order():
     ("options", "said"),
     [
         ({"kinds": "stains"}, "kinds='stains' is no list of kinds"),
-        ({"kinds": []}, "is no list of kinds"),
+        ({"kinds": []}, "kinds=[] has none"),
+        ({"always": "fade"}, "always='fade' is no list of kinds"),
+        ({"kinds": ["fade"], "always": ["blur"]}, "always=['blur'] has the unknown 'blur': choose from fade"),
         ({"kinds": ["stain"]}, "has the unknown 'stain': choose from texture, stains"),
         ({"share": 2}, "share=2"),
         ({"strength": (1, 0.5)}, "swap"),

@@ -51,6 +51,7 @@ class Document:
     Attributes:
         kinds: what may happen; all that there is by default.
         share: the probability of each kind in a sample; a sample with none gets one of them.
+        always: kinds, of those that may happen, that happen to every sample.
         strength: what densities, fading and blur are multiplied by, or (low, high), drawn uniformly for each sample.
         scale: what lengths are multiplied by, or (low, high), drawn uniformly in its logarithm; 1 goes with print that
             is about 12 pixels high.
@@ -62,15 +63,20 @@ class Document:
     share: float = 0.4
     strength: float | tuple[float, float] = (0.4, 1.0)
     scale: float | tuple[float, float] = (0.7, 2.0)
+    always: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse kinds that there are not, and numbers out of range."""
-        if not isinstance(self.kinds, list | tuple) or not self.kinds:
-            raise ValueError(f"kinds={self.kinds!r} is no list of kinds: choose from {', '.join(KINDS)}")
-        for kind in self.kinds:
-            if kind not in KINDS:
-                raise ValueError(f"kinds={self.kinds!r} has the unknown {kind!r}: choose from {', '.join(KINDS)}")
-        object.__setattr__(self, "kinds", tuple(kind for kind in KINDS if kind in self.kinds))
+        if not self.kinds:
+            raise ValueError(f"kinds={self.kinds!r} has none: choose from {', '.join(KINDS)}")
+        for name, known in (("kinds", KINDS), ("always", self.kinds)):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple):
+                raise ValueError(f"{name}={value!r} is no list of kinds: choose from {', '.join(known)}")
+            for kind in value:
+                if kind not in known:
+                    raise ValueError(f"{name}={value!r} has the unknown {kind!r}: choose from {', '.join(known)}")
+            object.__setattr__(self, name, tuple(kind for kind in KINDS if kind in value))
         object.__setattr__(self, "share", number_between("share", self.share, 0, 1, "give a probability"))
         strength = range_between("strength", self.strength, 0, 4, "give a factor; 1 is strong")
         scale = range_between("scale", self.scale, 0.1, 20, "give a factor; 1 goes with print 12 pixels high")
@@ -103,6 +109,7 @@ class Document:
         """Return the samples (M,) that each kind happens to, of those that happen at all."""
         present = torch.rand((count, len(self.kinds)), generator=generator, device=generator.device) < self.share
         one = torch.randint(len(self.kinds), (count,), generator=generator, device=generator.device)
+        present[:, [self.kinds.index(kind) for kind in self.always]] = True
         empty = (~present.any(dim=1)).nonzero()[:, 0]
         present[empty, one[empty]] = True
         indices = {kind: present[:, place].nonzero()[:, 0] for place, kind in enumerate(self.kinds)}
