@@ -36,7 +36,7 @@ LAYERS = (
         ("train",),
         (
             *("engines", "export", "noise_level", "trained", "self_training", "zero_shot", "denoiser"),
-            *("readings", "outliers", "classifiers", "downstream"),
+            *("single_calls", "readings", "outliers", "classifiers", "downstream"),
         ),
         ("compare",),
         ("slider",),
@@ -49,7 +49,7 @@ LAYERS = (
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
     *("weights", "engines", "repair", "frames", "strength", "stretch", "noise_level", "denoiser", "compare", "slider"),
-    *("tables", "toml", "ocr", "classifiers", "downstream", "progress", "stabilising", "zero_shot"),
+    *("single_calls", "tables", "toml", "ocr", "classifiers", "downstream", "progress", "stabilising", "zero_shot"),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "optuna", "pooch", "pywt", "scipy", "skimage"}
 LOADED_ON_USE |= {"sklearn", "sqlalchemy"}

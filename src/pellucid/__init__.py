@@ -5,10 +5,11 @@ The public names load on first use, so that `import pellucid` costs next to noth
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without importing typing, which would be most of the import time
 if TYPE_CHECKING:
-    from pellucid.denoiser import Denoiser, denoise, estimate_noise
+    from pellucid.denoiser import Denoiser
     from pellucid.errors import Cancelled, PellucidError, UsageError
     from pellucid.estimator import DenoisingAutoencoder
     from pellucid.recipe import load_recipe
+    from pellucid.single_calls import denoise, estimate_noise
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,8 +30,8 @@ _HOMES = {
     "DenoisingAutoencoder": "estimator",
     "PellucidError": "errors",
     "UsageError": "errors",
-    "denoise": "denoiser",
-    "estimate_noise": "denoiser",
+    "denoise": "single_calls",
+    "estimate_noise": "single_calls",
     "load_recipe": "recipe",
 }
 

@@ -16,7 +16,7 @@ from pellucid.spec import InputSpec
 from pellucid.strength import check_strength, with_texture
 from pellucid.stretch import stretched_alike
 from pellucid.tiling import Tile, by_columns, padded, plan, stitch
-from pellucid.weights import SELF, Weights, find, verify
+from pellucid.weights import SELF, Weights, check_file, find
 from pellucid.zero_shot import Lesson, SelfTaught
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ LEAST_TILE = 256
 # Once there is so many times more work than was known of when the engine was chosen, it is chosen anew.
 MORE_WORK = 4
 LITTLE_WORK = 1_000_000
-LOADED = 4
 
 
 class Denoiser:
@@ -334,57 +333,6 @@ class Denoiser:
         return denoised if np.isfinite(denoised).all() else np.where(np.isfinite(denoised), denoised, planes)
 
 
-def denoise(
-    image: np.ndarray,
-    sigma: float | None = None,
-    model: str | Path = DEFAULT,
-    strength: float = 1.0,
-    channel_axis: int | None = None,
-    data_range: float | None = None,
-    progress: Progress | None = None,
-) -> np.ndarray:
-    """Take the noise out of an image; the arguments and errors are those of `Denoiser.load` and `Denoiser.__call__`.
-
-    The model stays loaded for the next call.
-
-    Example:
-        >>> import pellucid
-        >>> denoised = pellucid.denoise(photo, channel_axis=-1)  # doctest: +SKIP
-    """
-    denoiser = _loaded(model, _stamp(model))
-    return denoiser(
-        image, sigma, strength=strength, channel_axis=channel_axis, data_range=data_range, progress=progress
-    )
-
-
-def estimate_noise(image: np.ndarray, channel_axis: int | None = None, data_range: float | None = None) -> float:
-    """Return the noise level of an image or a stack, in units of the range, in [0, 1] (times 255 on the command line).
-
-    It is the standard deviation of noise that a network read from tiles over the image, correlated noise included,
-    which estimates from neighbouring pixels miss.
-
-    Args:
-        image: as in `Denoiser.__call__`.
-        channel_axis: where the channels are; None for gray.
-        data_range: the value of white.
-
-    Raises:
-        UsageError: for an array that is no image.
-    """
-    return noise_level.estimate(Frames(np.asarray(image), channel_axis, data_range))
-
-
-@functools.lru_cache(maxsize=LOADED)
-def _loaded(model: str | Path, stamp: int | None) -> Denoiser:
-    return Denoiser.load(model)
-
-
-def _stamp(model: str | Path) -> int | None:
-    """Return when a file was last changed, so that a network trained anew is loaded anew."""
-    path = Path(model)
-    return path.stat().st_mtime_ns if path.suffix and path.is_file() else None
-
-
 def _trained(source: "Checkpoint | Weights") -> "Trained":
     from pellucid.checkpoint import load as load_checkpoint
     from pellucid.trained import Trained
@@ -393,7 +341,7 @@ def _trained(source: "Checkpoint | Weights") -> "Trained":
         return Trained(source)
     if source.safetensors is None:
         raise UsageError(f"{source.onnx} is an exported network: give a .safetensors checkpoint")
-    verify(source)
+    check_file(source.safetensors, source.sha256(source.safetensors))
     return Trained(load_checkpoint(source.safetensors))
 
 
