@@ -57,8 +57,13 @@ AND name NOT IN (SELECT reference FROM items WHERE reference IS NOT NULL) RETURN
 
 @dataclass(frozen=True)
 class Options:
-    """What is wanted of a job: the model's name, the strength in [0, 1], sigma in [0, 1] or None to estimate it, and
-    the name of a classifier or None.
+    """What is wanted of a job.
+
+    Attributes:
+        model: a denoiser's name.
+        strength: from 0 to 1.
+        sigma: the noise level in [0, 1] units, or None to have it estimated.
+        classifier: a classifier's name, or None.
     """
 
     model: str
