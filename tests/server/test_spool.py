@@ -40,9 +40,7 @@ def test_only_the_owner_may_look_into_it(spool):
 
 def test_a_spool_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        PellucidError, match="cannot use the spool .* path is a file"
-    ):
+    with pytest.raises(PellucidError, match=r"cannot use the spool .* path is a file"):
         Spool(tmp_path / "file" / "spool")
 
 
