@@ -1,6 +1,7 @@
 """A recipe: one experiment, complete and declarative, checked before the first step; torch-free until `check`."""
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pellucid.toml import to_toml
 FOLDER = Path(__file__).parent / "recipes"
 TRAINED_BY = ("data", "noise", "model", "objective", "loss", "train")
 SETTLED = ("threads", "precision")
+LENGTH = ("epochs", "steps")  # settled too where minutes are given
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,10 @@ class Noise(Component):
 class Train:
     """How to train. `threads` 0 and `precision` "auto" are chosen by a probe and written into the run's recipe.
 
-    So are the `epochs` that `minutes` come to here, where they are not 0; there is always one. Training starts from
-    random weights, or from those of `start`: a shipped network's name, or a .safetensors file, of the same [model].
+    So are the `epochs` that `minutes` come to here, where they are not 0, and the `steps` of an epoch where few whole
+    ones fit: such an epoch sees so many batches of images drawn anew, and not all. 0 steps are as many as it takes to
+    see each image once. Training starts from random weights, or from those of `start`: a shipped network's name, or a
+    .safetensors file, of the same [model].
 
     The rate climbs to `lr` over the first `warmup` steps. A cosine schedule keeps it there for the share `hold` of all
     steps, then lets it fall to 0.
@@ -72,6 +76,7 @@ class Train:
     batch_size: int
     lr: float
     minutes: float = 0.0
+    steps: int = 0
     start: str = ""
     optimizer: Literal["adam", "adamw", "muon"] = "adam"
     schedule: Literal["constant", "cosine"] = "constant"
@@ -84,6 +89,11 @@ class Train:
     seed: int = 0
     threads: int = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    def epoch_steps(self, images: int) -> int:
+        """Return the steps of an epoch where there are so many images to train on."""
+        whole = math.ceil(images / self.batch_size)
+        return min(self.steps, whole) if self.steps else whole
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,10 @@ class Recipe:
             table[last] = value
         return Recipe.from_dict(tables)
 
+    def untimed(self) -> "Recipe":
+        """Return a recipe that trains by epochs instead of minutes: whole ones, if those had come to short ones."""
+        return self.with_values({"train.minutes": 0.0, "train.steps": 0}) if self.train.minutes else self
+
     def quickened(self) -> "Recipe":
         """Return the recipe with its `[quick]` values in place."""
         return self.with_values(self.quick)
@@ -193,7 +207,7 @@ class Recipe:
     @property
     def settled_keys(self) -> tuple[str, ...]:
         """The keys of [train] that a probe settles before the first step."""
-        return (*SETTLED, "epochs") if self.train.minutes else SETTLED
+        return (*SETTLED, *LENGTH) if self.train.minutes else SETTLED
 
     def to_toml(self) -> str:
         """Return the recipe as a TOML document that `load_recipe` reads back equal."""
@@ -254,6 +268,7 @@ class Recipe:
         rules = [
             ("train.epochs", train.epochs, at_least_1),
             ("train.minutes", train.minutes, ("0 or more, and finite", lambda value: 0 <= value < float("inf"))),
+            ("train.steps", train.steps, at_least_0),
             ("train.batch_size", train.batch_size, at_least_1),
             ("train.lr", train.lr, positive),
             ("train.ema", train.ema, ("in [0, 1)", lambda value: 0 <= value < 1)),

@@ -118,7 +118,7 @@ def test_minutes_become_epochs_that_a_resumed_run_keeps(recipe, tmp_path, monkey
     by_minutes = recipe.with_values({"train.minutes": 0.5, "train.epochs": 1})
     counts = iter([3, 8])
     monkeypatch.setattr(
-        "pellucid.train.probe.with_epochs",
+        "pellucid.train.probe.with_length",
         lambda recipe, *arguments: recipe.with_values({"train.epochs": next(counts)}),
     )
     with pytest.raises(Stop):
@@ -126,6 +126,21 @@ def test_minutes_become_epochs_that_a_resumed_run_keeps(recipe, tmp_path, monkey
     assert "epochs = 3\n" in (tmp_path / "killed/recipe.toml").read_text()
     resumed = train(by_minutes, tmp_path / "killed", resume=True)
     assert len(resumed.history) == resumed.recipe.train.epochs == 3
+    assert same(tmp_path / "whole/last.safetensors", tmp_path / "killed/last.safetensors")
+
+
+def test_a_run_of_short_epochs_is_resumed_in_one_of_them(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
+    monkeypatch.setattr("pellucid.train.probe._length", lambda *arguments: (3, 2))
+    by_minutes = recipe.with_values({"train.minutes": 0.5})
+    whole = train(by_minutes, tmp_path / "whole")
+    assert [entry["step"] for entry in whole.history] == [2, 4, 6]
+    with pytest.raises(Stop):
+        train(by_minutes, tmp_path / "killed", progress=killed_at(3))
+    monkeypatch.setattr("pellucid.train.probe._length", lambda *arguments: (9, 0))
+    settled = (tmp_path / "killed/recipe.toml").read_text()
+    assert "epochs = 3\n" in settled and "steps = 2\n" in settled
+    train(by_minutes, tmp_path / "killed", resume=True)
     assert same(tmp_path / "whole/last.safetensors", tmp_path / "killed/last.safetensors")
 
 

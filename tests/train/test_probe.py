@@ -72,27 +72,63 @@ def test_timing_changes_neither_the_network_nor_the_callers_threads():
     assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
 
 
-def with_epochs(monkeypatch, spent=0.0, group=None, **values):
-    """Return the epochs that minutes come to where a step takes half a second and validation nothing."""
+def with_length(monkeypatch, spent=0.0, group=None, **values):
+    """Return the epochs that minutes come to, and their steps, where a step takes half a second, validation nothing."""
     monkeypatch.setattr(probe, "_step_seconds", lambda *arguments: 0.5)
     monkeypatch.setattr(probe, "validation_loss", lambda *arguments: 0.0)
     recipe = RECIPE.with_values({f"train.{name}": value for name, value in values.items()})
     sets = training_sets(recipe)
-    return probe.with_epochs(recipe, recipe.build("model"), *sets, group, spent).train.epochs
+    train = probe.with_length(recipe, recipe.build("model"), *sets, group, spent).train
+    return train.epochs, train.steps
 
 
 def test_minutes_come_to_epochs(monkeypatch):
     # 54 images are left to train on, which makes 7 steps.
-    assert with_epochs(monkeypatch, minutes=7.0) == int(0.97 * 7 * 60 / (7 * 0.5))
-    assert with_epochs(monkeypatch, minutes=7.0, epochs=40, spent=210.0) == int(0.97 * 210 / (7 * 0.5))
-    assert with_epochs(monkeypatch, minutes=0.01) == with_epochs(monkeypatch, minutes=0.01, spent=100.0) == 1
-    assert with_epochs(monkeypatch, epochs=40) == 40
+    assert with_length(monkeypatch, minutes=7.0) == (int(0.97 * 7 * 60 / (7 * 0.5)), 0)
+    assert with_length(monkeypatch, minutes=7.0, epochs=40, steps=3, spent=210.0) == (int(0.97 * 210 / (7 * 0.5)), 0)
+    assert with_length(monkeypatch, minutes=0.001) == with_length(monkeypatch, minutes=0.01, spent=100.0) == (1, 1)
+    assert with_length(monkeypatch, epochs=40, steps=3) == (40, 3)
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "whole", "step", "validating", "length"),
+    [
+        (100, 10, 1, 0, (10, 0)),
+        (99, 10, 1, 0, (10, 9)),
+        (19, 10, 1, 0.5, (4, 4)),
+        (5, 1000, 1, 0, (4, 1)),
+        (2.9, 1000, 1, 0, (2, 1)),
+        (60, 1000, 0.5, 6, (2, 48)),
+        (60, 1000, 0.5, 40, (1, 40)),
+        (30, 1000, 0.5, 40, (1, 1)),
+        (25, 10, 1, 5, (1, 0)),
+    ],
+)
+def test_short_epochs_fill_the_time_where_whole_ones_would_not(seconds_left, whole, step, validating, length):
+    assert probe._length(seconds_left, whole, step, validating) == length
+
+
+def test_an_epoch_longer_than_the_minutes_is_cut(monkeypatch):
+    # A whole one takes 3.5 seconds.
+    assert with_length(monkeypatch, minutes=2.2 / 0.97 / 60) == (4, 1)
+    assert with_length(monkeypatch, minutes=10.1 / 0.97 / 60) == (4, 5)
+
+
+def test_few_slow_steps_are_timed(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(probe.Step, "__call__", lambda self, batch: now.__setitem__(0, now[0] + 4.0))
+    for minutes, steps in ((0.0, 3), (0.5, 3)):
+        now[0] = 0.0
+        recipe = RECIPE.with_values({"train.threads": 1, "train.minutes": minutes})
+        assert probe._seconds(recipe, recipe.build("model"), training_sets(recipe)[0]) == 4.0
+        assert now[0] == 4.0 * steps
 
 
 def test_the_leader_decides_on_the_epochs_for_all(monkeypatch):
     said = []
     monkeypatch.setattr(Group, "leader_says", lambda self, number: said.append(number) or 9)
-    assert with_epochs(monkeypatch, minutes=7.0) == 9 and said == [116]
+    assert with_length(monkeypatch, minutes=7.0) == (9, 9) and said == [116, 0]
 
 
 def test_validation_is_a_part_of_the_minutes(monkeypatch):
@@ -101,7 +137,7 @@ def test_validation_is_a_part_of_the_minutes(monkeypatch):
     monkeypatch.setattr(probe, "_step_seconds", lambda *arguments: 0.5)
     monkeypatch.setattr(probe, "validation_loss", lambda *arguments: now.__setitem__(0, now[0] + 3.5))
     recipe = RECIPE.with_values({"train.minutes": 7.0})
-    found = probe.with_epochs(recipe, recipe.build("model"), *training_sets(recipe)).train.epochs
+    found = probe.with_length(recipe, recipe.build("model"), *training_sets(recipe)).train.epochs
     assert found == int(0.97 * (7 * 60 - 3.5) / (7 * 0.5 + 3.5))
 
 
@@ -110,13 +146,13 @@ def test_timing_steps_changes_nothing_and_stops(monkeypatch):
     model = recipe.build("model")
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.get_rng_state()
-    assert probe.with_epochs(recipe, model, *training_sets(recipe)).train.epochs >= 1
+    assert probe.with_length(recipe, model, *training_sets(recipe)).train.epochs >= 1
     assert model.training and torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     taken = []
     monkeypatch.setattr(probe.Step, "__call__", lambda self, batch: taken.append(len(batch.clean)))
     for seconds, count in ((0.0, probe.LEAST_TIMED), (1e9, probe.MOST_TIMED)):
-        monkeypatch.setattr(probe, "SECONDS", seconds)
+        monkeypatch.setattr(probe, "_long_enough", lambda recipe, seconds=seconds: seconds)
         taken.clear()
-        probe.with_epochs(recipe, model, *training_sets(recipe))
+        probe.with_length(recipe, model, *training_sets(recipe))
         assert taken == [8] * (probe.WARM + count)

@@ -87,10 +87,11 @@ def trained(recipe: Recipe, minutes: float) -> str:
     """Say how a network was trained, in a sentence or two."""
     options = recipe.train
     start = f"from {options.start}" if options.start else "from scratch"
+    steps = f" of {options.steps} steps" if options.steps else ""
     network = f"{recipe.model.name} with widths {recipe.model.options.get('widths', '')}"
     return (
         f"{network}, {start}, by the objective {recipe.objective.name} and the loss "
-        f"{recipe.loss.name if recipe.loss else 'none'}: {options.epochs} epochs in {minutes:.1f} minutes, on "
+        f"{recipe.loss.name if recipe.loss else 'none'}: {options.epochs} epochs{steps} in {minutes:.1f} minutes, on "
         f"patches of {recipe.data.options['patch']} pixels, {options.batch_size} a batch."
     )
 

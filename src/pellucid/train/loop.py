@@ -144,7 +144,7 @@ def _train(
         if recipe.train.precision == "bf16" and not model.has_skips:
             training = training.in_bf16()
         if not resumed:
-            recipe = probe.with_epochs(recipe, model, training, validation, group, time.monotonic() - started)
+            recipe = probe.with_length(recipe, model, training, validation, group, time.monotonic() - started)
         state = RunState.start(recipe, model, group)
         if resumed:
             state.restore(last)
@@ -170,7 +170,7 @@ def _write_beginning(state: RunState, out: Path, resumed: bool) -> None:
 
 def _loop(state: RunState, run: Run) -> str:
     options, training = state.recipe.train, run.training
-    steps_per_epoch = math.ceil(len(training) / options.batch_size)
+    steps_per_epoch = options.epoch_steps(len(training))
     total = steps_per_epoch * options.epochs
     saved = time.monotonic()
     while len(state.history) < options.epochs:

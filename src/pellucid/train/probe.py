@@ -1,4 +1,4 @@
-"""Choose threads, precision and the epochs that minutes come to, by timing a few training steps of the recipe itself.
+"""Choose threads, precision and the epochs that minutes come to by timing a few training steps of the recipe itself.
 
 Two threads can be ten times slower than one on a busy machine, and bfloat16 only pays where the processor has it.
 """
@@ -19,10 +19,13 @@ from pellucid.train.group import Group
 from pellucid.train.step import Step
 from pellucid.train.validation import AT_ONCE, validation_loss
 
-STEPS = 5
+SETTLING, STEPS = 2, 5
 WARM, LEAST_TIMED, MOST_TIMED = 3, 5, 20
-SECONDS = 5.0  # of timing, from which on the least number of steps is enough
+SECONDS, SHARE = 5.0, 0.02  # of timing, and of the minutes, from which on the least number of steps is enough
 FOR_STEPS = 0.97  # of the time; the rest is for writing checkpoints
+WHOLE_EPOCHS = 10  # from which on whole epochs waste little time
+LEAST_EPOCHS = 4
+FOR_VALIDATION = 0.2  # of the time, where epochs are made short
 
 
 def settle(recipe: Recipe, model: nn.Module, images: NoisyImages, group: Group | None = None) -> Recipe:
@@ -45,7 +48,7 @@ def settle(recipe: Recipe, model: nn.Module, images: NoisyImages, group: Group |
     return choices[int(group.leader_says(times.index(min(times))))]
 
 
-def with_epochs(
+def with_length(
     recipe: Recipe,
     model: nn.Module,
     training: NoisyImages,
@@ -53,7 +56,10 @@ def with_epochs(
     group: Group | None = None,
     spent: float = 0.0,
 ) -> Recipe:
-    """Return the recipe with `epochs` set to what its `minutes` come to, 1 at least; without minutes as it is.
+    """Return the recipe with `epochs` and `steps` set to what its `minutes` come to; without minutes as it is.
+
+    Where few whole epochs fit, they are made short enough to fill the time: an epoch that is longer than the minutes
+    would take more of them than there are. There is always one, of one step at least.
 
     Training steps and validation are timed on a copy of the model, on the threads that torch is set to. Several
     processes take their steps together, and the leading one decides for all.
@@ -76,10 +82,30 @@ def with_epochs(
     shown = min(AT_ONCE, len(validation))
     validation_loss(step.model, step, validation, options, shown)
     per_image = (time.perf_counter() - start) / shown
-    epoch = math.ceil(len(training) / options.batch_size) * seconds + len(validation) * per_image
     left = 60 * options.minutes - spent - (time.perf_counter() - begun)
-    epochs = int(group.leader_says(max(1, math.floor(FOR_STEPS * left / epoch))))
-    return dataclasses.replace(recipe, train=dataclasses.replace(options, epochs=epochs))
+    whole = math.ceil(len(training) / options.batch_size)
+    length = _length(FOR_STEPS * left, whole, seconds, len(validation) * per_image)
+    epochs, steps = (int(group.leader_says(number)) for number in length)
+    return dataclasses.replace(recipe, train=dataclasses.replace(options, epochs=epochs, steps=steps))
+
+
+def _length(time_left: float, whole: int, seconds: float, validating: float) -> tuple[int, int]:
+    """Return how many epochs fit into a time, and the steps of each; 0 for whole ones.
+
+    Args:
+        time_left: in seconds; too little for a step comes to one nevertheless.
+        whole: the steps of a whole epoch.
+        seconds: of a step.
+        validating: the seconds at the end of each epoch.
+    """
+    fitting = time_left / (whole * seconds + validating)
+    if fitting >= WHOLE_EPOCHS:
+        return math.floor(fitting), 0
+    epochs = min(max(LEAST_EPOCHS, math.ceil(fitting)), max(1, math.floor(time_left / (seconds + validating))))
+    if epochs * validating > FOR_VALIDATION * time_left:
+        epochs = max(1, math.floor(max(fitting, FOR_VALIDATION * time_left / validating)))
+    steps = max(1, math.floor((time_left / epochs - validating) / seconds))
+    return epochs, 0 if steps >= whole else steps
 
 
 def _step_seconds(step: Step, recipe: Recipe, images: NoisyImages, group: Group) -> float:
@@ -92,24 +118,32 @@ def _step_seconds(step: Step, recipe: Recipe, images: NoisyImages, group: Group)
         start = time.perf_counter()
         step(images.batch(group.share(index), drawn))
         times.append(time.perf_counter() - start)
-        if len(times) == WARM + LEAST_TIMED and group.leader_says(sum(times)) < SECONDS:
+        if len(times) == WARM + LEAST_TIMED and group.leader_says(sum(times)) < _long_enough(recipe):
             count = WARM + MOST_TIMED
     return statistics.median(times[WARM:])
 
 
+def _long_enough(recipe: Recipe) -> float:
+    """Return the seconds that may be spent on timing one choice."""
+    minutes = recipe.train.minutes
+    return min(SECONDS, 60 * SHARE * minutes) if minutes else SECONDS
+
+
 def _seconds(recipe: Recipe, model: nn.Module, images: NoisyImages) -> float:
-    """Return the median time of a step, on a copy of the model."""
+    """Return the median time of a step, on a copy of the model; that of fewer steps where they take long."""
     before = torch.get_num_threads()
     torch.set_num_threads(recipe.train.threads)
     try:
         step = Step.of(recipe, copy.deepcopy(model).train())
         drawn = generator(0, "probe")
         times = []
-        for _ in range(STEPS + 2):
+        for _ in range(SETTLING + STEPS):
             index = torch.randint(len(images), (recipe.train.batch_size,), generator=drawn)
             start = time.perf_counter()
             step(images.batch(index, drawn))
             times.append(time.perf_counter() - start)
-        return sorted(times[2:])[STEPS // 2]
+            if len(times) > SETTLING and sum(times) > _long_enough(recipe):
+                break
+        return statistics.median(times[SETTLING:])
     finally:
         torch.set_num_threads(before)
