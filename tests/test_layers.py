@@ -36,7 +36,7 @@ LAYERS = (
         ("train",),
         (
             *("engines", "export", "noise_level", "trained", "self_training", "zero_shot", "denoiser"),
-            *("single_calls", "readings", "outliers", "classifiers", "downstream"),
+            *("single_calls", "readings", "outliers", "classifiers", "downstream", "cleaning"),
         ),
         ("compare",),
         ("slider",),
@@ -44,12 +44,13 @@ LAYERS = (
     ),
     (("evaluate",),),
     (("report", "reproduce", "own_data", "tune"),),
-    (("cli",), ("estimator",)),
+    (("server", "cli"), ("estimator",)),
 )
 TORCH_FREE = (
     *("errors", "registry", "spec", "image", "tiling", "machine", "recipe", "cli", "data", "metrics", "classical"),
     *("weights", "engines", "repair", "frames", "strength", "stretch", "noise_level", "denoiser", "compare", "slider"),
     *("single_calls", "tables", "toml", "ocr", "classifiers", "downstream", "progress", "stabilising", "zero_shot"),
+    *("cleaning", "server"),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "optuna", "pooch", "pywt", "scipy", "skimage"}
 LOADED_ON_USE |= {"sklearn", "sqlalchemy"}

@@ -13,5 +13,13 @@ class UsageError(PellucidError, ValueError):
     exit_status = 2
 
 
+class TooLarge(PellucidError):
+    """A file announces, or holds, more than a limit allows."""
+
+
+class UnknownFormat(PellucidError):
+    """A file is of a format that is not supported, or no image at all."""
+
+
 class Cancelled(PellucidError):
     """The caller's progress function asked for the end."""

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pellucid.frames import Frames
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 TEMPLATE = Path(__file__).with_name("slider.html")
 QUALITY = 93
@@ -61,7 +65,7 @@ def pair(name: str, facts: str, before: Frames, after: Frames, icc: bytes | None
     _, _, height, width = before.shape
     views = []
     factor = 1 if height * width <= MOST_PIXELS else -(-max(height, width) // REDUCED_SIDE)
-    whole = [_reduced(frames, factor) for frames in (before, after)]
+    whole = [reduced(frames, factor) for frames in (before, after)]
     views.append(_view(f"The whole image, one pixel for {factor}x{factor}" if factor > 1 else "", whole, icc))
     if factor > 1:
         tall, wide = (min(most, length) for most, length in zip(DETAIL, (height, width), strict=True))
@@ -116,7 +120,7 @@ def _view(caption: str, planes: Sequence[np.ndarray], icc: bytes | None) -> View
     return View(caption, width, height, before, after)
 
 
-def _reduced(frames: Frames, factor: int) -> np.ndarray:
+def reduced(frames: Frames, factor: int) -> np.ndarray:
     """Return the first frame (C, h, w), each value the mean of `factor` x `factor` pixels; what is left over is cut."""
     return np.concatenate(list(_reduced_rows(frames, factor)), axis=1)
 
@@ -135,13 +139,17 @@ def _reduced_rows(frames: Frames, factor: int) -> Iterator[np.ndarray]:
             yield blocks.mean(axis=(2, 4))
 
 
-def _jpeg(planes: np.ndarray, icc: bytes | None) -> bytes:
-    """Return (C, H, W) floats as a JPEG file: gray of one or two channels, else colours of the first three."""
-    from PIL import Image
+def picture(planes: np.ndarray) -> "Image":
+    """Return (C, H, W) floats, white at 1, as 8 bits: gray of one or two channels, else colours of the first three."""
+    from PIL.Image import fromarray
 
     shown = planes[:3] if len(planes) >= 3 else planes[:1]
     samples = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
-    picture = Image.fromarray(samples[0] if len(samples) == 1 else np.ascontiguousarray(np.moveaxis(samples, 0, -1)))
+    return fromarray(samples[0] if len(samples) == 1 else np.ascontiguousarray(np.moveaxis(samples, 0, -1)))
+
+
+def _jpeg(planes: np.ndarray, icc: bytes | None) -> bytes:
+    """Return (C, H, W) floats as a JPEG file."""
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=QUALITY, subsampling=0, icc_profile=icc or b"")
+    picture(planes).save(stream, "JPEG", quality=QUALITY, subsampling=0, icc_profile=icc or b"")
     return stream.getvalue()

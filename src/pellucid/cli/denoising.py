@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.cleaning import WHITE, Cleaning, facts, frames_of, write_page
+from pellucid.cli.cleaning import WHITE, Cleaning, facts, write_page
 from pellucid.cli.console import Screen, counted
 from pellucid.cli.converting import (
     LIMIT,
@@ -205,6 +205,7 @@ def compare_images(
 
     Their formats and depths may differ. Alpha is left out.
     """
+    from pellucid.cleaning import frames_of
     from pellucid.compare import compare
     from pellucid.image import read_image
 
@@ -255,6 +256,7 @@ def _read_level(path: Path, max_pixels: int) -> float:
     import sys
 
     from pellucid import noise_level
+    from pellucid.cleaning import frames_of
     from pellucid.image import read_image
     from pellucid.image.folders import DASH
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, TooLarge, UnknownFormat
 from pellucid.image.exif import upright, upright_xmp
 
 SUFFIXES = {
@@ -157,26 +157,26 @@ class Budget:
         return 16 * self.max_pixels + (64 << 20)
 
     def check(self, path: Path, height: int, width: int, frames: int = 1, kind: str = "frames") -> None:
-        """Raise PellucidError if a header announces no pixels, or more than allowed."""
+        """Raise TooLarge if a header announces more pixels than allowed, PellucidError if none."""
         if height < 1 or width < 1:
             raise PellucidError(f"{path} is damaged: its header says {width}x{height} pixels; get the file anew")
         if frames > self.max_frames:
             if self.max_frames == 1:
-                raise PellucidError(f"{path} holds {frames} {kind}, one is supported here: save the {kind} one a file")
-            raise PellucidError(
+                raise TooLarge(f"{path} holds {frames} {kind}, one is supported here: save the {kind} one a file")
+            raise TooLarge(
                 f"{path} holds {frames} {kind}, more than the {self.max_frames} allowed: split it into several files"
             )
         if frames * height * width > self.max_pixels:
             times = f"{frames} {kind} of " if frames > 1 else ""
-            raise PellucidError(
+            raise TooLarge(
                 f"{path} has {times}{width}x{height} = {frames * height * width / 1e6:.6g} megapixels, "
                 f"more than the {self.max_pixels / 1e6:.6g} allowed: crop it, or raise {self.limit_name}"
             )
 
     def check_bytes(self, path: Path, size: int) -> None:
-        """Raise PellucidError if a file is larger than `most_bytes`."""
+        """Raise TooLarge if a file is larger than `most_bytes`."""
         if size > self.most_bytes:
-            raise PellucidError(
+            raise TooLarge(
                 f"{path} is larger than {self.most_bytes / 1e6:.6g} MB, more than {self.max_pixels / 1e6:.6g} Mpixels "
                 f"can take: crop it, or raise {self.limit_name}"
             )
@@ -186,7 +186,7 @@ def sniff(path: Path, head: bytes) -> str:
     """Return the format, a key of `SUFFIXES` or "RAW", that a file's first bytes tell.
 
     Raises:
-        PellucidError: for a format that is not on the list, and for no image at all.
+        UnknownFormat: for a format that is not on the list, and for no image at all.
     """
     for start, kind in STARTS.items():
         if head.startswith(start):
@@ -207,7 +207,7 @@ def sniff(path: Path, head: bytes) -> str:
             _refuse(path, name)
     if head[128:132] == b"DICM":
         _refuse(path, "DICOM")
-    raise PellucidError(f"{path} is not an image of a format that is supported: give one of {KNOWN}")
+    raise UnknownFormat(f"{path} is not an image of a format that is supported: give one of {KNOWN}")
 
 
 def _container(path: Path, head: bytes) -> str:
@@ -224,7 +224,7 @@ def _container(path: Path, head: bytes) -> str:
 
 
 def _refuse(path: Path, name: str) -> NoReturn:
-    raise PellucidError(f"{path} is a {name} file, which is not supported: convert it to one of {KNOWN}")
+    raise UnknownFormat(f"{path} is a {name} file, which is not supported: convert it to one of {KNOWN}")
 
 
 def finished(

@@ -48,11 +48,12 @@ class Outcome:
     """What was found and done.
 
     Attributes:
-        facts: always `width`, `height`, `frames`, `channels` (without alpha), `has_alpha`, `dtype`, `bit_depth`, `format`
-            (as read), `written` (the format of the result), `media_type` and `suffix` (of the result), `seconds`; after
-            denoising `sigma` (of 255, None if the model is not told one), `engine`, `remarks` (texts); `psnr` (None for
-            identical images) and `ssim` with a reference; `labels` {"before", "after"} and `scores` {"before", "after"},
-            each label: score, with a classifier.
+        facts: always `width`, `height`, `frames`, `channels` (without alpha), `has_alpha`, `dtype`, `bit_depth`,
+            `format` (as read), `written` (the format of the result), `media_type` and `suffix` (of the result),
+            `remarks` (texts) and `seconds`. After denoising `sigma` (of 255, None if the model is not told one) and
+            `engine`; with a reference `psnr`, `psnr_before` (None for identical images), `ssim`, `ssim_before`; with
+            previews `size_note` (None, or that they are reduced) and `difference_gain`; with a classifier `labels`
+            {"before", "after"} and `scores` {"before", "after"}, each label: probability.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)

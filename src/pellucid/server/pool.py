@@ -1,4 +1,4 @@
-"""The worker processes, seen from the web process: a waiting line, and orders that are followed, cancelled and timed."""
+"""The worker processes and the line before them: orders that are followed, timed and cancelled."""
 
 import asyncio
 import math

@@ -2,11 +2,13 @@
 
 import math
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pellucid.errors import UsageError
 from pellucid.machine import cores
+from pellucid.weights import SUFFIXES
 
 MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
 LEAST_MEMORY = 512 * MEGABYTE  # what the libraries and the networks take by themselves, and a small image
@@ -26,14 +28,17 @@ class Settings:
         host: the address that is listened on.
         port: its port; 0 for any that is free.
         spool: the folder for uploads, results and the list of jobs.
-        models: the denoisers on offer, the first by default: shipped names, files, or `self`.
-        classifiers: the files of classifiers on offer, each known by its name without the suffix.
+        models: the denoisers on offer, the first by default: shipped names, `self`, or files, which clients know by
+            their names without the suffix.
+        classifiers: the files of classifiers on offer, known likewise.
+        engine: what the denoisers run on, as in `Denoiser.load`.
         token: what clients show as `Authorization: Bearer …`; None lets everybody in.
         max_bytes: the most of one request's body.
         max_pixels: the most of one image, all its frames together.
         max_frames: the most pages or frames of one image.
         max_text: the most bytes of text and metadata in one image, unpacked.
         max_files: the most images of one job.
+        max_waiting: the most images of all jobs that wait for their turn.
         time_limit: the most seconds that the work on one image may take.
         queue_length: the most images that wait for a worker.
         workers: the processes that denoise; each has the networks in memory.
@@ -53,12 +58,14 @@ class Settings:
     spool: Path = field(default_factory=usual_spool)
     models: tuple[str, ...] = ("photo", "photo-fast")
     classifiers: tuple[Path, ...] = ()
+    engine: str = "auto"
     token: str | None = None
     max_bytes: int = 200 * MEGABYTE
     max_pixels: int = 100_000_000
     max_frames: int = 1000
     max_text: int = 4 * MEGABYTE
     max_files: int = 500
+    max_waiting: int = 2000
     time_limit: float = 300.0
     queue_length: int = 32
     workers: int = 1
@@ -86,15 +93,30 @@ class Settings:
             raise UsageError("--token: give it without spaces")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
             raise UsageError(f"--root-path {self.root_path}: start it with a slash, and end it without, as /pellucid")
-        stems = [path.stem for path in self.classifiers]
-        for stem in stems:
-            if stems.count(stem) > 1:
-                raise UsageError(f"--classifier: two files are called {stem}: rename one")
+        for option, names in (("model", map(_name_of, self.models)), ("classifier", map(_name_of, self.classifiers))):
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
+                raise UsageError(f"--{option}: two are called {twice[0]}: rename one")
+
+    @property
+    def denoisers(self) -> dict[str, str]:
+        """What each denoiser on offer is loaded by, a shipped name or a file, by the name that clients use."""
+        return {_name_of(model): model for model in self.models}
+
+    @property
+    def readers(self) -> dict[str, Path]:
+        """The file of each classifier on offer, by the name that clients use."""
+        return {_name_of(path): path for path in self.classifiers}
 
     @property
     def threads_each(self) -> int:
         """How many threads each worker runs on."""
         return self.threads or max(1, cores() // self.workers)
+
+
+def _name_of(model: str | Path) -> str:
+    """Return what clients call a model: a file's name without folder and suffix, else what it is called."""
+    path = Path(model)
+    return path.stem if path.suffix in SUFFIXES else str(model)
 
 
 _RANGES = (
@@ -104,6 +126,7 @@ _RANGES = (
     ("max_frames", 1, 1_000_000),
     ("max_text", 0, math.inf),
     ("max_files", 1, 100_000),
+    ("max_waiting", 1, 10_000_000),
     ("time_limit", 0.1, 86_400),
     ("queue_length", 0, 100_000),
     ("workers", 1, 256),
