@@ -116,6 +116,21 @@ def test_what_a_probe_settles_makes_no_other_training(recipe):
     assert tables(start="photo") != tables()
 
 
+def test_epochs_take_the_place_of_minutes(recipe):
+    short = recipe.with_values({"train.minutes": 3.0, "train.epochs": 4, "train.steps": 10})
+    for changes, length in (
+        ({"train.epochs": 9}, (0, 9, 0)),
+        ({"train.epochs": 9, "train.steps": 5}, (0, 9, 5)),
+        ({"train.minutes": 1.0}, (1, 4, 10)),
+        ({"train.lr": 0.1}, (3, 4, 10)),
+    ):
+        train = short.changed(changes).train
+        assert (train.minutes, train.epochs, train.steps) == length
+    by_epochs = recipe.with_values({"train.steps": 5}).changed({"train.epochs": 9}).train
+    assert (by_epochs.epochs, by_epochs.steps) == (9, 5)
+    assert short.quickened().train.minutes == 0
+
+
 def test_a_missing_loss_is_named(recipe):
     with pytest.raises(UsageError, match=r"has no \[loss\] table: add one"):
         dataclasses.replace(recipe, loss=None).check()

@@ -178,13 +178,17 @@ class Recipe:
             table[last] = value
         return Recipe.from_dict(tables)
 
-    def untimed(self) -> "Recipe":
-        """Return a recipe that trains by epochs instead of minutes: whole ones, if those had come to short ones."""
-        return self.with_values({"train.minutes": 0.0, "train.steps": 0}) if self.train.minutes else self
+    def changed(self, values: Mapping[str, Any]) -> "Recipe":
+        """Return a copy as `with_values` does, in which epochs take the place of minutes.
+
+        Epochs are whole then, even if those minutes had come to short ones, unless `values` has `train.steps`.
+        """
+        by_epochs = self.train.minutes and "train.epochs" in values and "train.minutes" not in values
+        return self.with_values(({"train.minutes": 0.0, "train.steps": 0} if by_epochs else {}) | dict(values))
 
     def quickened(self) -> "Recipe":
         """Return the recipe with its `[quick]` values in place."""
-        return self.with_values(self.quick)
+        return self.changed(self.quick)
 
     def cuts(self) -> tuple[str, ...]:
         """Say what `[quick]` cuts, such as `train.epochs 100 -> 3`."""

@@ -37,6 +37,29 @@ def test_changes_win_over_quick_and_are_kept_in_the_recipe(run, recipes, tmp_pat
     assert len((tmp_path / "stats.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize("words", [("--epochs", 2), ("--set", "train.epochs=2")])
+def test_epochs_win_over_the_minutes_of_a_recipe(run, recipes, tmp_path, words):
+    timed = tmp_path / "timed.toml"
+    text = recipes["conv"].read_text()
+    timed.write_text(text.replace("epochs = 1", "epochs = 1\nminutes = 50.0\nsteps = 3", 1))
+    assert run("train", timed, "--set", "data.train_images=100", *words, "--out", tmp_path / "run").status == 0
+    kept = load_recipe(tmp_path / "run" / "recipe.toml").train
+    assert (kept.epochs, kept.minutes, kept.steps) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--epochs", 2, "--minutes", 1),
+        ("--epochs", 2, "--set", "train.minutes=1"),
+        ("--set", "train.epochs=2", "--minutes", 1),
+    ],
+)
+def test_epochs_and_minutes_exclude_each_other(refused, recipes, tmp_path, words):
+    line = refused(2, "train", recipes["conv"], *words, "--out", tmp_path / "run")
+    assert line == "--epochs and --minutes exclude each other: give one"
+
+
 def test_the_default_folder_is_named_after_the_recipe(run, recipes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("train", recipes["dense"]).status == 0

@@ -74,7 +74,7 @@ def chosen_recipe(
     sources = folders.sources()
     out = sources.run_folder(out)
     if resume and (recipe := begun(out, sources)):
-        return recipe.with_values(changes), out
+        return recipe.changed(changes), out
     grouping = {"group_by": folders.group_by, "validation": folders.validation}
     options = Options(values=changes, **{name: value for name, value in grouping.items() if value is not None})
     with screen.bar("look at the images") as bar, warnings.catch_warnings():

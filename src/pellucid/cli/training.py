@@ -122,20 +122,20 @@ def _changes(
     values: list[str] | None, seed: int | None, epochs: int | None, minutes: float | None, start: str | None
 ) -> dict[str, Any]:
     """Return the keys of the recipe that the options change."""
-    if epochs is not None and minutes is not None:
-        raise UsageError("--epochs and --minutes exclude each other: give one")
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes {minutes:g} is no time to train in: give more than 0")
     named = {"train.seed": seed, "train.epochs": epochs, "train.minutes": minutes, "train.start": start}
     changes = toml_values(values or []) | {key: value for key, value in named.items() if value is not None}
-    return changes | ({"train.minutes": 0.0} if epochs is not None else {})
+    if "train.epochs" in changes and changes.get("train.minutes"):
+        raise UsageError("--epochs and --minutes exclude each other: give one")
+    return changes
 
 
 def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":
     from pellucid.recipe import load_recipe
 
     chosen = load_recipe(name)
-    return (chosen.quickened() if quick else chosen).with_values(changes)
+    return (chosen.quickened() if quick else chosen).changed(changes)
 
 
 def _train(screen: Screen, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, leads: bool) -> None:

@@ -96,7 +96,7 @@ def _experiment(
     asked = dict(values) | ({"evaluate.seeds": list(seeds)} if seeds is not None else {})
     recipe = replace(recipe, quick={key: value for key, value in recipe.quick.items() if key not in asked})
     cuts = recipe.cuts() if quick else None
-    recipe = (recipe.quickened() if quick else recipe).with_values(asked)
+    recipe = (recipe.quickened() if quick else recipe).changed(asked)
     recipe.check()
     return Experiment(recipe, cuts, tuple(f"set for this run: {key} = {value}" for key, value in asked.items()), out)
 

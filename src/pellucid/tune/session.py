@@ -235,7 +235,7 @@ class Session:
         ]
         named = {"name": f"{recipe.name}-tuned", "origin.deviations": [*recipe.origin.deviations, *changes]}
         with atomic_write(self.out / BEST) as temporary:
-            temporary.write_text(recipe.with_values({**best.values, **named}).to_toml(), encoding="utf-8")
+            temporary.write_text(recipe.changed({**best.values, **named}).to_toml(), encoding="utf-8")
 
     def _drop_weights(self) -> None:
         """Delete the networks of all trials that ended but the best one's."""

@@ -97,7 +97,7 @@ def _shortened(recipe: Recipe, vary: Space, epochs: int | None, quick: bool) -> 
     for key in ("train.epochs", "train.minutes"):
         if key in vary:
             raise UsageError(f"--epochs sets what {key} is to vary: give one of them")
-    return short.with_values({"train.epochs": epochs, "train.minutes": 0.0})
+    return short.changed({"train.epochs": epochs})
 
 
 def _held_out(short: Recipe, needed: bool) -> NoisyImages | None:

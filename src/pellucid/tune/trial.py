@@ -83,7 +83,7 @@ def run_trial(number: int, values: Mapping[str, Any], folder: Path, setting: Set
     started = time.monotonic()
     state, note, psnr = "done", "", None
     try:
-        recipe = setting.recipe.with_values(values)
+        recipe = setting.recipe.changed(values)
         best = _trained(recipe, folder, setting)
         psnr = None if setting.held_out is None else _psnr(_denoiser(best), setting.held_out)
         if psnr is not None and math.isnan(psnr):
