@@ -1,9 +1,10 @@
 """Put a trained network into the package: half-precision safetensors and ONNX, their sums and figures on its card.
 
-    .venv/bin/python scripts/ship_weights.py photo runs/photo/best.safetensors --figures photos.json
+    .venv/bin/python scripts/ship_weights.py photo runs/photo/best.safetensors
+    .venv/bin/python scripts/ship_weights.py photo --figures photos.json
 
 The card, src/pellucid/weights/NAME.toml, is written by hand down to its tables [figures] and [sha256], which this
-renews. Figures are what benchmarks/photos.py wrote with --json about that network.
+renews: sums with a checkpoint, figures with what benchmarks/photos.py or own_data.py wrote with --json.
 """
 
 import argparse
@@ -24,13 +25,15 @@ def main() -> None:
     """Write NAME.safetensors, NAME.onnx and the tables of NAME.toml."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="what the network is called")
-    parser.add_argument("checkpoint", type=Path, help="its best.safetensors")
-    parser.add_argument("--figures", type=Path, help="what benchmarks/photos.py measured")
+    parser.add_argument("checkpoint", type=Path, nargs="?", help="its best.safetensors; by default as it is shipped")
+    parser.add_argument("--figures", type=Path, help="what a benchmark measured")
     options = parser.parse_args()
     card = FOLDER / f"{options.name}.toml"
     text, _, tables = card.read_text(encoding="utf-8").partition(TABLES)
     figures = _measured(options.figures, options.name) if options.figures else _kept(tables)
-    files = _write(options.name, options.checkpoint)
+    files = [FOLDER / f"{options.name}.{kind}" for kind in ("onnx", "safetensors")]
+    if options.checkpoint:
+        _write(options.name, options.checkpoint, *files)
     sums = [f'"{path.name}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"' for path in files]
     with atomic_write(card) as temporary:
         temporary.write_text("\n".join([text + TABLES, *figures, "", "[sha256]", *sums, ""]), encoding="utf-8")
@@ -38,14 +41,12 @@ def main() -> None:
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def _write(name: str, source: Path) -> list[Path]:
-    """Write both files of a network and return their paths."""
+def _write(name: str, source: Path, exported: Path, stored: Path) -> None:
+    """Write both files of a network."""
     loaded = checkpoint.load(source)
     ((role, network),) = loaded.networks.items()
-    paths = [FOLDER / f"{name}.onnx", FOLDER / f"{name}.safetensors"]
-    export(network, paths[0], name, loaded.recipe.to_dict(), half=True)
-    checkpoint.save(paths[1], dataclasses.replace(loaded, networks={role: network.half()}))
-    return paths
+    export(network, exported, name, loaded.recipe.to_dict(), half=True)
+    checkpoint.save(stored, dataclasses.replace(loaded, networks={role: network.half()}))
 
 
 def _measured(path: Path, name: str) -> list[str]:

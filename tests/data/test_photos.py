@@ -4,6 +4,7 @@ from PIL import Image
 
 from pellucid import registry
 from pellucid.data.dead_leaves import DeadLeaves
+from pellucid.data.pages import Pages
 from pellucid.data.photos import Photos
 from pellucid.errors import PellucidError, UsageError
 
@@ -88,6 +89,18 @@ def test_dead_leaves_of_the_same_split_follow(shots):
         assert len(images) == 20 * count // 10 + count
 
 
+def test_pages_and_even_colours_follow_the_dead_leaves(shots):
+    extra = {"num_dead_leaves": 4, "num_pages": 10, "num_even": 10, "test_fraction": 0.2, "num_patches": 20}
+    train, test = (photos(**extra).load(split).images for split in ("train", "test"))
+    np.testing.assert_array_equal(train[-16:-8], Pages(10, 16, seed=0, test_fraction=0.2).load("train").images)
+    assert len(test) == 4 + 1 + 2 + 2
+    even = np.concatenate([train[-8:], test[-2:]])
+    assert (even == even[:, :, :1, :1]).all()
+    colours = even[:, :, 0, 0]
+    assert {tuple(colour) for colour in colours} >= {(0, 0, 0), (255, 255, 255)}
+    assert len(np.unique(colours, axis=0)) == 2 + 4
+
+
 def test_gray_photographs_become_colour_and_small_ones_are_passed_over(data_root):
     save(data_root / FOLDER / "gray.png", np.full((16, 16), 77, np.uint8))
     save(data_root / FOLDER / "narrow.png", np.full((1, 90, 3), 200, np.uint8))
@@ -134,6 +147,8 @@ def test_a_file_that_is_no_image_is_named(shots):
         ("scales", (1.0, 2.0)),
         ("texture", -1),
         ("num_dead_leaves", -1),
+        ("num_pages", -1),
+        ("num_even", -1),
         ("test_fraction", 1.0),
     ],
 )

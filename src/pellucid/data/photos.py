@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.data.dead_leaves import DeadLeaves
 from pellucid.data.folder import LUMA, eight_bits
 from pellucid.data.image_set import Images, check_split, check_test_fraction, split_indices
+from pellucid.data.pages import Pages
 from pellucid.data.places import roots
 from pellucid.errors import PellucidError
 from pellucid.image import list_images, read_image
@@ -29,6 +30,8 @@ class Photos:
         scales: the sizes, relative to the file's, at which each photograph is used.
         texture: the power of the texture that a patch's probability follows; 0 draws all alike.
         num_dead_leaves: how many synthetic images are added, both splits together.
+        num_pages: how many patches of synthetic pages are added (`Pages`), since photographs hold print too.
+        num_even: how many patches of one colour are added, a quarter of them black, a quarter white.
         test_fraction: the share of files, and of synthetic images, in the test split.
         seed: of all chance.
     """
@@ -39,6 +42,8 @@ class Photos:
     scales: tuple[float, ...] = (1.0, 0.7, 0.5)
     texture: float = 0.7
     num_dead_leaves: int = 100
+    num_pages: int = 0
+    num_even: int = 0
     test_fraction: float = 0.05
     seed: int = 0
 
@@ -49,7 +54,8 @@ class Photos:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: give a list")
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_test_fraction(self.test_fraction)
-        for name, least in (("patch", 8), ("num_patches", 1), ("num_dead_leaves", 0), ("texture", 0)):
+        counts = (("num_patches", 1), ("num_dead_leaves", 0), ("num_pages", 0), ("num_even", 0))
+        for name, least in (("patch", 8), *counts, ("texture", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: give {least} or more")
         if not self.folders:
@@ -78,10 +84,19 @@ class Photos:
             )
         share = len(chosen) / len(paths)
         patches = self._patches([paths[index] for index in chosen], round(self.num_patches * share))
+        return Images(np.concatenate([patches, *self._synthetic(split)]))
+
+    def _synthetic(self, split: str) -> Iterator[np.ndarray]:
+        """Yield what is added to the photographs' patches, (N, 3, patch, patch) of each kind."""
         if self.num_dead_leaves:
-            leaves = DeadLeaves(self.num_dead_leaves, self.patch, self.seed, self.test_fraction).load(split)
-            patches = np.concatenate([patches, leaves.images])
-        return Images(patches)
+            yield DeadLeaves(self.num_dead_leaves, self.patch, self.seed, self.test_fraction).load(split).images
+        if self.num_pages:
+            pages = Pages(self.num_pages, self.patch, seed=self.seed, test_fraction=self.test_fraction)
+            yield pages.load(split).images
+        if self.num_even:
+            yield even_colours(self.num_even, self.patch, self.seed)[
+                split_indices(self.num_even, self.test_fraction, self.seed, split)
+            ]
 
     def _patches(self, paths: list[Path], wanted: int) -> np.ndarray:
         """Return the patches of some photographs, uint8 (N, 3, patch, patch)."""
@@ -136,3 +151,10 @@ class Photos:
                 "to a folder that has them"
             )
         return found
+
+
+def even_colours(count: int, size: int, seed: int) -> np.ndarray:
+    """Return images of one colour each, uint8 (count, 3, size, size): black, white, and two of any colour in turn."""
+    colours = np.random.default_rng((seed, count)).integers(0, 256, (count, 3), np.uint8)
+    colours[::4], colours[1::4] = 0, 255
+    return np.broadcast_to(colours[:, :, None, None], (count, 3, size, size)).copy()
