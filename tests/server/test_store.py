@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.server.store import GAVE_UP, MOST_ATTEMPTS, Item, Options, Store
+from pellucid.server.store import GAVE_UP, MOST_ATTEMPTS, Ending, Item, Options, Store
 
 PHOTO = Options("photo", 0.5, 0.1, "digits")
 
@@ -55,7 +55,7 @@ def test_an_item_goes_from_queued_to_running_to_done(store):
     item, options = store.claim()
     assert (item.state, item.attempts, options) == ("running", 1, PHOTO) and store.job("j").status == "running"
     assert store.claim() is None
-    assert store.end(item, "done", facts={"width": 3}, size=50)
+    assert store.end(item, Ending("done", facts={"width": 3}, size=50))
     job = store.job("j")
     assert job.status == "done" and job.finished > job.created and job.items[0].facts == {"width": 3}
     assert store.used() == 150 and store.states() == {"done": 1}
@@ -64,8 +64,8 @@ def test_an_item_goes_from_queued_to_running_to_done(store):
 def test_what_is_done_is_never_done_again(store):
     accept(store, "j", "a")
     item, _ = store.claim()
-    assert store.end(item, "done", facts={"width": 3})
-    assert not store.end(item, "failed", error="late")
+    assert store.end(item, Ending("done", facts={"width": 3}))
+    assert not store.end(item, Ending("failed", "late"))
     store.put_back(item)
     store.cancel("j")
     store.recover(lambda job, number: pytest.fail("nothing was running"))
@@ -78,8 +78,8 @@ def test_an_attempt_that_was_given_up_cannot_end_the_next(store):
     store.recover(lambda job, number: None)
     second, _ = store.claim()
     assert (first.attempts, second.attempts) == (1, 2)
-    assert not store.end(first, "done", facts={}) and states(store, "j") == ["running"]
-    assert store.end(second, "done", facts={})
+    assert not store.end(first, Ending("done", facts={})) and states(store, "j") == ["running"]
+    assert store.end(second, Ending("done", facts={}))
 
 
 def test_jobs_take_turns(store):
@@ -96,8 +96,7 @@ def test_a_job_is_failed_if_nothing_of_it_is_done(store):
     accept(store, "some", "c", "d")
     for _ in range(4):
         item, _ = store.claim()
-        is_good = item.source == "c"
-        store.end(item, "done" if is_good else "failed", error=None if is_good else "damaged", facts={})
+        store.end(item, Ending("done", facts={}) if item.source == "c" else Ending("failed", "damaged"))
     assert store.job("none").status == "failed" and store.job("some").status == "done"
     assert [item.error for item in store.job("some").items] == [None, "damaged"]
 
@@ -105,10 +104,11 @@ def test_a_job_is_failed_if_nothing_of_it_is_done(store):
 def test_a_cancelled_job_begins_nothing_more_and_ends_with_what_ran(store):
     accept(store, "j", "a", "b", "c")
     running, _ = store.claim()
+    assert not store.is_cancelled("j") and not store.is_cancelled("unknown")
     store.cancel("j")
-    assert states(store, "j") == ["running", "cancelled", "cancelled"]
+    assert store.is_cancelled("j") and states(store, "j") == ["running", "cancelled", "cancelled"]
     assert store.claim() is None and store.job("j").status == "running" and store.remove("j") is None
-    store.end(running, "cancelled")
+    store.end(running, Ending("cancelled"))
     assert store.job("j").status == "cancelled" and store.remove("j") == ["a", "b", "c"]
 
 

@@ -70,7 +70,7 @@ class Spool:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Yield a new folder, which is removed at the end with what is still in it."""
-        folder = self._incoming / secrets.token_hex(16)
+        folder = self._incoming / new_name()
         folder.mkdir(mode=0o700)
         try:
             yield folder
@@ -79,7 +79,7 @@ class Spool:
 
     def keep(self, received: Path) -> str:
         """Move a file that is whole out of `scratch` to the uploads, and return its name there."""
-        name = secrets.token_hex(16)
+        name = new_name()
         synchronise(received)
         received.rename(self._uploads / name)
         synchronise(self._uploads)
@@ -140,6 +140,11 @@ class Spool:
             for left in folder.iterdir():
                 if not left.name.isdecimal():
                     remove(left)
+
+
+def new_name() -> str:
+    """Return a name that nobody can guess, for a job or an upload."""
+    return secrets.token_hex(16)
 
 
 def find(folder: Path, kind: str) -> Path | None:

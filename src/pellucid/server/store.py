@@ -121,6 +121,16 @@ class Job:
         return "done" if "done" in states else "failed"
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt at an item ended: its state, why it failed, what is told of it, the bytes of its files."""
+
+    state: Literal["done", "failed", "cancelled"]
+    error: str | None = None
+    facts: Mapping[str, Any] | None = None
+    size: int = 0
+
+
 class Store:
     """Jobs and their items on disk; to be used by one thread at a time.
 
@@ -193,21 +203,14 @@ class Store:
         item = replace(_item(row), state="running", attempts=row["attempts"] + 1)
         return item, Options(**json.loads(row["options"]))
 
-    def end(
-        self,
-        item: Item,
-        state: Literal["done", "failed", "cancelled"],
-        error: str | None = None,
-        facts: Mapping[str, Any] | None = None,
-        size: int = 0,
-    ) -> bool:
-        """Note how an attempt ended, and return whether it was the one under way; `size` is that of its files."""
-        told = None if facts is None else json.dumps(facts, allow_nan=False)
+    def end(self, item: Item, ending: Ending) -> bool:
+        """Note how an attempt ended, and return whether it was the one under way."""
+        told = None if ending.facts is None else json.dumps(ending.facts, allow_nan=False)
         with self._change() as base:
             ended = base.execute(
                 "UPDATE items SET state = ?, error = ?, facts = ?, bytes = ? "
                 "WHERE job = ? AND number = ? AND state = 'running' AND attempts = ?",
-                (state, error, told, size, item.job, item.number, item.attempts),
+                (ending.state, ending.error, told, ending.size, item.job, item.number, item.attempts),
             )
             base.execute(FINISHED, (self._clock(), item.job))
         return ended.rowcount == 1
@@ -228,6 +231,11 @@ class Store:
             base.execute("UPDATE items SET state = 'cancelled' WHERE job = ? AND state = 'queued'", (id,))
             base.execute(FINISHED, (self._clock(), id))
 
+    def is_cancelled(self, id: str) -> bool:
+        """Return whether somebody has cancelled a job."""
+        row = self._base.execute("SELECT cancelled FROM jobs WHERE id = ?", (id,)).fetchone()
+        return row is not None and bool(row["cancelled"])
+
     def remove(self, id: str) -> list[str] | None:
         """Forget a finished job; return the uploads that no other works on, or None if there is no such job."""
         with self._change() as base:
@@ -247,11 +255,11 @@ class Store:
             item = _item(row)
             found = settled(item.job, item.number)
             if found:
-                self.end(item, "done", facts=found[0], size=found[1])
+                self.end(item, Ending("done", facts=found[0], size=found[1]))
             elif row["cancelled"]:
-                self.end(item, "cancelled")
+                self.end(item, Ending("cancelled"))
             elif item.attempts >= MOST_ATTEMPTS:
-                self.end(item, "failed", error=GAVE_UP)
+                self.end(item, Ending("failed", GAVE_UP))
             else:
                 self._base.execute(
                     "UPDATE items SET state = 'queued' WHERE job = ? AND number = ?", (item.job, item.number)
