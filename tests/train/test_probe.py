@@ -26,7 +26,7 @@ def settled(monkeypatch):
     """Settle a recipe on a machine of eight cores, on which four threads and bfloat16 are the fastest."""
     tried = []
 
-    def seconds(recipe, model, images):
+    def seconds(recipe, model, images, best):
         train = recipe.train
         tried.append((train.threads, train.precision))
         return abs(train.threads - 4) + (train.precision == "fp32") / 2
@@ -115,14 +115,33 @@ def test_an_epoch_longer_than_the_minutes_is_cut(monkeypatch):
 
 
 def test_few_slow_steps_are_timed(monkeypatch):
-    now = [0.0]
+    now = [0.0, 0.0]
     monkeypatch.setattr(probe.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(probe.Step, "__call__", lambda self, batch: now.__setitem__(0, now[0] + 4.0))
-    for minutes, steps in ((0.0, 3), (0.5, 3)):
-        now[0] = 0.0
+    monkeypatch.setattr(probe.Step, "__call__", lambda self, batch: now.__setitem__(0, now[0] + now[1]))
+    recipe = RECIPE.with_values({"train.threads": 1})
+    training = training_sets(recipe)[0]
+    for minutes, took, best, steps in ((0.0, 4.0, 9.0, 2), (0.0, 1.0, 0.5, 6), (0.0, 1.0, 0.3, 2), (0.5, 1.0, 1.0, 2)):
+        now[0], now[1] = 0.0, took
+        timed = recipe.with_values({"train.minutes": minutes})
+        assert probe._seconds(timed, recipe.build("model"), training, best) == took
+        assert now[0] == took * steps
+
+
+def test_slow_timing_is_given_up_for_the_training(monkeypatch):
+    now, tried = [0.0], []
+
+    def seconds(recipe, *arguments):
+        tried.append(recipe.train.precision)
+        now[0] += 4.0
+        return 1.0 if recipe.train.precision == "bf16" else 2.0
+
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(probe, "_seconds", seconds)
+    for minutes, times, chosen in ((0.0, 2, "bf16"), (10.0, 2, "bf16"), (0.5, 1, "fp32")):
+        tried.clear()
         recipe = RECIPE.with_values({"train.threads": 1, "train.minutes": minutes})
-        assert probe._seconds(recipe, recipe.build("model"), training_sets(recipe)[0]) == 4.0
-        assert now[0] == 4.0 * steps
+        found = probe.settle(recipe, recipe.build("model"), training_sets(recipe)[0])
+        assert (len(tried), found.train.precision) == (times, chosen)
 
 
 def test_the_leader_decides_on_the_epochs_for_all(monkeypatch):

@@ -22,6 +22,8 @@ from pellucid.train.validation import AT_ONCE, validation_loss
 SETTLING, STEPS = 2, 5
 WARM, LEAST_TIMED, MOST_TIMED = 3, 5, 20
 SECONDS, SHARE = 5.0, 0.02  # of timing, and of the minutes, from which on the least number of steps is enough
+FOR_CHOICES = 0.1  # of the minutes, after which what else could be chosen is no longer timed
+HOPELESS = 3  # times the time of another choice
 FOR_STEPS = 0.97  # of the time; the rest is for writing checkpoints
 WHOLE_EPOCHS = 10  # from which on whole epochs waste little time
 LEAST_EPOCHS = 4
@@ -44,7 +46,11 @@ def settle(recipe: Recipe, model: nn.Module, images: NoisyImages, group: Group |
     ]
     if len(choices) == 1:
         return choices[0]
-    times = [_seconds(choice, model, images) for choice in choices]
+    started, times = time.perf_counter(), []
+    for choice in choices:
+        if times and 0 < 60 * FOR_CHOICES * wanted.minutes < time.perf_counter() - started:
+            break
+        times.append(_seconds(choice, model, images, min(times, default=math.inf)))
     return choices[int(group.leader_says(times.index(min(times))))]
 
 
@@ -129,8 +135,12 @@ def _long_enough(recipe: Recipe) -> float:
     return min(SECONDS, 60 * SHARE * minutes) if minutes else SECONDS
 
 
-def _seconds(recipe: Recipe, model: nn.Module, images: NoisyImages) -> float:
-    """Return the median time of a step, on a copy of the model; that of fewer steps where they take long."""
+def _seconds(recipe: Recipe, model: nn.Module, images: NoisyImages, best: float = math.inf) -> float:
+    """Return the median time of a step, on a copy of the model.
+
+    Two are enough where they take long, or much longer than `best`: seconds each, where there are more threads than
+    idle cores.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(recipe.train.threads)
     try:
@@ -142,8 +152,8 @@ def _seconds(recipe: Recipe, model: nn.Module, images: NoisyImages) -> float:
             start = time.perf_counter()
             step(images.batch(index, drawn))
             times.append(time.perf_counter() - start)
-            if len(times) > SETTLING and sum(times) > _long_enough(recipe):
+            if len(times) >= SETTLING and (sum(times) > _long_enough(recipe) or min(times) > HOPELESS * best):
                 break
-        return statistics.median(times[SETTLING:])
+        return statistics.median(times[SETTLING:]) if len(times) > SETTLING else min(times)
     finally:
         torch.set_num_threads(before)
