@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pellucid.server.jobs import Jobs, Upload
-from pellucid.server.orders import Busy, Cancelled, Failed, Order, Outcome, Refused
+from pellucid.server.orders import Busy
 from pellucid.server.room import NoRoom
 from pellucid.server.settings import Settings
 from pellucid.server.spool import Spool, find
@@ -14,67 +14,15 @@ from pellucid.server.store import GAVE_UP, Options
 PHOTO = Options("photo", 0.5, 0.1)
 
 
-class Bench:
-    """A pool whose orders end when and as the test says, each in the way that its image's content names."""
-
-    size = 1
-    retry_after = 7
-
-    def __init__(self):
-        self.orders: list[Order] = []
-        self.go = asyncio.Event()
-        self.go.set()
-        self.tells = []
-        self.is_full = False
-        self.is_stopped = False
-        self.most, self._now = 0, 0
-
-    async def run(self, order, *, progress=None, cancelled=None, waits=True):
-        if self.is_full:
-            raise Busy(1)
-        self.orders.append(order)
-        self.tells.append(progress)
-        self._now += 1
-        self.most = max(self.most, self._now)
-        try:
-            await self._until_told(cancelled)
-            return self._outcome(order)
-        finally:
-            self._now -= 1
-
-    async def _until_told(self, cancelled):
-        told = [asyncio.create_task(event.wait()) for event in (self.go, cancelled)]
-        await asyncio.wait(told, return_when=asyncio.FIRST_COMPLETED)
-        for task in told:
-            task.cancel()
-        if cancelled.is_set():
-            raise Cancelled("it was cancelled")
-
-    def _outcome(self, order):
-        if self.is_stopped:
-            raise Failed("the service was stopped", 503)
-        content = order.source.read_bytes()
-        if content == b"damaged":
-            raise Refused("scan.png is damaged: get it anew")
-        if content == b"deadly":
-            raise Failed("the work on scan.png ended unexpectedly")
-        if content == b"odd":
-            raise ZeroDivisionError
-        order.target.write_bytes(b"clean " + content)
-        (order.previews / "before.png").write_bytes(content)
-        return Outcome({"width": 3, "seconds": 0.1, "media_type": "image/png"})
-
-
 @pytest.fixture
 def settings(tmp_path):
     return Settings(spool=tmp_path / "spool")
 
 
 @asynccontextmanager
-async def opened(settings, bench=None, clock=None):
+async def opened(settings, bench, clock=None):
     spool = Spool(settings.spool)
     with spool.held():
-        bench = bench or Bench()
         jobs = Jobs(settings, spool, bench, **({"clock": clock} if clock else {}))
         await jobs.start()
         try:
@@ -127,9 +75,9 @@ def content_of(settings, job, number, kind):
     return path and path.read_bytes()
 
 
-def test_a_job_is_done_with_the_options_that_it_came_with(settings):
+def test_a_job_is_done_with_the_options_that_it_came_with(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         async with opened(settings, bench) as jobs:
             job = await ended(jobs, await sent(jobs, b"one", b"two", options=Options("photo", 0.5, 0.1, "digits")))
         return job, bench.orders
@@ -146,9 +94,9 @@ def test_a_job_is_done_with_the_options_that_it_came_with(settings):
     assert first.name == "0.png" and first.reference is None
 
 
-def test_a_reference_goes_along(settings):
+def test_a_reference_goes_along(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         async with opened(settings, bench) as jobs:
             await ended(jobs, await sent(jobs, b"one", reference=b"original"))
             (order,) = bench.orders
@@ -157,9 +105,9 @@ def test_a_reference_goes_along(settings):
     assert asyncio.run(act()) == b"original"
 
 
-def test_an_image_that_fails_is_named_and_the_others_are_done(settings, caplog):
+def test_an_image_that_fails_is_named_and_the_others_are_done(new_bench, settings, caplog):
     async def act():
-        async with opened(settings) as jobs:
+        async with opened(settings, new_bench()) as jobs:
             return await ended(jobs, await sent(jobs, b"damaged", b"deadly", b"odd", b"good"))
 
     job = asyncio.run(act())
@@ -170,9 +118,9 @@ def test_an_image_that_fails_is_named_and_the_others_are_done(settings, caplog):
     assert {path.split("/")[2] for path in files(settings) if path.startswith("results")} == {"4"}
 
 
-def test_no_more_runs_at_a_time_than_there_are_workers(settings):
+def test_no_more_runs_at_a_time_than_there_are_workers(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.size = 2
         bench.go.clear()
         async with opened(settings, bench) as jobs:
@@ -185,9 +133,9 @@ def test_no_more_runs_at_a_time_than_there_are_workers(settings):
     assert asyncio.run(act()) == 2
 
 
-def test_those_who_watch_hear_of_progress(settings):
+def test_those_who_watch_hear_of_progress(new_bench, settings):
     async def act():
-        bench, shares = Bench(), []
+        bench, shares = new_bench(), []
         bench.go.clear()
         async with opened(settings, bench) as jobs:
             id = await sent(jobs, b"one")
@@ -205,11 +153,11 @@ def test_those_who_watch_hear_of_progress(settings):
     assert list(dict.fromkeys(shares)) == [("running", 0.0), ("running", 0.25), ("done", 1.0)]
 
 
-def test_a_report_says_now_and_then_that_there_is_no_news(settings, monkeypatch):
+def test_a_report_says_now_and_then_that_there_is_no_news(new_bench, settings, monkeypatch):
     monkeypatch.setattr("pellucid.server.jobs.SILENCE", 0.01)
 
     async def act():
-        bench, reports = Bench(), []
+        bench, reports = new_bench(), []
         bench.go.clear()
         async with opened(settings, bench) as jobs:
             async for job in jobs.reports(await sent(jobs, b"one")):
@@ -222,9 +170,9 @@ def test_a_report_says_now_and_then_that_there_is_no_news(settings, monkeypatch)
     assert None in reports and reports[-1] and reports[-1].status == "done"
 
 
-def test_nobody_waits_for_reports_on_what_is_removed_or_unknown(settings):
+def test_nobody_waits_for_reports_on_what_is_removed_or_unknown(new_bench, settings):
     async def act():
-        async with opened(settings) as jobs:
+        async with opened(settings, new_bench()) as jobs:
             id = await sent(jobs, b"one")
             await ended(jobs, id)
             assert await jobs.remove(id) and not await jobs.remove(id)
@@ -233,9 +181,9 @@ def test_nobody_waits_for_reports_on_what_is_removed_or_unknown(settings):
     assert asyncio.run(act()) == (None, []) and files(settings) == []
 
 
-def test_cancelling_stops_what_runs_and_what_waits(settings):
+def test_cancelling_stops_what_runs_and_what_waits(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.go.clear()
         async with opened(settings, bench) as jobs:
             id = await sent(jobs, b"one", b"two")
@@ -251,9 +199,9 @@ def test_cancelling_stops_what_runs_and_what_waits(settings):
     assert (next_status, orders) == ("done", 2)
 
 
-def test_a_job_runs_again_with_other_options_on_the_same_uploads(settings):
+def test_a_job_runs_again_with_other_options_on_the_same_uploads(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         async with opened(settings, bench) as jobs:
             first = await ended(jobs, await sent(jobs, b"one"))
             second = await repeated(jobs, first, Options("photo-fast", 1.0))
@@ -272,9 +220,9 @@ def test_a_job_runs_again_with_other_options_on_the_same_uploads(settings):
     assert first.id != second.id and second.items[0].name == "0.png"
 
 
-def test_what_runs_is_finished_and_what_waits_is_kept_when_the_service_stops(settings):
+def test_what_runs_is_finished_and_what_waits_is_kept_when_the_service_stops(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.go.clear()
         async with opened(settings, bench) as jobs:
             id = await sent(jobs, b"one", b"two")
@@ -283,7 +231,7 @@ def test_what_runs_is_finished_and_what_waits_is_kept_when_the_service_stops(set
             jobs.close()
             left = await reports
             bench.go.set()
-        async with opened(settings) as jobs:
+        async with opened(settings, new_bench()) as jobs:
             job = await ended(jobs, id)
         return len(bench.orders), left, job
 
@@ -295,9 +243,9 @@ def test_what_runs_is_finished_and_what_waits_is_kept_when_the_service_stops(set
     assert [(item.state, item.attempts) for item in job.items] == [("done", 1), ("done", 1)]
 
 
-def test_what_a_stop_cuts_short_waits_for_the_next_start_without_blame(settings):
+def test_what_a_stop_cuts_short_waits_for_the_next_start_without_blame(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.go.clear()
         async with opened(settings, bench) as jobs:
             id = await sent(jobs, b"one")
@@ -305,18 +253,18 @@ def test_what_a_stop_cuts_short_waits_for_the_next_start_without_blame(settings)
             jobs.close()
             bench.is_stopped = True
             bench.go.set()
-        async with opened(settings) as jobs:
+        async with opened(settings, new_bench()) as jobs:
             return await ended(jobs, id)
 
     job = asyncio.run(act())
     assert (job.status, job.items[0].attempts) == ("done", 1)
 
 
-def test_a_full_line_is_waited_for(settings, monkeypatch):
+def test_a_full_line_is_waited_for(new_bench, settings, monkeypatch):
     monkeypatch.setattr("pellucid.server.running.LINE_PAUSE", 0.01)
 
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.is_full = True
         async with opened(settings, bench) as jobs:
             id = await sent(jobs, b"one")
@@ -327,9 +275,9 @@ def test_a_full_line_is_waited_for(settings, monkeypatch):
     assert asyncio.run(act()).status == "done"
 
 
-def test_more_than_may_wait_is_turned_away_and_leaves_nothing(settings):
+def test_more_than_may_wait_is_turned_away_and_leaves_nothing(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.go.clear()
         async with opened(replace(settings, max_waiting=2), bench) as jobs:
             id = await sent(jobs, b"one", b"two")
@@ -346,9 +294,9 @@ def test_more_than_may_wait_is_turned_away_and_leaves_nothing(settings):
     assert retry_after == 7 and len([path for path in left if path.startswith("uploads")]) == 2
 
 
-def test_the_oldest_finished_job_makes_room_for_the_next(settings):
+def test_the_oldest_finished_job_makes_room_for_the_next(new_bench, settings):
     async def act():
-        async with opened(replace(settings, disk_budget=2000)) as jobs:
+        async with opened(replace(settings, disk_budget=2000), new_bench()) as jobs:
             first, second = [(await ended(jobs, await sent(jobs, b"x" * 300))).id for _ in range(2)]
             assert await jobs.job(first) and await jobs.used() > 1200
             with jobs.room.expecting(900):
@@ -361,9 +309,9 @@ def test_the_oldest_finished_job_makes_room_for_the_next(settings):
     asyncio.run(act())
 
 
-def test_there_is_no_room_where_nothing_is_finished(settings):
+def test_there_is_no_room_where_nothing_is_finished(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.go.clear()
         async with opened(replace(settings, disk_budget=1000), bench) as jobs:
             id = await sent(jobs, b"x" * 600)
@@ -377,9 +325,9 @@ def test_there_is_no_room_where_nothing_is_finished(settings):
     assert len(asyncio.run(act())) == 1
 
 
-def test_an_accepted_image_heeds_the_budget_but_not_what_others_are_sending(settings):
+def test_an_accepted_image_heeds_the_budget_but_not_what_others_are_sending(new_bench, settings):
     async def act():
-        bench = Bench()
+        bench = new_bench()
         bench.go.clear()
         async with opened(replace(settings, disk_budget=1200), bench) as jobs:
             one = await sent(jobs, b"x" * 100)
@@ -393,11 +341,11 @@ def test_an_accepted_image_heeds_the_budget_but_not_what_others_are_sending(sett
     assert "disk budget" in two.items[1].error
 
 
-def test_what_was_finished_long_ago_expires(settings):
+def test_what_was_finished_long_ago_expires(new_bench, settings):
     now = [1000.0]
 
     async def act():
-        async with opened(replace(settings, job_expiry=50), clock=lambda: now[0]) as jobs:
+        async with opened(replace(settings, job_expiry=50), new_bench(), clock=lambda: now[0]) as jobs:
             old = await ended(jobs, await sent(jobs, b"one"))
             now[0] += 40
             new = await ended(jobs, await sent(jobs, b"two"))
@@ -413,12 +361,12 @@ def test_what_was_finished_long_ago_expires(settings):
     assert asyncio.run(act()) == (None, True)
 
 
-def test_what_expires_is_looked_for_by_itself(settings, monkeypatch):
+def test_what_expires_is_looked_for_by_itself(new_bench, settings, monkeypatch):
     monkeypatch.setattr("pellucid.server.jobs.EXPIRY_PAUSE", 0.01)
     now = [1000.0]
 
     async def act():
-        async with opened(settings, clock=lambda: now[0]) as jobs:
+        async with opened(settings, new_bench(), clock=lambda: now[0]) as jobs:
             id = (await ended(jobs, await sent(jobs, b"one"))).id
             now[0] += 86_401
             async for _ in jobs.reports(id):
@@ -430,10 +378,10 @@ def test_what_expires_is_looked_for_by_itself(settings, monkeypatch):
     assert files(settings) == []
 
 
-def test_a_damaged_image_that_takes_the_service_down_is_given_up(settings):
+def test_a_damaged_image_that_takes_the_service_down_is_given_up(new_bench, settings):
     async def killed():
         # As after kill -9: the claim is in the file, and nothing else is done about it.
-        bench = Bench()
+        bench = new_bench()
         bench.go.clear()
         spool = Spool(settings.spool)
         jobs = Jobs(settings, spool, bench)
@@ -449,7 +397,7 @@ def test_a_damaged_image_that_takes_the_service_down_is_given_up(settings):
         ids.append(asyncio.run(killed()))
 
     async def act():
-        bench = Bench()
+        bench = new_bench()
         async with opened(settings, bench) as jobs:
             return await ended(jobs, ids[0]), bench.orders
 
@@ -457,7 +405,7 @@ def test_a_damaged_image_that_takes_the_service_down_is_given_up(settings):
     assert (job.status, job.items[0].error, orders) == ("failed", GAVE_UP, [])
 
 
-def test_a_full_disk_is_waited_for(settings, monkeypatch, caplog):
+def test_a_full_disk_is_waited_for(new_bench, settings, monkeypatch, caplog):
     import sqlite3
 
     from pellucid.server.store import Store
@@ -473,13 +421,13 @@ def test_a_full_disk_is_waited_for(settings, monkeypatch, caplog):
     monkeypatch.setattr(Store, "end", full)
 
     async def act():
-        async with opened(settings) as jobs:
+        async with opened(settings, new_bench()) as jobs:
             return await ended(jobs, await sent(jobs, b"one"))
 
     assert asyncio.run(act()).status == "done" and "disk is full" in caplog.text
 
 
-def test_a_job_that_cannot_be_written_down_is_not_accepted(settings, monkeypatch):
+def test_a_job_that_cannot_be_written_down_is_not_accepted(new_bench, settings, monkeypatch):
     import sqlite3
 
     from pellucid.server.store import Store
@@ -490,7 +438,7 @@ def test_a_job_that_cannot_be_written_down_is_not_accepted(settings, monkeypatch
     monkeypatch.setattr(Store, "add", full)
 
     async def act():
-        async with opened(settings) as jobs:
+        async with opened(settings, new_bench()) as jobs:
             with pytest.raises(NoRoom, match=r"disk is full.*free some space"):
                 await sent(jobs, b"one")
 
@@ -498,9 +446,9 @@ def test_a_job_that_cannot_be_written_down_is_not_accepted(settings, monkeypatch
     assert files(settings) == []
 
 
-def test_counts_are_told(settings):
+def test_counts_are_told(new_bench, settings):
     async def act():
-        async with opened(settings) as jobs:
+        async with opened(settings, new_bench()) as jobs:
             assert jobs.works
             await ended(jobs, await sent(jobs, b"one", b"damaged"))
             return dict(await jobs.states()), await jobs.used()
