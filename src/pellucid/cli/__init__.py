@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import catalogue, demonstrating, denoising, exporting, images, measuring, training, tuning
+from pellucid.cli import catalogue, demonstrating, denoising, exporting, images, measuring, serving, training, tuning
 from pellucid.cli.console import error_line
 from pellucid.errors import PellucidError
 
@@ -122,6 +122,7 @@ tuning.register(app)
 measuring.register(app)
 exporting.register(app)
 images.register(app)
+serving.register(app)
 catalogue.register(app)
 
 

@@ -6,7 +6,18 @@ from typing import Any, Literal
 
 from pellucid.errors import Cancelled, PellucidError
 
-__all__ = ["Busy", "Cancelled", "Failed", "Order", "Outcome", "Refused"]
+__all__ = ["MEDIA_TYPES", "Busy", "Cancelled", "Failed", "Order", "Outcome", "Refused"]
+
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "TIFF": "image/tiff",
+    "WebP": "image/webp",
+    "BMP": "image/bmp",
+    "PNM": "image/x-portable-anymap",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
+}
 
 Kind = Literal["denoise", "classify", "inspect", "preview"]
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from pellucid.errors import PellucidError
 from pellucid.server.orders import Busy, Cancelled, Failed, Order, Outcome, Refused
@@ -13,7 +14,8 @@ from pellucid.server.worker_process import Told, WorkerDied, WorkerProcess
 FIRST_GUESS = 2.0  # seconds that an order is thought to take before any was seen
 NEWEST = 0.2  # the weight of the newest order in how long they take
 LONGEST_WAIT = 60  # seconds between two attempts at starting a worker
-GIVEN_UP = 5  # attempts at starting the first worker
+
+Note = Callable[[Order, str, dict[str, Any]], None]
 
 
 class Pool:
@@ -21,11 +23,14 @@ class Pool:
 
     Attributes:
         replaced: how many workers have died, or were ended because of a time limit or a cancelled order.
+        on_offer: what the workers say of the denoisers and classifiers that they have loaded, each by name; see
+            `pellucid.server.work.Workshop.on_offer`.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Take the settings; `start` starts the processes."""
-        self._settings = settings
+    def __init__(self, settings: Settings, note: Note | None = None) -> None:
+        """Take the settings, and who is told each order that has ended, how, and its facts; `start` starts workers."""
+        self._settings, self._note = settings, note or (lambda order, ending, facts: None)
+        self.on_offer: dict[str, dict[str, Any]] = {}
         self._waiting: deque[_Ticket] = deque()
         self._arrived = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,6 +76,7 @@ class Pool:
             PellucidError: if it cannot be started.
         """
         first = await WorkerProcess.started(self._settings)
+        self.on_offer = first.on_offer
         self._tasks = [asyncio.create_task(self._serve(first))]
         self._tasks += [asyncio.create_task(self._serve(None)) for _ in range(self.size - 1)]
 
@@ -104,14 +110,22 @@ class Pool:
         async with self._arrived:
             self._waiting.append(ticket)
             self._arrived.notify()
+        ending, facts = "failed", {}
         try:
-            return await asyncio.shield(ticket.answer)
-        except asyncio.CancelledError:
+            outcome = await asyncio.shield(ticket.answer)
+            ending, facts = "done", outcome.facts
+            return outcome
+        except (asyncio.CancelledError, Cancelled):
             self._cancel(ticket)
+            ending = "cancelled"
+            raise
+        except Refused:
+            ending = "refused"
             raise
         finally:
             if watch:
                 watch.cancel()
+            self._note(order, ending, facts)
 
     async def stop(self) -> None:
         """Take no more orders, let what runs finish within the stop timeout, and end the workers.

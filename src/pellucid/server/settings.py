@@ -50,6 +50,7 @@ class Settings:
         stop_timeout: the most seconds that what runs may take once the service is told to stop.
         job_expiry: the seconds for which a finished job is kept.
         disk_budget: the most bytes in the spool.
+        allow_hosts: names by which a service on the loopback address may be asked for, besides its own.
         root_path: what a proxy cuts off the paths, such as /pellucid.
     """
 
@@ -77,6 +78,7 @@ class Settings:
     stop_timeout: float = 60.0
     job_expiry: float = 86_400.0
     disk_budget: int = 10 * GIGABYTE
+    allow_hosts: tuple[str, ...] = ()
     root_path: str = ""
 
     def __post_init__(self) -> None:

@@ -1,12 +1,11 @@
 """What a worker does with one image, file to file."""
 
-import functools
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,22 +18,12 @@ from pellucid.image import ImageFile, range_remark, read_image, write_image
 from pellucid.image.files import written_format
 from pellucid.image.formats import SUFFIXES
 from pellucid.server import previews
-from pellucid.server.orders import Order, Refused
+from pellucid.server.orders import MEDIA_TYPES, Order, Refused
 from pellucid.server.settings import Settings
 
 WHITE = 255
-MEDIA_TYPES = {
-    "PNG": "image/png",
-    "JPEG": "image/jpeg",
-    "TIFF": "image/tiff",
-    "WebP": "image/webp",
-    "BMP": "image/bmp",
-    "PNM": "image/x-portable-anymap",
-    "AVIF": "image/avif",
-    "HEIF": "image/heic",
-}
-
 Facts = dict[str, Any]
+Network = TypeVar("Network")
 Tell = Callable[[int, int], bool]
 
 
@@ -42,15 +31,29 @@ class Workshop:
     """The networks in memory, and what is done with them."""
 
     def __init__(self, settings: Settings) -> None:
-        """Load the denoiser that is on offer first.
+        """Load all that is on offer.
 
         Raises:
-            PellucidError: if it cannot be loaded.
+            PellucidError: naming what cannot be loaded.
         """
-        self._settings = settings
-        self._denoiser = functools.cache(self._load_denoiser)
-        self._classifier = functools.cache(self._load_classifier)
-        self._denoiser(next(iter(settings.denoisers)))
+        self._settings, threads = settings, settings.threads_each
+        self._denoisers = {
+            name: Denoiser.load(model, settings.engine, threads) for name, model in settings.denoisers.items()
+        }
+        self._classifiers = {name: load_classifier(path, threads) for name, path in settings.readers.items()}
+
+    def on_offer(self) -> dict[str, Facts]:
+        """Return what is told of the networks: `denoisers` and `classifiers`, each by name."""
+        denoisers = {
+            name: {
+                "channels": list(denoiser.input_spec.channels),
+                "fixed_size": denoiser.input_spec.fixed_size,
+                "conditional": denoiser.conditional,
+            }
+            for name, denoiser in self._denoisers.items()
+        }
+        classifiers = {name: {"classes": list(reader.classes)} for name, reader in self._classifiers.items()}
+        return {"denoisers": denoisers, "classifiers": classifiers}
 
     def do(self, order: Order, tell: Tell) -> Facts:
         """Do an order; returns the facts, as `pellucid.server.orders.Outcome` has them.
@@ -122,24 +125,14 @@ class Workshop:
     def _read_labels(self, order: Order, before: Frames, after: Frames | None) -> Facts:
         """Return what the classifier sees in an image, and in the same denoised."""
         assert order.classifier
-        classifier = self._classifier(order.classifier)
+        classifier = _chosen("classifier", order.classifier, self._classifiers)
         shown = {"before": before} | ({"after": after} if after else {})
         scores = {version: _scores(classifier, frames) for version, frames in shown.items()}
         labels = {version: max(found, key=found.__getitem__) for version, found in scores.items()}
         return {"labels": labels, "scores": scores}
 
-    def _load_denoiser(self, name: str) -> Denoiser:
-        on_offer = self._settings.denoisers
-        if name not in on_offer:
-            raise Refused(f'there is no model "{name}": choose one of {", ".join(on_offer)}')
-        return Denoiser.load(on_offer[name], self._settings.engine, self._settings.threads_each)
-
-    def _load_classifier(self, name: str) -> FileClassifier:
-        on_offer = self._settings.readers
-        if name not in on_offer:
-            choice = f"choose one of {', '.join(on_offer)}" if on_offer else "this service has none"
-            raise Refused(f'there is no classifier "{name}": {choice}')
-        return load_classifier(on_offer[name], self._settings.threads_each)
+    def _denoiser(self, name: str) -> Denoiser:
+        return _chosen("model", name, self._denoisers)
 
 
 def said_of(image: ImageFile) -> Facts:
@@ -159,6 +152,13 @@ def said_of(image: ImageFile) -> Facts:
         "media_type": MEDIA_TYPES[written],
         "suffix": SUFFIXES[written][0],
     }
+
+
+def _chosen(kind: str, name: str, loaded: Mapping[str, Network]) -> Network:
+    """Return a network; raises Refused if there is none of that name, as after a restart with others."""
+    if name not in loaded:
+        raise Refused(f'this service has no {kind} "{name}" any more: choose one of {", ".join(loaded) or "none"}')
+    return loaded[name]
 
 
 def _compared(cleaned: Cleaned, reference: ImageFile) -> Facts:

@@ -84,7 +84,7 @@ def main() -> None:
     except PellucidError as error:
         line.tell({"failed": str(error)})
         return
-    line.tell({"ready": os.getpid()})
+    line.tell({"ready": workshop.on_offer()})
     while True:
         line.tell(answer(workshop, order_from(line.next()["order"]), line))
 
@@ -124,9 +124,10 @@ def limit(settings: Settings) -> None:
 
 def settings_from(values: dict[str, Any]) -> Settings:
     """Return the settings that went through JSON."""
-    classifiers = tuple(Path(path) for path in values["classifiers"])
-    spool, models = Path(values["spool"]), tuple(values["models"])
-    return Settings(**values | {"spool": spool, "models": models, "classifiers": classifiers})
+    made = {"spool": Path(values["spool"]), "classifiers": tuple(map(Path, values["classifiers"]))}
+    tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    arguments: dict[str, Any] = values | tuples | made
+    return Settings(**arguments)
 
 
 def order_from(values: dict[str, Any]) -> Order:

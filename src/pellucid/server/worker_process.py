@@ -26,12 +26,17 @@ class WorkerDied(Exception):
 
 
 class WorkerProcess:
-    """A process that runs `pellucid.server.worker`. What it says is data in JSON, never code."""
+    """A process that runs `pellucid.server.worker`. What it says is data in JSON, never code.
+
+    Attributes:
+        on_offer: what it has loaded, as in `Pool`.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         """Take the process; `started` makes one."""
         assert process.stdin and process.stdout
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self.on_offer: dict[str, dict[str, Any]] = {}
 
     @classmethod
     async def started(cls, settings: Settings) -> "WorkerProcess":
@@ -58,6 +63,7 @@ class WorkerProcess:
         if "ready" not in told:
             await worker.end()
             raise PellucidError(str(told.get("failed", "a worker process does not start")))
+        worker.on_offer = told["ready"]
         return worker
 
     @property

@@ -1,0 +1,226 @@
+"""Uploads, streamed into a folder of the spool: nothing of them is decoded here, and no name of theirs is a path."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+
+from pellucid.errors import UnknownFormat
+from pellucid.image.atomic import reason_of
+from pellucid.image.formats import HEAD, sniff
+from pellucid.server.names import UNNAMED, shown, shown_name
+from pellucid.server.problems import Problem
+
+BINARY = "application/octet-stream"
+FORM = "multipart/form-data"
+LONGEST_FIELD, MOST_FIELDS, LONGEST_HEAD = 1000, 50, 8000
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was received.
+
+    Attributes:
+        field: the form's field that it came in; empty for a body that is the image itself.
+        name: what its sender calls it, fit to be shown; it is never used as a path.
+        path: where it lies.
+        size: in bytes.
+        format: as its first bytes tell, a key of `pellucid.image.formats.SUFFIXES` or "RAW".
+    """
+
+    field: str
+    name: str
+    path: Path
+    size: int
+    format: str
+
+
+@dataclass
+class Received:
+    """What a request's body held."""
+
+    files: list[Upload] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+async def receive(request: Request, folder: Path, file_fields: Collection[str], most_files: int = 1) -> Received:
+    """Stream a request's body into a folder: a form with files, or the image itself.
+
+    Args:
+        request: whose body is bounded by `pellucid.server.guard`.
+        folder: where to; empty, and the service's own.
+        file_fields: the form's fields that may hold files.
+        most_files: how many may come in all.
+
+    Raises:
+        Problem: 400 for a body that is no form as it says, 413 for too many files, 415 for a type of body or a format
+            that is not supported, 422 for fields that cannot be or a missing file, 507 if the disk is full.
+        ClientDisconnect: if the client has gone.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    media_type = kind.decode("latin-1").lower()
+    if media_type == FORM:
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise Problem(400, "The form has no boundary: let the HTTP library write its Content-Type.")
+        form = _Form(folder, boundary, frozenset(file_fields), most_files)
+    elif media_type in ("", BINARY) or media_type.startswith("image/"):
+        form = _Plain(folder)
+    else:
+        raise Problem(
+            415,
+            f"A body of type {shown(media_type)} is not taken: send the image itself as image/* or {BINARY}, or a "
+            f"{FORM} with the image as {sorted(file_fields)[0]}.",
+            headers={"Accept-Post": f"image/*, {BINARY}, {FORM}"},
+        )
+    try:
+        async for part in request.stream():
+            form.take(part)
+        received = form.finish()
+    except FormParserError as error:
+        raise Problem(400, f"The form cannot be read ({shown(str(error))}).") from error
+    except OSError as error:
+        if isinstance(error, ClientDisconnect):
+            raise
+        raise Problem(507, f"The service cannot keep the upload: {reason_of(error)}") from error
+    finally:
+        form.close()
+    if not received.files:
+        raise Problem(422, f"There is no image: send one as {sorted(file_fields)[0]}, or as the body itself.")
+    return received
+
+
+class _Plain:
+    """A body that is the image itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = _File(folder / "0", "", UNNAMED)
+
+    def take(self, part: bytes) -> None:
+        self._file.write(part)
+
+    def finish(self) -> Received:
+        upload = self._file.whole()
+        return Received([upload] if upload.size else [])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Form:
+    """A form with files, as its parts come (RFC 7578)."""
+
+    def __init__(self, folder: Path, boundary: bytes, file_fields: frozenset[str], most_files: int) -> None:
+        self._folder, self._file_fields, self._most_files = folder, file_fields, most_files
+        self._received, self._opened = Received(), 0
+        self._head: dict[str, bytes] = {}
+        self._key, self._value = bytearray(), bytearray()
+        self._file: _File | None = None
+        self._field, self._text = "", bytearray()
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": lambda data, start, end: self._grow(self._key, data[start:end], LONGEST_HEAD),
+                "on_header_value": lambda data, start, end: self._grow(self._value, data[start:end], LONGEST_HEAD),
+                "on_header_end": self._header,
+                "on_headers_finished": self._headed,
+                "on_part_data": lambda data, start, end: self._data(data[start:end]),
+                "on_part_end": self._end,
+                "on_end": self._all,
+            },
+        )
+
+    def take(self, part: bytes) -> None:
+        self._parser.write(part)
+
+    def finish(self) -> Received:
+        self._parser.finalize()
+        if not self._ended:
+            raise Problem(400, "The form is cut short: its closing boundary is missing.")
+        return self._received
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+    def _begin(self) -> None:
+        self._head, self._file, self._field = {}, None, ""
+        self._text = bytearray()
+
+    def _grow(self, text: bytearray, more: bytes, most: int) -> None:
+        text += more
+        if len(text) > most:
+            raise Problem(400, f"A part of the form has a head or a field of more than {most} bytes.")
+
+    def _header(self) -> None:
+        self._head[self._key.decode("latin-1").lower()] = bytes(self._value)
+        self._key, self._value = bytearray(), bytearray()
+
+    def _headed(self) -> None:
+        _, options = parse_options_header(self._head.get("content-disposition"))
+        self._field = options.get(b"name", b"").decode("utf-8", "replace")
+        if self._field not in self._file_fields:
+            if b"filename" in options:
+                known = " or ".join(sorted(self._file_fields))
+                raise Problem(422, f"There is a file in the field {shown(self._field)}: send it as {known}.")
+            return
+        if self._opened == self._most_files:
+            raise Problem(413, f"The form holds more than the {self._most_files} files allowed: send them in parts.")
+        name = options.get(b"filename", b"").decode("utf-8", "replace")
+        self._file = _File(self._folder / str(self._opened), self._field, shown_name(name))
+        self._opened += 1
+
+    def _data(self, data: bytes) -> None:
+        if self._file:
+            self._file.write(data)
+        else:
+            self._grow(self._text, data, LONGEST_FIELD)
+
+    def _end(self) -> None:
+        if self._file:
+            upload, self._file = self._file.whole(), None
+            # A browser sends a file field that nobody filled as one of no bytes.
+            if upload.size:
+                self._received.files.append(upload)
+        elif len(self._received.fields) == MOST_FIELDS:
+            raise Problem(400, f"The form has more than {MOST_FIELDS} fields.")
+        else:
+            self._received.fields[self._field] = self._text.decode("utf-8", "replace")
+
+    def _all(self) -> None:
+        self._ended = True
+
+
+class _File:
+    """A file as it comes: what is no image of a known format is refused by its first bytes."""
+
+    def __init__(self, path: Path, field: str, name: str) -> None:
+        self._path, self._field, self._name = path, field, name
+        self._stream: BinaryIO = path.open("xb")
+        self._first = b""
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        if len(self._first) < HEAD:
+            self._first += data[: HEAD - len(self._first)]
+        self._size += self._stream.write(data)
+
+    def whole(self) -> Upload:
+        self.close()
+        kind = ""
+        if self._size:
+            try:
+                kind = sniff(Path(self._name), self._first)
+            except UnknownFormat as error:
+                raise Problem(415, str(error)) from error
+        return Upload(self._field, self._name, self._path, self._size, kind)
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,44 @@
+"""For whoever looks after the service: whether it lives, whether it can work, what it has done."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from pellucid.server.metrics import MEDIA_TYPE
+from pellucid.server.problems import Problem, described
+
+
+class Health(BaseModel):
+    """How it is."""
+
+    status: str
+
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/healthz", summary="Say whether the process lives")
+async def healthz() -> Health:
+    """Answer, whatever the workers are doing."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", summary="Say whether there is a worker and room in the line", responses=described(503))
+async def readyz(request: Request) -> Health:
+    """Answer 200 if an image sent now would be worked on."""
+    pool = request.app.state.pool
+    if not pool.up:
+        raise Problem(503, "No worker is up.", headers={"Retry-After": "1"})
+    if pool.is_full:
+        raise Problem(503, "The line is full.", headers={"Retry-After": str(pool.retry_after)})
+    return Health(status="ready")
+
+
+@router.get(
+    "/metrics",
+    summary="Show the counters, for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}} | described(401),
+)
+async def metrics(request: Request) -> Response:
+    """Return the counters in Prometheus's text format."""
+    return Response(request.app.state.metrics.text(), media_type=MEDIA_TYPE)

@@ -1,0 +1,71 @@
+"""What a client asks for beside its image: model, strength, noise level, classifier."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pellucid.server.names import shown
+from pellucid.server.problems import Problem
+from pellucid.server.settings import Settings
+
+WHITE = 255
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+    model: str | None = None
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    sigma: Literal["auto"] | Annotated[float, Field(ge=0, le=WHITE)] = "auto"
+    classifier: str | None = None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked for, checked.
+
+    Attributes:
+        model: the name of a denoiser on offer.
+        strength: from 0 to 1.
+        sigma: the noise level in [0, 1] units, or None to have it estimated.
+        classifier: the name of a classifier on offer, or None.
+    """
+
+    model: str
+    strength: float
+    sigma: float | None
+    classifier: str | None
+
+
+def wishes(asked: Mapping[str, str], settings: Settings) -> Wishes:
+    """Check what a query or a form asks for; what is empty counts as left out.
+
+    Raises:
+        Problem: 422, naming the parameter and what it may be.
+    """
+    given = {name: asked[name] for name in _Asked.model_fields if asked.get(name, "") != ""}
+    try:
+        found = _Asked.model_validate(given)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise Problem(422, f"{name} is {shown(given[name])}: give {MAY_BE[name]}.") from error
+    model = chosen("model", found.model or next(iter(settings.denoisers)), settings.denoisers)
+    classifier = chosen("classifier", found.classifier, settings.readers) if found.classifier else None
+    sigma = None if found.sigma == "auto" else found.sigma / WHITE
+    return Wishes(model, found.strength, sigma, classifier)
+
+
+def chosen(parameter: str, name: str, on_offer: Mapping[str, Any]) -> str:
+    """Return the name, if it is on offer.
+
+    Raises:
+        Problem: 422, saying what is.
+    """
+    if name in on_offer:
+        return name
+    choice = f"choose one of {', '.join(on_offer)}" if on_offer else "this service has none"
+    raise Problem(422, f"{parameter} is {shown(name)}: {choice}.")
+
+
+MAY_BE = {"strength": "a number from 0 to 1", "sigma": f"auto, or a number from 0 to {WHITE}"}
