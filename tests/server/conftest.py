@@ -47,15 +47,15 @@ class Bench:
         if self.is_stopped:
             raise Failed("the service was stopped", 503)
         content = order.source.read_bytes()
-        if content == b"damaged":
+        if b"damaged" in content:
             raise Refused("scan.png is damaged: get it anew")
-        if content == b"deadly":
+        if b"deadly" in content:
             raise Failed("the work on scan.png ended unexpectedly")
-        if content == b"odd":
+        if b"odd" in content:
             raise ZeroDivisionError
         order.target.write_bytes(b"clean " + content)
         (order.previews / "before.png").write_bytes(content)
-        return Outcome({"width": 3, "seconds": 0.1, "media_type": "image/png"})
+        return Outcome({"width": 3, "seconds": 0.1, "media_type": "image/x-portable-anymap", "suffix": ".pgm"})
 
 
 @pytest.fixture

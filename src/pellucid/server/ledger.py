@@ -25,6 +25,7 @@ class Ledger:
         """Take the file and a clock that tells seconds since 1970; `open` opens it."""
         self._path, self._clock = path, clock
         self._thread = ThreadPoolExecutor(1, "ledger")
+        self._store: Store | None = None
 
     async def open(self) -> None:
         """Open the store.
@@ -35,15 +36,18 @@ class Ledger:
         self._store = await self._on_thread(lambda: Store(self._path, self._clock))
 
     async def close(self) -> None:
-        """Close the store, once the calls under way are done."""
-        await self._on_thread(self._store.close)
+        """Close the store, if it is open, once the calls under way are done."""
+        if self._store:
+            await self._on_thread(self._store.close)
         self._thread.shutdown()
 
     async def call(
         self, method: Callable[Concatenate[Store, Given], Found], *args: Given.args, **kwargs: Given.kwargs
     ) -> Found:
-        """Return what a method of the store returns."""
-        return await self._on_thread(lambda: method(self._store, *args, **kwargs))
+        """Return what a method of the store, which is open, returns."""
+        store = self._store
+        assert store
+        return await self._on_thread(lambda: method(store, *args, **kwargs))
 
     async def insist(
         self,
