@@ -145,11 +145,13 @@ class Budget:
         max_pixels: the most pixels of all frames together.
         max_frames: the most pages or frames.
         limit_name: what errors call the first, so that it can be raised.
+        max_text: the most bytes of profiles, EXIF, XMP and texts, unpacked.
     """
 
     max_pixels: int = 300_000_000
     max_frames: int = 10_000
     limit_name: str = "max_pixels"
+    max_text: int = 256 << 20
 
     @property
     def most_bytes(self) -> int:
@@ -171,6 +173,14 @@ class Budget:
             raise TooLarge(
                 f"{path} has {times}{width}x{height} = {frames * height * width / 1e6:.6g} megapixels, "
                 f"more than the {self.max_pixels / 1e6:.6g} allowed: crop it, or raise {self.limit_name}"
+            )
+
+    def check_text(self, path: Path, size: int) -> None:
+        """Raise TooLarge if profiles, EXIF, XMP and texts take more bytes than allowed."""
+        if size > self.max_text:
+            raise TooLarge(
+                f"{path} carries {size} bytes of text and metadata, more than the {self.max_text} allowed: save it "
+                "without them"
             )
 
     def check_bytes(self, path: Path, size: int) -> None:

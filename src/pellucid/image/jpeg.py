@@ -12,9 +12,9 @@ from pellucid.errors import PellucidError
 from pellucid.image.colours import cmyk_to_rgb
 from pellucid.image.exif import marked
 from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
+from pellucid.image.jpeg_marks import frame_of
 
 QUALITY = 97
-END = b"\xff\xd9"
 MOST_IN_SEGMENT = 65_533
 
 
@@ -46,7 +46,6 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
                 f"{path} has samples of more than 8 bits, which JPEG rarely has: save it as PNG or TIFF"
             ) from error
         raise
-    data_start = stream.tell()
     budget.check(path, picture.height, picture.width)
     info = picture.info
     metadata = Metadata(
@@ -55,13 +54,15 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     stream.seek(0)
     data = stream.read()
     # The decoders fill what is missing with gray, and call it a warning.
-    if data.find(END, data_start) < 0:
-        raise ValueError("the mark at its end is missing")
+    frame = frame_of(data)
+    if (frame.width, frame.height) != picture.size:
+        raise ValueError(f"it announces both {frame.width}x{frame.height} and {picture.width}x{picture.height} pixels")
     if picture.mode == "CMYK":
         samples = np.asarray(cmyk_to_rgb(picture, metadata.icc))
         metadata = Metadata(None, metadata.exif, metadata.dpi, metadata.xmp)
     else:
-        samples = imagecodecs.jpeg8_decode(data)
+        shape = (frame.height, frame.width, 3) if frame.components == 3 else (frame.height, frame.width)
+        samples = imagecodecs.jpeg8_decode(data, out=np.zeros(shape, np.uint8))
     return finished(path, "JPEG", samples, False, 8, metadata)
 
 

@@ -52,7 +52,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         raise ValueError("its header is incomplete")
     width, height, depth, colour_type = struct.unpack(">IIBB", header[:10])
     budget.check(path, height, width)
-    chunks = _read_chunks(stream)
+    chunks = _read_chunks(stream, path, budget)
     metadata = Metadata(chunks.icc, chunks.exif, chunks.dpi, chunks.xmp, PngNative(tuple(chunks.kept)))
     stream.seek(0)
     if chunks.frames > 1:
@@ -100,10 +100,13 @@ def _framed(metadata: Metadata) -> bytes:
     )
 
 
-def _read_chunks(stream: BinaryIO) -> _Chunks:
+def _read_chunks(stream: BinaryIO, path: Path, budget: Budget) -> _Chunks:
     found = _Chunks()
     legacy = None
+    size = 0
     for kind, data in _chunks(stream):
+        size += len(data)
+        budget.check_text(path, size + len(found.icc or b"") + len(found.xmp or b""))
         if kind == b"acTL" and len(data) == 8:
             found.frames = int.from_bytes(data[:4], "big")
         elif kind == b"iCCP":
@@ -121,6 +124,7 @@ def _read_chunks(stream: BinaryIO) -> _Chunks:
         elif kind in KEPT:
             found.kept.append((kind, data))
     found.exif = found.exif or legacy
+    budget.check_text(path, size + len(found.icc or b"") + len(found.xmp or b""))
     return found
 
 

@@ -1,7 +1,6 @@
 """TIFF: its header, samples and pages, by way of tifffile."""
 
 import logging
-import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,9 +9,10 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.image import raw
 from pellucid.image.colours import all_gray, cmyk_to_rgb
-from pellucid.image.exif import ORIENTATION
 from pellucid.image.formats import Budget, ImageFile, Metadata, finished, oriented
-from pellucid.image.tiff_tags import PROFILE, XMP, dpi_of, exif_of
+from pellucid.image.tiff_layout import check_directories
+from pellucid.image.tiff_segments import check_padding, check_segments
+from pellucid.image.tiff_tags import PROFILE, XMP, dpi_of, exif_of, orientation_of
 from pellucid.image.tiff_writer import native_of
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, CMYK, YCBCR, CFA, LINEAR_RAW = 0, 1, 2, 3, 5, 6, 32803, 34892
@@ -35,6 +35,8 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     """
     import tifffile
 
+    check_directories(stream, path, budget)
+    stream.seek(0)
     with tifffile.TiffFile(stream, name=path.name) as file:
         if _is_raw(file.pages[0]):
             stream.seek(0)
@@ -44,10 +46,12 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         size = stream.seek(0, 2)
         for page in pages:
             _check_page(path, page, size, budget)
+            check_segments(path, page, stream)
         _check_alike(path, pages)
         inside = _pages_inside(file, pages)
         count = max(len(pages), inside)
         budget.check(path, first.imagelength, first.imagewidth, count, "pages")
+        check_padding(path, pages, budget)
         if inside > 1:
             stack = file.series[0].asarray().reshape(inside, *first.shape)
             samples = _stacked(path, (_upright(path, first, frame) for frame in stack), count)
@@ -89,25 +93,14 @@ def _pages(path: Path, file: Any, budget: Budget) -> list[Any]:
             budget.check(path, 1, 1, len(file.pages), "pages")
     if not pages:
         raise ValueError("it holds no page")
-    _check_chain(file)
     return pages
-
-
-def _check_chain(file: Any) -> None:
-    """Raise ValueError if another page is announced behind the last that could be read."""
-    form, stream = file.tiff, file.filehandle
-    place = file.pages[len(file.pages) - 1].offset
-    stream.seek(place)
-    (count,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
-    stream.seek(place + form.tagnosize + count * form.tagsize)
-    (following,) = struct.unpack(form.offsetformat, stream.read(form.offsetsize))
-    if following:
-        raise ValueError(f"a page at byte {following} is missing")
 
 
 def _pages_inside(file: Any, pages: list[Any]) -> int:
     """Return how many images lie behind one page: ImageJ and tifffile may list only the first of a stack."""
-    if len(pages) > 1 or len(file.pages) > 1 or not (file.is_imagej or file.is_shaped):
+    # What lies elsewhere (OME's files beside this one) is not for a reader of one file.
+    elsewhere = file.is_ome or file.is_lsm or file.is_mmstack
+    if len(pages) > 1 or len(file.pages) > 1 or elsewhere or not (file.is_imagej or file.is_shaped):
         return 1
     size = int(np.prod(pages[0].shape))
     held = int(np.prod(file.series[0].shape))
@@ -117,7 +110,6 @@ def _pages_inside(file: Any, pages: list[Any]) -> int:
 def _check_page(path: Path, page: Any, size: int, budget: Budget) -> None:
     """Refuse, from the header alone, what is too large, cut short or not supported."""
     budget.check(path, page.imagelength, page.imagewidth)
-    budget.check(path, max(page.tilelength, 1), max(page.tilewidth, 1))
     if page.imagelength * page.imagewidth * page.samplesperpixel > 4 * budget.max_pixels or page.imagedepth > 1:
         raise PellucidError(
             f"{path} has {page.samplesperpixel} channels and a depth of {page.imagedepth}, too much: save its channels "
@@ -152,8 +144,7 @@ def _check_alike(path: Path, pages: list[Any]) -> None:
         return f"{width}x{height} {name} of {channels} {dtype} channel{'s' * (channels > 1)}"
 
     for number, page in enumerate(pages[1:], 2):
-        orientations = [other.tags.valueof(ORIENTATION, default=1) for other in (pages[0], page)]
-        if kind(page) != kind(pages[0]) or orientations[0] != orientations[1]:
+        if kind(page) != kind(pages[0]) or orientation_of(page) != orientation_of(pages[0]):
             raise PellucidError(
                 f"{path} holds pages of unequal size or kind (page 1 is {said(pages[0])}, page {number} is "
                 f"{said(page)}): save the pages one a file"
@@ -185,7 +176,7 @@ def _upright(path: Path, page: Any, samples: np.ndarray) -> np.ndarray:
         samples = np.subtract(_white(page, samples), samples, dtype=samples.dtype)
     if _has_alpha(page) and int(page.extrasamples[-1]) == ASSOCIATED:
         samples = _divided_by_alpha(samples)
-    return oriented(samples, page.tags.valueof(ORIENTATION, default=1))
+    return oriented(samples, orientation_of(page))
 
 
 def _white(page: Any, samples: np.ndarray) -> int:

@@ -4,6 +4,8 @@ import io
 import struct
 from typing import Any, BinaryIO
 
+from pellucid.image.exif import ORIENTATION
+
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 DESCRIPTION, RESOLUTION_X, RESOLUTION_Y, RESOLUTION_UNIT, XMP, PROFILE = 270, 282, 283, 296, 700, 34675
 DESCRIPTIVE = (DESCRIPTION, 271, 272, 305, 306, 315, 33432)  # and make, model, software, time, artist, copyright
@@ -34,13 +36,20 @@ def copied(page: Any, stream: BinaryIO) -> tuple[RawTag, ...]:
     return tuple(tags)
 
 
+def orientation_of(page: Any) -> int:
+    """Return a page's orientation, 1 to 8; 1 where it is stored as anything else."""
+    stored = page.tags.valueof(ORIENTATION)
+    return stored if isinstance(stored, int) and 1 <= stored <= 8 else 1
+
+
 def resolution(page: Any) -> tuple[tuple[int, int], tuple[int, int], int] | None:
     """Return the resolution as stored, two fractions and their unit, or None if it cannot be."""
     tags = page.tags
     across, down = tags.valueof(RESOLUTION_X), tags.valueof(RESOLUTION_Y)
     if not (isinstance(across, tuple) and isinstance(down, tuple) and all((*across, *down))):
         return None
-    return across, down, int(tags.valueof(RESOLUTION_UNIT, default=2))
+    unit = tags.valueof(RESOLUTION_UNIT, default=2)
+    return across, down, int(unit) if isinstance(unit, int) else 1
 
 
 def dpi_of(found: tuple[tuple[int, int], tuple[int, int], int] | None) -> tuple[float, float] | None:

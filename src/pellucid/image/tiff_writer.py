@@ -5,7 +5,6 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from pellucid.image.exif import ORIENTATION
 from pellucid.image.formats import Sheet
 from pellucid.image.tiff_tags import (
     DESCRIPTION,
@@ -15,6 +14,7 @@ from pellucid.image.tiff_tags import (
     append_directories,
     copied,
     directories_of,
+    orientation_of,
     placeholders,
     resolution,
 )
@@ -66,7 +66,7 @@ def native_of(file: Any, pages: list[Any], stream: BinaryIO, is_inside: bool) ->
     """
     first = pages[0]
     found = resolution(first)
-    turned = first.tags.valueof(ORIENTATION, default=1) >= 5
+    turned = orientation_of(first) >= 5
     if found and turned:
         found = found[1], found[0], found[2]
     tags = tuple(copied(page, stream) for page in pages)

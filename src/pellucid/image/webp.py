@@ -18,7 +18,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     import imagecodecs
 
     head = stream.read(30)
-    height, width = _size(head)
+    height, width = size_of(head)
     budget.check(path, height, width)
     found: dict[bytes, bytes] = {}
     frames = 0
@@ -32,6 +32,8 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         budget.check(path, height, width, max(frames, 1))
         return animation.read(stream, path, "WebP", budget, metadata)
     samples = imagecodecs.webp_decode(stream.read())
+    if samples.shape[:2] != (height, width):
+        raise ValueError(f"its header says {width}x{height} pixels, its image {samples.shape[1]}x{samples.shape[0]}")
     return finished(path, "WebP", samples, samples.shape[2:] == (4,), 8, metadata)
 
 
@@ -52,7 +54,7 @@ def write(stream: BinaryIO, sheet: Sheet) -> None:
     picture.save(stream, "WebP", lossless=True, exact=True, **options)
 
 
-def _size(head: bytes) -> tuple[int, int]:
+def size_of(head: bytes) -> tuple[int, int]:
     """Return (height, width) from the first 30 bytes (RFC 9649, sections 2.5 to 2.7)."""
     if head[12:16] == b"VP8X":
         return int.from_bytes(head[27:30], "little") + 1, int.from_bytes(head[24:27], "little") + 1
