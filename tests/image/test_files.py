@@ -185,6 +185,14 @@ def test_too_many_pixels_are_refused_from_the_header(random, refusal, tmp_path, 
     assert "50x30 = 0.0015 megapixels" in message and "max_pixels" in message
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp"])
+def test_too_much_metadata_is_refused(random, icc, refusal, tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(random((30, 50, 3))).save(path, icc_profile=icc)
+    assert read_image(path, max_text=len(icc)).icc == icc
+    assert "text and metadata" in refusal(read_image, path, max_text=len(icc) - 1)
+
+
 def test_a_header_that_lies_costs_nothing(chunk, refusal, tmp_path):
     header = struct.pack(">IIBBBBB", 2_000_000, 2_000_000, 8, 2, 0, 0, 0)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, TooLarge
 from pellucid.image import avif, bmp, heif, jpeg, png, pnm, raw, tiff, tiff_writer, webp
 from pellucid.image.animation import KINDS, Animation
 from pellucid.image.atomic import atomic_write, reason_of
@@ -55,6 +55,7 @@ def read_image(
     max_pixels: int = 300_000_000,
     max_frames: int = 10_000,
     limit_name: str = "max_pixels",
+    max_text: int = Budget.max_text,
 ) -> ImageFile:
     """Read an image file, its samples at their full depth.
 
@@ -72,12 +73,13 @@ def read_image(
         max_pixels: the most pixels (height times width times frames) that are accepted.
         max_frames: the most pages or frames; 1 refuses stacks.
         limit_name: what an error calls `max_pixels`, such as the option that sets it.
+        max_text: the most bytes of profile, EXIF, XMP and texts, unpacked; of a PNG checked before anything is decoded.
 
     Raises:
         PellucidError: on one line that names the file and the remedy, whatever is wrong with it.
     """
     path = Path(source) if isinstance(source, str | Path) else _name_of(source)
-    budget = Budget(max_pixels, max_frames, limit_name)
+    budget = Budget(max_pixels, max_frames, limit_name, max_text)
     try:
         with _opened(source, path, budget) as stream:
             head = stream.read(HEAD)
@@ -85,7 +87,9 @@ def read_image(
                 raise PellucidError(f"{path} is empty (0 bytes): get the file anew")
             kind = sniff(path, head)
             stream.seek(0)
-            return READERS[kind](stream, path, budget)
+            image = READERS[kind](stream, path, budget)
+            budget.check_text(path, sum(len(block or b"") for block in (image.icc, image.exif, image.xmp)))
+            return image
     except PellucidError:
         raise
     except FileNotFoundError:
@@ -95,7 +99,7 @@ def read_image(
     except PermissionError:
         raise PellucidError(f"{path} may not be read: mend its permissions") from None
     except MemoryError:
-        raise PellucidError(f"{path} does not fit into memory: crop it, or close other programs") from None
+        raise TooLarge(f"{path} does not fit into memory: crop it, or close other programs") from None
     except Exception as error:
         # Each decoder has errors of its own, and a damaged file can raise any of them.
         reason = " ".join(str(error).split())[:200]

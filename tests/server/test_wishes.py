@@ -1,0 +1,36 @@
+import pytest
+
+from pellucid.server.problems import Problem
+from pellucid.server.settings import Settings
+from pellucid.server.wishes import Wishes, wishes
+
+SETTINGS = Settings(models=("photo", "photo-fast"))
+
+
+def test_what_is_left_out_or_empty_is_as_usual():
+    usual = Wishes("photo", 1.0, None, None)
+    assert wishes({}, SETTINGS) == wishes({"model": "", "sigma": "", "strength": ""}, SETTINGS) == usual
+
+
+def test_what_is_asked_for_is_read():
+    found = wishes({"model": "photo-fast", "sigma": "51", "strength": "0.5", "other": "x"}, SETTINGS)
+    assert found == Wishes("photo-fast", 0.5, 0.2, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"model": "fotos"}, "model is fotos: choose one of photo, photo-fast"),
+        ({"classifier": "digits"}, "classifier is digits: this service has none"),
+        ({"sigma": "256"}, "sigma is 256: give auto, or a number from 0 to 255"),
+        ({"sigma": "-1"}, "sigma is -1"),
+        ({"sigma": "loud"}, "sigma is loud"),
+        ({"strength": "nan"}, "strength is nan"),
+        ({"strength": "2"}, "strength is 2: give a number from 0 to 1"),
+        ({"strength": "a\nb"}, "strength is a b:"),
+    ],
+)
+def test_what_cannot_be_is_named_with_what_can(asked, words):
+    with pytest.raises(Problem) as caught:
+        wishes(asked, SETTINGS)
+    assert caught.value.status_code == 422 and words in caught.value.detail
