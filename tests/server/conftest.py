@@ -1,8 +1,19 @@
-"""A pool that only stands in for one, so that jobs are tested without workers."""
+"""A pool that only stands in for one, so that jobs are tested without workers; and whole services."""
 
 import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 from pellucid.server.orders import Busy, Cancelled, Failed, Order, Outcome, Refused
 
@@ -61,3 +72,88 @@ class Bench:
 @pytest.fixture
 def new_bench() -> type[Bench]:
     return Bench
+
+
+class Service:
+    """A `pellucid serve` in a process of its own, as its users meet it.
+
+    Attributes:
+        address: its URL.
+        client: sends requests there.
+        log: what it has written to standard error.
+    """
+
+    def __init__(self, spool: Path, *options: str):
+        self.spool, self.log = spool, ""
+        command = [sys.executable, "-m", "pellucid", "serve", "--port", "0", "--spool", str(spool), *options]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        for line in self._lines():
+            self.log += line
+            if " is at " in line:
+                break
+        else:
+            raise AssertionError(self.log)
+        self.address = line.split()[3]
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.client = httpx.Client(base_url=self.address, timeout=60)
+
+    def _lines(self):
+        assert self.process.stderr
+        return iter(self.process.stderr.readline, "")
+
+    def _read(self):
+        for line in self._lines():
+            self.log += line
+
+    def metric(self, name: str) -> float:
+        """Return a value of /metrics."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop it, and return its exit status; all that it wrote is in the log then."""
+        self.client.close()
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        self._reader.join(10)
+        assert self.process.stderr
+        self.process.stderr.close()
+        return status
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory, exported) -> Iterator[Callable[..., Service]]:
+    """Start services with options of their own; what still runs at the end is ended."""
+    started = []
+
+    def serving(*options: str, spool: Path | None = None) -> Service:
+        spool = spool or tmp_path_factory.mktemp("service") / "spool"
+        started.append(Service(spool, "--model", str(exported), "--threads", "1", "--engine", "onnxruntime", *options))
+        return started[-1]
+
+    yield serving
+    for service in started:
+        if service.process.poll() is None:
+            service.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def service(serving) -> Service:
+    """One with tight limits, which the tests share."""
+    limits = ("--max-bytes", "1M", "--max-pixels", "100k", "--max-frames", "5", "--max-text", "10k")
+    return serving(*limits, "--idle-timeout", "1", "--body-timeout", "3")
+
+
+@pytest.fixture
+def picture() -> Callable[..., bytes]:
+    """Make an image file of noise in memory."""
+
+    def picture(kind: str = "PNG", size: tuple[int, int] = (48, 32), **options) -> bytes:
+        pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, kind, **options)
+        return stream.getvalue()
+
+    return picture

@@ -99,7 +99,7 @@ class _Plain:
     """A body that is the image itself."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = _File(folder / "0", "", UNNAMED)
+        self._file = _File(folder / "upload", "", UNNAMED)
 
     def take(self, part: bytes) -> None:
         self._file.write(part)
@@ -174,7 +174,7 @@ class _Form:
         if self._opened == self._most_files:
             raise Problem(413, f"The form holds more than the {self._most_files} files allowed: send them in parts.")
         name = options.get(b"filename", b"").decode("utf-8", "replace")
-        self._file = _File(self._folder / str(self._opened), self._field, shown_name(name))
+        self._file = _File(self._folder / f"upload-{self._opened}", self._field, shown_name(name))
         self._opened += 1
 
     def _data(self, data: bytes) -> None:

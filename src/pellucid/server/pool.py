@@ -160,20 +160,8 @@ class Pool:
                 worker = worker or await self._replacement()
                 if worker is None:
                     return
-                self._idle += 1
                 ticket = await self._next(worker)
-                self._idle -= 1
-                if ticket is None:
-                    if self._stopping:
-                        return
-                    self.replaced += 1
-                    worker = None
-                    continue
-                self._working += 1
-                try:
-                    lives = await self._work(worker, ticket)
-                finally:
-                    self._working -= 1
+                lives = await self._work(worker, ticket) if ticket else self._stopping
                 if not lives:
                     self.replaced += 1
                     worker = None
@@ -196,11 +184,13 @@ class Pool:
         """Return the first in line; None when the pool is stopped, or the worker has died."""
         died = asyncio.create_task(worker.died())
         died.add_done_callback(lambda _: asyncio.ensure_future(self._wake()))
+        self._idle += 1
         try:
             async with self._arrived:
                 await self._arrived.wait_for(lambda: self._waiting or self._stopping or died.done())
                 return None if self._stopping or died.done() else self._waiting.popleft()
         finally:
+            self._idle -= 1
             died.cancel()
 
     async def _wake(self) -> None:
@@ -209,6 +199,7 @@ class Pool:
 
     async def _work(self, worker: WorkerProcess, ticket: "_Ticket") -> bool:
         """Have a ticket's order done and answer it; returns whether the worker can go on."""
+        self._working += 1
         try:
             async with asyncio.timeout(self._settings.time_limit):
                 told = await worker.run(ticket.order, ticket.tell, ticket.cancelled)
@@ -227,6 +218,8 @@ class Pool:
         except asyncio.CancelledError:
             ticket.fail(Failed(f"the service was stopped while it worked on {ticket.order.name}", 503))
             raise
+        finally:
+            self._working -= 1
         if "facts" in told:
             self._usual += NEWEST * (told["facts"]["seconds"] - self._usual)
         ticket.answer_with(told)

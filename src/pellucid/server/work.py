@@ -109,7 +109,7 @@ class Workshop:
 
     def _read(self, path: Path) -> ImageFile:
         limits = self._settings
-        return read_image(path, limits.max_pixels, limits.max_frames, "--max-pixels", limits.max_text)
+        return read_image(path, limits.max_pixels, limits.max_frames, "the service's --max-pixels", limits.max_text)
 
     def _reference(self, order: Order, image: ImageFile) -> ImageFile:
         """Return the clean image, once it is known to be comparable."""

@@ -18,7 +18,7 @@ Told = dict[str, Any]
 START_LIMIT = 120.0  # seconds in which a worker loads its libraries and networks
 CANCEL_LIMIT = 2.0  # seconds in which a worker told to stop does so, or is ended
 LONGEST_LINE = 1 << 22
-MODULE = "pellucid.server.worker"
+COMMAND = (sys.executable, "-m", "pellucid.server.worker")
 
 
 class WorkerDied(Exception):
@@ -47,7 +47,7 @@ class WorkerProcess:
         """
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", MODULE), stdin=pipe, stdout=pipe, limit=LONGEST_LINE, start_new_session=True
+            *COMMAND, stdin=pipe, stdout=pipe, limit=LONGEST_LINE, start_new_session=True
         )
         worker = cls(process)
         try:
