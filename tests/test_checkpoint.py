@@ -49,6 +49,11 @@ def test_a_checkpoint_rebuilds_its_network(path, denoiser):
     assert torch.equal(loaded.networks["denoiser"](image), denoiser.eval()(image))
 
 
+def test_whoever_may_read_other_new_files_may_read_a_checkpoint(path, tmp_path):
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_two_checkpoints_become_one(path, tmp_path, classifier):
     other = tmp_path / "classifier.safetensors"
     checkpoint.save(other, Checkpoint(RECIPE, {"classifier": classifier}, classes=("zero", "one")))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save_file as save_tensors
+from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from pellucid import registry
@@ -99,7 +99,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], described: Mapping[
     metadata = {"format": FORMAT, "described": json.dumps(described)}
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
-        save_tensors(contiguous, temporary, metadata)
+        # The library's own file is for the owner alone to read, and a kill leaves half of it under a name of its own.
+        temporary.write_bytes(as_bytes(contiguous, metadata))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -4,9 +4,12 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
+
+PATIENCE = timedelta(days=1)  # of those that wait while the leading process looks at many images
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def joined() -> Iterator[Group]:
     if distributed.is_initialized():
         yield Group(distributed.get_rank(), size)
         return
-    distributed.init_process_group("gloo")
+    distributed.init_process_group("gloo", timeout=PATIENCE)
     try:
         yield Group(distributed.get_rank(), size)
     finally:
