@@ -1,10 +1,16 @@
 """`pellucid train` on folders of one's own images."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from pellucid.cli.console import counted
 from pellucid.image import write_image
@@ -109,3 +115,73 @@ def test_a_run_in_the_way_is_named(run, refused, folders, tmp_path):
     other = refused(2, "train", "--noisy", folders / "clean", "--out", tmp_path / "run", "--resume")
     assert "was not trained on" in other
     assert run("train", *noisy, "--resume").status == 0
+    gone = refused(2, "train", "--resume", "--out", tmp_path / "gone")
+    assert gone == f"there is no run in {tmp_path / 'gone'}: name its folder, or start it on folders of images"
+    assert refused(2, "train", "--resume") == "--resume alone: name the run to continue, such as --out runs/scans"
+
+
+@pytest.fixture
+def process(folders):
+    """Start the command line in a process of its own, on one thread."""
+
+    def process(*words: object, **options) -> subprocess.Popen:
+        command = [sys.executable, "-m", "pellucid", *map(str, words)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, text=True, cwd=folders, env=environment, **pipes, **options)
+
+    return process
+
+
+def weights(path):
+    return {name: value.tolist() for name, value in load_file(path).items()}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_that_was_killed_or_interrupted_needs_no_folders_to_go_on(process, folders):
+    pairs = ("train", "--noisy", "noisy", "--clean", "clean", "--epochs", 12, *TINY)
+    whole = process(*pairs, "--out", "whole")
+    told = whole.communicate()[1]
+    assert whole.returncode == 0, told
+    first = process(*pairs, "--out", "run")
+    after(first, folders / "run" / "stats.jsonl").send_signal(signal.SIGINT)
+    told = first.communicate()[1]
+    assert first.returncode == 130 and "to continue: pellucid train run/recipe.toml --out run --resume" in told
+    done = (folders / "run" / "stats.jsonl").read_text()
+    second = process("train", "run/recipe.toml", "--out", "run", "--resume")
+    after(second, folders / "run" / "stats.jsonl", done).kill()
+    second.communicate()
+    third = process(*pairs, "--out", "run", "--resume")
+    after(third, folders / "run" / "stats.jsonl", (folders / "run" / "stats.jsonl").read_text()).kill()
+    third.communicate()
+    last = process("train", "--out", "run", "--resume")
+    told = last.communicate()[1]
+    assert last.returncode == 0, told
+    for name in ("last.safetensors", "best.safetensors"):
+        assert weights(folders / "run" / name) == weights(folders / "whole" / name)
+    assert not list((folders / "run").glob(".*"))
+
+
+def after(started, path, content=""):
+    """Wait until a process wrote a file anew."""
+    while started.poll() is None and (not path.exists() or path.read_text() == content):
+        time.sleep(0.02)
+    assert started.poll() is None, started.communicate()
+    return started
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_of_two_processes_one_looks_writes_and_tells(folders):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pellucid"]
+    pairs = ("train", "--noisy", "noisy", "--clean", "clean", "--minutes", "0.1", *TINY, "--out", "run")
+    options = {"cwd": folders, "env": os.environ | {"OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
+    done = subprocess.run([*command, *pairs], check=False, **options)
+    assert done.returncode == 0, done.stderr
+    for said in ("10 pairs in noisy and clean", "chosen: unet", "best in epoch", "2 held-out files, whole"):
+        assert done.stdout.count(said) == 1, done.stdout
+    assert (folders / "run" / "report.html").is_file()
+    refused = subprocess.run([*command, "train", "--noisy", "gone", "--out", "other"], check=False, **options)
+    assert refused.returncode == 1 and refused.stderr.count("pellucid: gone is not a folder") == 1
+    assert "should not happen" not in refused.stderr and not (folders / "other").exists()

@@ -119,9 +119,34 @@ def test_a_run_is_only_resumed_with_its_own_folders(pairs, save):
     assert train_listed(recipe, out, resume=True).report == out / "report.html"
     save("other/1.png", scene(0))
     with pytest.raises(UsageError, match="was not trained on"):
-        begun(out, Sources((pairs / "other",)))
+        begun(out, Sources((pairs / "other",), pairs / "clean"))
+    with pytest.raises(UsageError, match="trained on noisy and clean images, not on noisy images alone"):
+        begun(out, Sources((pairs / "noisy",)))
     with pytest.raises(UsageError, match="holds a run already"):
         plan(sources, out, Options())
+
+
+def test_a_run_is_resumed_as_it_was_started_or_not_at_all(pairs, monkeypatch):
+    sources, out = Sources((), pairs / "clean", ("gaussian(sigma=25)",)), pairs / "run"
+    trained(sources, out)
+    best = pairs / "run" / "best.safetensors"
+    tuned, asked = pairs / "tuned", {"train.start": str(best), "data.num_patches": 32, "train.epochs": 1}
+    planned = plan(sources, tuned, Options(values=asked | {"train.threads": 1, "train.precision": "fp32"}))
+    planned.write(tuned)
+    train_listed(planned.recipe, tuned)
+    monkeypatch.chdir(pairs)
+    same = begun(tuned, sources, asked | {"train.start": "run/best.safetensors"})
+    assert same and same == load_recipe(tuned / "recipe.toml")
+    louder = begun(tuned, Sources((), pairs / "clean", ("gaussian(sigma=50)",)))
+    assert louder and louder.noise and louder.noise.options["sigma"] == pytest.approx(50 / 255)
+    with pytest.raises(UsageError, match=r"was started with another \[noise\]"):
+        train_listed(louder, tuned, resume=True)
+
+
+def test_what_is_planned_can_be_started_from_what_was_written(pairs):
+    planned = plan(Sources((pairs / "noisy",), pairs / "clean"), pairs / "run", Options(values=TINY))
+    planned.write(pairs / "run")
+    assert load_recipe(pairs / "run" / "recipe.toml") == planned.recipe
 
 
 def test_bad_wishes_are_refused_before_anything_is_written(pairs):

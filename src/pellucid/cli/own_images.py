@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from pellucid.cli.console import Bar, Screen, duration
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.own_data import Outcome, Plan, Sources
     from pellucid.recipe import Recipe
+    from pellucid.train.group import Group
 
 DOING = {"read": "images read", "noise": "looked at for noise", "noise levels": "noise levels estimated"}
 
@@ -53,9 +56,11 @@ def chosen_recipe(
     changes: Mapping[str, Any],
     resume: bool,
     quick: bool,
-    leads: bool,
+    group: "Group",
 ) -> "tuple[Recipe, Path]":
     """Return the recipe for folders, newly chosen or that of the run to resume, and the folder of the run.
+
+    Of several processes the leading one looks at the folders, and the others take what it wrote.
 
     Args:
         screen: says what was found.
@@ -64,27 +69,44 @@ def chosen_recipe(
         changes: the keys of the recipe that the user changes.
         resume: whether to continue a run.
         quick: whether the recipe's quick values are asked for, which it has not.
-        leads: whether this process writes.
+        group: the processes that train.
     """
     if quick:
         raise UsageError("--quick is for recipes: give few --minutes, such as --minutes 1")
+    if resume and not folders.given:
+        raise UsageError("--resume alone: name the run to continue, such as --out runs/scans")
 
-    from pellucid.own_data import Options, begun, plan
+    from pellucid.own_data import begun
+    from pellucid.recipe import load_recipe
 
     sources = folders.sources()
     out = sources.run_folder(out)
-    if resume and (recipe := begun(out, sources)):
-        return recipe.changed(changes), out
+    if resume and (recipe := begun(out, sources, changes)):
+        return recipe, out
+    planned = None
+    try:
+        if group.leads:
+            planned = _planned(screen, folders, out, changes)
+    finally:
+        is_planned = group.leader_says(float(planned is not None))
+    if not is_planned:
+        raise typer.Exit(1)
+    return planned.recipe if planned else load_recipe(out / "recipe.toml"), out
+
+
+def _planned(screen: Screen, folders: Folders, out: Path, changes: Mapping[str, Any]) -> "Plan":
+    """Look at the folders, say what was found and chosen, and write it down."""
+    from pellucid.own_data import Options, plan
+
     grouping = {"group_by": folders.group_by, "validation": folders.validation}
     options = Options(values=changes, **{name: value for name, value in grouping.items() if value is not None})
     with screen.bar("look at the images") as bar, warnings.catch_warnings():
         # What is remarkable in a file is said once the bar is gone; its warnings would be said for every file.
         warnings.simplefilter("ignore")
-        planned = plan(sources, out, options, _looking(bar))
+        planned = plan(folders.sources(), out, options, _looking(bar))
     tell_plan(screen, planned)
-    if leads:
-        planned.write(out)
-    return planned.recipe, out
+    planned.write(out)
+    return planned
 
 
 def tell_plan(screen: Screen, planned: "Plan") -> None:

@@ -110,11 +110,10 @@ def train_recipe(
     with joined() as group:
         screen = Screen(json_path) if group.leads else SilentScreen()
         if recipe or is_resumed:
-            chosen = _by_recipe(recipe or str((out or Path()) / "recipe.toml"), changes, quick)
+            chosen = _by_recipe(recipe or str(_recipe_in(out)), changes, quick)
             out = out or Path("runs") / chosen.name
         else:
-            chosen, out = chosen_recipe(screen, folders, out, changes, resume, quick, group.leads)
-            group.wait()
+            chosen, out = chosen_recipe(screen, folders, out, changes, resume, quick, group)
         _train(screen, chosen, out, resume, tensorboard, group.leads)
 
 
@@ -129,6 +128,14 @@ def _changes(
     if "train.epochs" in changes and changes.get("train.minutes"):
         raise UsageError("--epochs and --minutes exclude each other: give one")
     return changes
+
+
+def _recipe_in(out: Path | None) -> Path:
+    """Return the recipe of the run to resume; raises UsageError if there is none."""
+    path = (out or Path()) / "recipe.toml"
+    if not path.is_file():
+        raise UsageError(f"there is no run in {out}: name its folder, or start it on folders of images")
+    return path
 
 
 def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":

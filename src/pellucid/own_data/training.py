@@ -8,6 +8,7 @@ from typing import Any
 from pellucid.checkpoint import load
 from pellucid.data.file_list import FileList, read_file_list, write_file_list
 from pellucid.errors import PellucidError, UsageError
+from pellucid.image import atomic_write
 from pellucid.image.atomic import reason_of
 from pellucid.own_data.choice import choose, start_from
 from pellucid.own_data.findings import Findings, Wishes, look
@@ -17,12 +18,19 @@ from pellucid.own_data.noise_samples import Progress, estimated_levels
 from pellucid.own_data.page import write_report
 from pellucid.own_data.sources import Sources
 from pellucid.recipe import Recipe, load_recipe
+from pellucid.synthetic import noise_table
 from pellucid.train import Progress as Position
 from pellucid.train import Result, train
 from pellucid.train.group import joined
 
 DATA = "listed"
-FILES, LAST = "files.json", "last.safetensors"
+FILES, RECIPE, LAST = "files.json", "recipe.toml", "last.safetensors"
+KINDS = {
+    "pairs": "noisy and clean images",
+    "clean": "clean images alone",
+    "noisy": "noisy images alone",
+    "takes": "two noisy takes",
+}
 
 
 @dataclass(frozen=True)
@@ -49,12 +57,18 @@ class Plan:
     recipe: Recipe
 
     def write(self, out: Path) -> None:
-        """Write the list of files; `train` writes the recipe. Raises PellucidError if it cannot be written."""
+        """Write the list of files, and the recipe as it is before `train` settles it.
+
+        Raises:
+            PellucidError: if they cannot be written.
+        """
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PellucidError(f"cannot make the folder {out}: {reason_of(error)}") from error
         write_file_list(out / FILES, self.files)
+        with atomic_write(out / RECIPE) as temporary:
+            temporary.write_text(self.recipe.to_toml(), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -94,16 +108,26 @@ def plan(sources: Sources, out: Path, options: Options, progress: Progress | Non
     return Plan(findings, findings.file_list(levels), recipe)
 
 
-def begun(out: Path, sources: Sources) -> Recipe | None:
+def begun(out: Path, sources: Sources, values: Mapping[str, Any] | None = None) -> Recipe | None:
     """Return the recipe of a run in `out` that can be resumed, or None if there is none.
+
+    Args:
+        out: the folder of the run.
+        sources: what it was trained on.
+        values: keys of the recipe to change, as when the run was started: `train` refuses to resume with others.
 
     Raises:
         UsageError: if the run was not trained on these folders.
     """
     if not (out / LAST).exists():
         return None
-    recipe = load_recipe(out / "recipe.toml")
+    recipe = load_recipe(out / RECIPE)
     files = read_file_list(recipe.data.options.get("path", out / FILES))
+    if files.kind != sources.kind:
+        raise UsageError(
+            f"the run in {out} was trained on {KINDS[files.kind]}, not on {KINDS[sources.kind]}: name its folders, or "
+            "another --out"
+        )
     listed = [Path(file) for entry in files.entries for file in (entry.noisy, entry.clean, entry.second) if file]
     around = {parent for path in listed for parent in path.parents}
     # Files may be links to others elsewhere: it is their folders that count.
@@ -111,7 +135,13 @@ def begun(out: Path, sources: Sources) -> Recipe | None:
     for folder in sources.folders:
         if folder.resolve() not in known:
             raise UsageError(f"the run in {out} was not trained on {folder}: name its folders, or another --out")
-    return recipe
+    values = dict(values or {})
+    if start := values.get("train.start"):
+        values["train.start"] = start_from(str(start)).name
+    if recipe.noise and sources.noise:
+        drawn = {"clip": recipe.noise.clip, "fresh": recipe.noise.fresh}
+        recipe = recipe.with_values({"noise": noise_table(sources.noise) | drawn})
+    return recipe.changed(values)
 
 
 def train_listed(
