@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from pellucid.image import bmp_runs
 from pellucid.image.colours import all_gray
 from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
 
@@ -19,7 +20,10 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     picture: Any = BmpImageFile(stream)
     budget.check(path, picture.height, picture.width)
     mode = picture.mode
-    if mode == "P":
+    kind, _, start, options = picture.tile[0]
+    if kind == "bmp_rle":
+        samples = _runs(stream, picture, start, options)
+    elif mode == "P":
         samples = np.asarray(picture.convert("RGB"))
         samples = samples[..., 0] if all_gray(samples) else samples
     else:
@@ -28,6 +32,20 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         )
     metadata = Metadata(dpi=picture.info.get("dpi"))
     return finished(path, "BMP", samples, mode == "RGBA", 1 if mode == "1" else 8, metadata)
+
+
+def _runs(stream: BinaryIO, picture: Any, start: int, options: tuple) -> np.ndarray:
+    """Return colours, or gray if all are gray; Pillow would take a step of Python for each pixel."""
+    stream.seek(start)
+    indices = bmp_runs.decode(stream, picture.height, picture.width, is_half=bool(options[1]))
+    if picture.mode != "P":
+        return indices if picture.mode == "L" else indices * np.uint8(255)
+    kind, stored = picture.palette.rawmode, picture.palette.palette
+    palette = np.zeros((256, 3), np.uint8)
+    colours = np.frombuffer(stored[: len(stored) // len(kind) * len(kind)], np.uint8).reshape(-1, len(kind))[:256]
+    palette[: len(colours)] = colours[:, [kind.index(colour) for colour in "RGB"]]
+    samples = palette[indices]
+    return samples[..., 0] if all_gray(samples) else samples
 
 
 def write(stream: BinaryIO, sheet: Sheet) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,7 @@ def read_image(
     path = Path(source) if isinstance(source, str | Path) else _name_of(source)
     budget = Budget(max_pixels, max_frames, limit_name, max_text)
     try:
-        with _opened(source, path, budget) as stream:
+        with _opened(source, path, budget) as stream, _quiet():
             head = stream.read(HEAD)
             if not head:
                 raise PellucidError(f"{path} is empty (0 bytes): get the file anew")
@@ -102,8 +103,7 @@ def read_image(
         raise TooLarge(f"{path} does not fit into memory: crop it, or close other programs") from None
     except Exception as error:
         # Each decoder has errors of its own, and a damaged file can raise any of them.
-        reason = " ".join(str(error).split())[:200]
-        raise PellucidError(f"{path} is cut short or damaged ({reason}): get the file anew") from error
+        raise PellucidError(f"{path} is cut short or damaged ({_said(error)}): get the file anew") from error
 
 
 def write_image(
@@ -150,6 +150,14 @@ def write_image(
         if str(path) in str(error):
             raise
         raise PellucidError(f"cannot write {path}: {error}") from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        # Each writer has errors of its own about metadata that are odd.
+        raise PellucidError(
+            f"cannot write {path} ({_said(error)}): what {like.path if like else path} carries beside its pixels may be "
+            "damaged; write another format"
+        ) from error
 
 
 def written_format(like: ImageFile | None) -> str:
@@ -187,6 +195,20 @@ def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]
         known = " ".join(sorted(suffixes.difference(RAW_SUFFIXES)))
         raise PellucidError(f"no images in {folder}{deeper}: put files there with one of {known}")
     return tuple(sorted(found))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Pillow says of metadata that it passes over, a line for each of thousands of tags, to itself."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def _said(error: Exception) -> str:
+    """Return an error's words on one line, without what a terminal would take for commands."""
+    words = " ".join(str(error).split())[:200] or type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 def _name_of(stream: BinaryIO) -> Path:

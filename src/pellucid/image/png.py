@@ -1,6 +1,5 @@
 """PNG: samples by way of imagecodecs, since Pillow cuts 16-bit colour to 8; chunks kept as they are."""
 
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,11 +14,12 @@ from pellucid.image import animation
 from pellucid.image.colours import all_gray
 from pellucid.image.exif import EXIF_MARK, marked
 from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
+from pellucid.image.png_samples import PALETTE, decode, framed, header_of
 
 START = 8  # the length of the signature
 HEADER_END = 33  # the signature and the IHDR chunk
-DECODED = (b"IHDR", b"PLTE", b"tRNS")
 KEPT = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt")
+MOST_KEPT = 10_000  # chunks
 LARGEST = 64 << 20  # of a chunk or profile; more is passed over
 XMP_KEY = b"XML:com.adobe.xmp"
 EXIF_KEYS = (b"Raw profile type exif", b"Raw profile type APP1")
@@ -44,13 +44,8 @@ class _Chunks:
 
 def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     """Read a still image of any depth, or an animation of 8 bits; palettes become colours, or gray if all are gray."""
-    import imagecodecs
-
-    stream.seek(START + 8)
-    header = stream.read(13)
-    if len(header) < 13:
-        raise ValueError("its header is incomplete")
-    width, height, depth, colour_type = struct.unpack(">IIBB", header[:10])
+    header = header_of(stream.read(HEADER_END))
+    height, width, depth = header.height, header.width, header.depth
     budget.check(path, height, width)
     chunks = _read_chunks(stream, path, budget)
     metadata = Metadata(chunks.icc, chunks.exif, chunks.dpi, chunks.xmp, PngNative(tuple(chunks.kept)))
@@ -62,8 +57,8 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
                 f"{path} is an animation of 16 bits, which is not supported: save its frames one a file"
             )
         return animation.read(stream, path, "PNG", budget, metadata)
-    samples = imagecodecs.png_decode(_decoded_part(stream.read()))
-    if colour_type == 3 and samples.ndim == 3 and all_gray(samples):
+    samples = decode(stream.read())
+    if header.colour_type == PALETTE and samples.ndim == 3 and all_gray(samples):
         samples = samples[..., (0, 3)] if samples.shape[2] == 4 else samples[..., 0]
     return finished(path, "PNG", samples, samples.shape[2:] in ((2,), (4,)), depth, metadata)
 
@@ -95,21 +90,21 @@ def _framed(metadata: Metadata) -> bytes:
         chunks.append((b"iTXt", XMP_KEY + b"\0\0\0\0\0" + metadata.xmp))
     if isinstance(metadata.native, PngNative):
         chunks += metadata.native.chunks
-    return b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
+    return b"".join(piece for kind, data in chunks for piece in framed(kind, data))
 
 
 def _read_chunks(stream: BinaryIO, path: Path, budget: Budget) -> _Chunks:
     found = _Chunks()
     legacy = None
+    met: set[bytes] = set()
     size = 0
     for kind, data in _chunks(stream):
-        size += len(data)
-        budget.check_text(path, size + len(found.icc or b"") + len(found.xmp or b""))
         if kind == b"acTL" and len(data) == 8:
             found.frames = int.from_bytes(data[:4], "big")
+        elif kind in met:
+            continue  # of these there is one; more would only take time and room to unpack
         elif kind == b"iCCP":
+            met.add(kind)
             found.icc = _inflated(data.partition(b"\0")[2][1:])
         elif kind == b"eXIf":
             found.exif = marked(data)
@@ -117,29 +112,20 @@ def _read_chunks(stream: BinaryIO, path: Path, budget: Budget) -> _Chunks:
             across, down, _ = struct.unpack(">IIB", data)
             found.dpi = across * 0.0254, down * 0.0254
         elif kind == b"iTXt" and data.startswith(XMP_KEY + b"\0"):
-            found.xmp = _international(data)
-        elif kind in (b"tEXt", b"zTXt") and data.partition(b"\0")[0] in EXIF_KEYS:
+            if XMP_KEY not in met:
+                met.add(XMP_KEY)
+                found.xmp = _international(data)
+        elif kind in (b"tEXt", b"zTXt") and (key := data.partition(b"\0")[0]) in EXIF_KEYS:
             # ImageMagick's way before there was an eXIf chunk; kept as it is, it would turn the image once more.
-            legacy = _raw_profile(data if kind == b"tEXt" else _text_of(data))
-        elif kind in KEPT:
+            if key not in met:
+                met.add(key)
+                legacy = legacy or _raw_profile(data if kind == b"tEXt" else _text_of(data))
+        elif kind in KEPT and len(found.kept) < MOST_KEPT:
             found.kept.append((kind, data))
+        size += len(data)
+        budget.check_text(path, size + len(found.icc or b"") + len(found.xmp or b""))
     found.exif = found.exif or legacy
-    budget.check_text(path, size + len(found.icc or b"") + len(found.xmp or b""))
     return found
-
-
-def _decoded_part(png: bytes) -> bytes:
-    """Return a file without the chunks ahead of its image that say nothing of the samples.
-
-    The decoder would only write to standard error what it finds wrong with them.
-    """
-    place, parts = START, [memoryview(png)[:START]]
-    while place < len(png) and (kind := png[place + 4 : place + 8]) != b"IDAT":
-        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
-        if kind in DECODED:
-            parts.append(memoryview(png)[place:end])
-        place = end
-    return b"".join([*parts, memoryview(png)[place:]])
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -184,6 +170,9 @@ def _international(data: bytes) -> bytes | None:
 
 
 def _raw_profile(text: bytes) -> bytes | None:
-    """Return the EXIF block of a text that holds a name, a length and hexadecimal digits."""
-    match = re.fullmatch(rb"[^\0]*\0\s*\w+\s+\d+\s+([0-9a-fA-F\s]+)", text)
-    return marked(bytes.fromhex(match[1].decode())) if match else None
+    """Return the EXIF block of a text that holds a name, a length and hexadecimal digits, or None if it does not."""
+    words = text.partition(b"\0")[2].split(None, 2)
+    try:
+        return marked(bytes.fromhex(words[2].decode("ascii"))) if len(words) == 3 else None
+    except ValueError:
+        return None

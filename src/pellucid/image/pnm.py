@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.image.formats import PNM_MARKS, Budget, ImageFile, Metadata, Sheet, finished
 
+BLANKS = b" \t\n\v\f\r"
 HEADER = rb"(?:\s|#[^\n]*\n)+([0-9]{1,9})"
 
 
@@ -53,12 +54,19 @@ def _samples(stream: BinaryIO, mark: bytes, shape: tuple[int, ...], top: int) ->
         return 1 - np.unpackbits(packed, axis=1, count=width)
     # A "#" starts a comment up to the end of the line, among the samples too.
     body = re.sub(rb"#[^\n]*", b"", stream.read())
-    if mark == b"P1":
-        digits = np.frombuffer(b"".join(body.split()), np.uint8, height * width)
-        return 1 - (digits.reshape(shape) - ord("0"))
     count = int(np.prod(shape))
-    values = np.array(body.split(maxsplit=count)[:count], dtype=np.int64).reshape(shape)
-    return values.astype(np.uint8 if top < 256 else np.uint16)
+    digits = body.translate(None, BLANKS) if mark == b"P1" else body
+    if count > (len(digits) if mark == b"P1" else (len(digits) + 1) // 2):
+        raise ValueError(f"its {len(body)} bytes are too few for {count} samples")
+    if mark == b"P1":
+        bits = np.frombuffer(digits, np.uint8, count) - ord("0")
+        values, top = bits, 1
+    else:
+        values = np.array(body.split(maxsplit=count)[:count], dtype=np.uint32)
+    if len(values) < count or values.max() > top:
+        raise ValueError(f"it holds {len(values)} of {count} samples up to {values.max()}, not {top}")
+    values = values.reshape(shape)
+    return 1 - values if mark == b"P1" else values.astype(np.uint8 if top < 256 else np.uint16)
 
 
 def _filled(stream: BinaryIO, shape: tuple[int, ...], dtype: type) -> np.ndarray:

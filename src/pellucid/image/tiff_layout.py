@@ -1,7 +1,7 @@
 """How a TIFF lies in its file, checked before a library follows it: its chain of directories and their values.
 
-A directory is a table of tags, and each names the bytes of its value and the next directory by their places. Nothing but
-care keeps a file from naming the same megabyte a thousand times, or its first page as the next.
+A directory is a table of tags, each of which names its value by the place of its bytes, as the table names the next.
+Nothing but care keeps a file from naming the same megabyte a thousand times, or its first page as the next.
 """
 
 import os
@@ -73,7 +73,7 @@ def _form(stream: BinaryIO) -> tuple[_Form, int]:
 
 
 def _directory(stream: BinaryIO, form: _Form, place: int) -> tuple[list[tuple[int, int, int, bytes]], int]:
-    """Return the entries of a directory, each a tag, a type, a count and its value or the value's place; and the next."""
+    """Return the entries of a directory (tag, type, count, value or its place) and the place of the next."""
     stream.seek(place)
     try:
         (count,) = form.count.unpack(stream.read(form.count.size))
