@@ -33,6 +33,14 @@ def test_rules_and_pictures_have_no_text():
     assert page.lines == [] and (ink(page)[70:90] > 20).mean() > 0.2
 
 
+def test_dots_of_one_pixel_are_drawn_where_rounding_would_turn_them_inside_out():
+    assert 0.2 + 1 - 1 < 0.2
+    for seed in range(20):
+        page = setter(seed)
+        page.rule(0.2, 0.2, 300, 280)
+        assert ink(page)[:4].any()
+
+
 def test_what_does_not_fit_is_neither_drawn_nor_said():
     page = setter()
     assert page.paragraph(50, 40, 300, 45) == 45

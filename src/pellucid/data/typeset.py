@@ -211,7 +211,7 @@ class Typesetter:
         thick = max(1, round(self.style.size * self.random.uniform(0.03, 0.2)))
         if self.random.random() < 0.3:
             for start in np.arange(x, x + width, 3 * thick):
-                self._draw.rectangle((start, y, start + thick - 1, y + thick - 1), fill=self.style.accent)
+                self._draw.rectangle((start, y, start + (thick - 1), y + (thick - 1)), fill=self.style.accent)
         else:
             self._draw.line((x, y, x + width, y), self.style.accent, thick)
         return y + thick
