@@ -33,7 +33,23 @@ def test_a_classifier_reads_clean_noisy_and_denoised(run, trained, by_class):
     assert figures["accuracy"]["clean"] == pytest.approx((read[:, 0] == read[:, 1]).mean())
     assert all(entry["class"] == str(entry["number"]) for entry in figures["images"])
     few = json.loads(run(*command, "--limit", 5, "--seeds", 3, "--json", "-").stdout)
-    assert len(few["images"]) == 5
+    assert len(few["images"]) == 5 and {entry["seed"] for entry in few["images"]} == {3}
+
+
+def test_each_seed_draws_the_noise_anew(run, trained, by_class):
+    combined, best = (trained["dense"] / f"{name}.safetensors" for name in ("combined", "best"))
+    command = ("evaluate", "--classifier", combined, by_class, "--model", best, "--noise", "gaussian(sigma=200)")
+    outcome = run(*command, "--seeds", "0,1,2")
+    assert outcome.status == 0 and "40 images, with noise drawn 3 times" in outcome.stdout
+    every = json.loads(run(*command, "--seeds", "0,1,2", "--json", "-").stdout)
+    alone = [json.loads(run(*command, "--seeds", seed, "--json", "-").stdout) for seed in (0, 1, 2)]
+    for version in ("clean", "noisy", "denoised"):
+        shares = [figures["accuracy"][version] for figures in alone]
+        assert every["accuracy"][version] == pytest.approx(sum(shares) / 3)
+        assert [entry["accuracy"][version] for entry in every["per_seed"]] == shares
+    assert every["set_right"] == sum(figures["set_right"] for figures in alone)
+    noisy = [[entry["noisy"] for entry in figures["images"]] for figures in alone]
+    assert noisy[0] != noisy[1] and sum(noisy, []) == [entry["noisy"] for entry in every["images"]]
 
 
 def test_an_exported_classifier_does_the_same_without_noise(run, trained, by_class, tmp_path):
@@ -67,3 +83,8 @@ def test_options_that_go_with_another_are_refused(refused, trained, by_class):
     for option in ("--ocr", "--text", "--clean"):
         line = refused(2, "evaluate", option, by_class, "--classifier", best, by_class)
         assert "do not go with --classifier" in line
+    for given in (("--recipe", "demo"), ("--no-rivals",), ("--out", "report"), ("--seeds", "0,1")):
+        line = refused(2, "evaluate", "--classifier", best, by_class, *given)
+        assert line.startswith(f"{given[0]} does not go with --classifier: ")
+        line = refused(2, "evaluate", "--ocr", by_class, "--text", by_class, *given)
+        assert line.startswith(f"{given[0]} does not go with --ocr: ")

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pellucid.report.tables import Table
 
 ALL = "all"
+# What does not go with images of the user's own, and why.
+NOT_WITH_IMAGES = {
+    "--recipe": "the images are those that are named",
+    "--no-rivals": "no filters run",
+    "--out": "the figures go to --json FILE",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -95,11 +101,15 @@ def evaluate(
     With --classifier FILE IMAGES, measure how many images a classifier reads right. IMAGES are folders that hold a
     folder a class, named as the classifier names it or by its number; --noise, as add-noise takes it, is added first.
     """
+    if beside := "--classifier" if classifier else "--ocr" if ocr else "":
+        _refuse({"--recipe": recipe, "--no-rivals": not rivals, "--out": out}, beside, NOT_WITH_IMAGES)
     if classifier:
         if ocr or text or clean:
             raise UsageError("--ocr, --text and --clean do not go with --classifier: give one or the other")
-        seed = (seed_list(seeds) or (0,))[0]
-        evaluate_classifier(Screen(json_path), classifier, inputs or [], name or DENOISER, noise, seed, limit)
+        if not noise:
+            _refuse({"--seeds": seeds}, "--classifier", {"--seeds": "no noise is drawn without --noise"})
+        drawn = seed_list(seeds) or (0,)
+        evaluate_classifier(Screen(json_path), classifier, inputs or [], name or DENOISER, noise, drawn, limit)
         return
     if noise:
         raise UsageError("--noise goes with --classifier: name one, or choose the noise by --recipe")
@@ -109,6 +119,7 @@ def evaluate(
     if model and name:
         raise UsageError(f"the model is given twice, as {model} and as --model {name}: give one")
     if ocr:
+        _refuse({"--seeds": seeds}, "--ocr", {"--seeds": "no noise is drawn"})
         evaluate_reading(Screen(json_path), name or str(model or READER), ocr, text, clean, language, limit)
         return
     if text or clean:
@@ -116,6 +127,13 @@ def evaluate(
     if not (model or name):
         raise UsageError("no model to evaluate: name a checkpoint, such as runs/conv-pool/best.safetensors")
     _evaluate_noise(Screen(json_path), model or Path(str(name)), recipe, seed_list(seeds), limit, rivals, out)
+
+
+def _refuse(given: Mapping[str, object], beside: str, reasons: Mapping[str, str]) -> None:
+    """Raise UsageError for the first of the options that was given."""
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"{option} does not go with {beside}: {reasons[option]}")
 
 
 def reproduce(
