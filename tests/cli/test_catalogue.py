@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pellucid import weights
+from pellucid import weights, zero_shot
 
 CARD = """
 summary = "Photographs"
@@ -39,13 +39,26 @@ photo: Photographs
   figures  CBSD68, sigma 25: 31.25 dB
   sha256   photo.onnx: abc
 """
-    assert outcome.stdout == f"{shown}\n{shown.replace('photo:', 'quick:')}"
+    start = (
+        f"{shown}\n{shown.replace('photo:', 'quick:')}\nself: no network of its own: photo, trained on the very image"
+    )
+    assert outcome.stdout.startswith(start)
+
+
+def test_what_learns_from_the_image_itself_is_among_the_models(run):
+    shown = run("list", "models").stdout
+    assert "pellucid denoise IMAGE --model self" in shown and "learns nothing from images below 32 pixels" in shown
+    assert f"below {zero_shot.LEAST_SIDE} pixels" in shown and f"--minutes {zero_shot.USUAL}" in shown
+    assert f"no network of its own: {zero_shot.FIRST}, trained" in shown
+    given = json.loads(run("list", "--json", "-").stdout)
+    assert list(given["models"])[-1] == "self"
 
 
 def test_cards_are_given_as_json(run, folder):
     (folder / "photo.toml").write_text(CARD)
     given = json.loads(run("list", "models", "--json", "-").stdout)
     assert given["models"]["photo"]["figures"] == {"CBSD68, sigma 25": "31.25 dB"}
+    assert given["models"]["self"]["task"] == "denoise"
 
 
 def test_models_have_their_place_among_everything(run, folder):
@@ -56,5 +69,5 @@ def test_models_have_their_place_among_everything(run, folder):
 
 def test_a_version_without_models_says_what_to_do(run, folder):
     outcome = run("list", "models")
-    assert outcome.status == 0 and outcome.stdout == ""
+    assert outcome.status == 0 and outcome.stdout.startswith("self: ")
     assert outcome.stderr == "this version ships no models: train one (pellucid list recipes)\n"

@@ -49,7 +49,7 @@ def test_each_seed_draws_the_noise_anew(run, trained, by_class):
         assert [entry["accuracy"][version] for entry in every["per_seed"]] == shares
     assert every["set_right"] == sum(figures["set_right"] for figures in alone)
     noisy = [[entry["noisy"] for entry in figures["images"]] for figures in alone]
-    assert noisy[0] != noisy[1] and sum(noisy, []) == [entry["noisy"] for entry in every["images"]]
+    assert noisy[0] != noisy[1] and [*noisy[0], *noisy[1], *noisy[2]] == [entry["noisy"] for entry in every["images"]]
 
 
 def test_an_exported_classifier_does_the_same_without_noise(run, trained, by_class, tmp_path):

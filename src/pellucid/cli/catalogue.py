@@ -23,6 +23,17 @@ KINDS = {
     "engines": "engine",
 }
 ON_TOP = ("summary", "task")  # what a card's heading says
+# Not shipped, but named where shipped ones are: what takes their place for images that they do not know.
+LEARNING = {
+    "summary": "no network of its own: photo, trained on the very image first, for kinds that nobody trained on",
+    "task": "denoise",
+    "data": ["the image to be denoised, and nothing else"],
+    "command": "pellucid denoise IMAGE --model self --minutes 0.75",
+    "limits": [
+        "takes most of a minute for each image or stack, and pellucid[train]",
+        "learns nothing from images below 32 pixels a side, nor from noise that leaves nothing of the image",
+    ],
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +64,8 @@ def list_components(
 ) -> None:
     """List recipes, shipped models, noise models, networks, losses, rivals, metrics, data sets and engines by name.
 
-    `pellucid list models` shows the whole card of each: its data and their licences, its figures, its limits.
+    `pellucid list models` shows the whole card of each: its data and their licences, its figures, its limits. The last
+    one, `self`, is none that is shipped: it learns from the image that it denoises.
     """
     from pellucid.registry import suggestion
 
@@ -87,19 +99,24 @@ def fetch_data(
 
 
 def _show_cards(screen: Screen) -> None:
-    from pellucid.weights import cards
-
-    shipped = cards()
-    if not shipped:
+    shown = _models()
+    if len(shown) == 1:
         screen.note("this version ships no models: train one (pellucid list recipes)")
-    for position, (name, card) in enumerate(shipped.items()):
+    for position, (name, card) in enumerate(shown.items()):
         screen.say(f"{chr(10) if position else ''}{name}: {card['summary']}", "bold")
         lines = {key: _card_lines(value) for key, value in card.items() if key not in ON_TOP}
         width = max(map(len, lines))
         for key, texts in lines.items():
             for index, text in enumerate(texts):
                 screen.say(f"  {('' if index else key).ljust(width)}  {text}")
-    screen.give({"models": shipped})
+    screen.give({"models": shown})
+
+
+def _models() -> dict[str, dict[str, Any]]:
+    """Return the cards of the shipped models, and one of what learns from the image itself."""
+    from pellucid.weights import SELF, cards
+
+    return cards() | {SELF: LEARNING}
 
 
 def _card_lines(value: Any) -> list[str]:
@@ -112,9 +129,7 @@ def _card_lines(value: Any) -> list[str]:
 def _entries(kind: str) -> dict[str, str]:
     """Return the names of a kind with their summaries."""
     if kind == "models":
-        from pellucid.weights import cards
-
-        return {name: card["summary"] for name, card in cards().items()}
+        return {name: card["summary"] for name, card in _models().items()}
     if kind == "recipes":
         from pellucid.recipe import load_recipe, recipe_names
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from pellucid import checkpoint
 from pellucid.errors import UsageError
 from pellucid.recipe import Recipe
-from pellucid.weights import find, verify
+from pellucid.weights import check_file, find
 
 
 def starting_weights(recipe: Recipe) -> dict[str, Tensor] | None:
@@ -23,7 +23,7 @@ def starting_weights(recipe: Recipe) -> dict[str, Tensor] | None:
     found = find(start)
     if found.safetensors is None:
         raise UsageError(f'train.start = "{start}" is an exported network: give its .safetensors checkpoint')
-    verify(found)
+    check_file(found.safetensors, found.sha256(found.safetensors))
     model = recipe.build("model")
     for network in checkpoint.load(found.safetensors).networks.values():
         if network.task == model.task:
