@@ -17,8 +17,8 @@ const strip = new Strip(find("strip"), find("option"), select);
 const settings = new Settings(settingsChanged);
 const pictures = new Pictures();
 
-// `kept` is the last job that brought something: where a change of settings is cancelled, it is gone back to.
-const empty = () => ({ files: [], references: [], job: null, kept: null, selected: 0, running: null, shown: "", began: 0 });
+// `isDue`: settings have changed and wait to be applied. `kept` is the last job that brought something: where a change of settings is cancelled, it is gone back to.
+const empty = () => ({ files: [], references: [], job: null, kept: null, selected: 0, running: null, isDue: false, shown: "", began: 0 });
 let state = empty();
 let limits = null;
 
@@ -35,13 +35,13 @@ function begin(files) {
     complain(`${what} ${bytes(total)}, and this service takes up to ${bytes(most)} at once.`);
     return;
   }
+  const wasChosen = find("welcome").contains(document.activeElement);
   forget();
   state.files = files;
-  tellReferences();
   strip.list(names(), files);
   select(0);
   send();
-  if (document.activeElement === document.body || find("welcome").contains(document.activeElement)) find("stage").focus();
+  if (wasChosen) find("stage").focus(); // What was chosen with is gone.
 }
 
 function forget() {
@@ -142,8 +142,12 @@ function phase(name) {
   find("viewer").hidden = name === "empty";
   find("work").hidden = !isBusy;
   find("stage").setAttribute("aria-busy", isBusy);
-  find("reference-choose").disabled = !state.files.length;
-  find("apply").hidden = name === "empty" || (names().length < 2 && state.job !== null);
+  tellReferences();
+  offerToApply();
+}
+
+function offerToApply() {
+  find("apply").hidden = !(state.isDue || (state.files.length && !state.job && !state.running));
   find("apply").textContent = state.job ? "Clean all again" : "Clean";
 }
 
@@ -184,8 +188,10 @@ function ended() {
   if (job.status === "cancelled") tell("Cancelled.");
   else if (job.items.length > 1) tell(`${done.length} of ${job.items.length} done.`);
   else if (done.length) tell(`${done[0].name} is done.${typeof level === "number" ? ` Noise level ${level.toFixed(1)} of 255.` : ""}`);
-  if (failed.length) complain(`${failed.length > 1 ? `${count(failed.length)} failed, first ` : ""}${failed[0].name}: ${failed[0].error}`);
+  if (failed.length) complain(`${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${reason(failed[0])}`);
 }
+
+const reason = ({ name, error }) => error.includes(name) ? error : `${name}: ${error}`;
 
 // ---- one image of it
 
@@ -252,8 +258,15 @@ function plate(name, item) {
 // ---- the user's hand
 
 function settingsChanged() {
-  if (names().length > 1) find("apply").classList.add("due");
-  else if (state.job) again();
+  // Many images are not done anew with every touch of a slider.
+  state.isDue = names().length > 1;
+  offerToApply();
+  if (names().length === 1) apply();
+}
+
+function apply() {
+  state.isDue = false;
+  if (state.job) again();
   else if (state.files.length) send();
 }
 
@@ -267,7 +280,6 @@ function tellReferences() {
 
 function compareWith(references) {
   state.references = references;
-  tellReferences();
   send();
 }
 
@@ -277,9 +289,10 @@ async function save(event) {
   event.preventDefault();
   const response = await request(event.currentTarget.href).catch(error => complain(error.message));
   if (!response) return;
-  const found = /filename\*=UTF-8''([^;]+)|filename="?([^";]+)/i.exec(response.headers.get("Content-Disposition"));
+  const said = response.headers.get("Content-Disposition");
+  const name = /filename\*=UTF-8''([^;]+)/i.exec(said) ?? /filename="?([^";]+)/i.exec(said);
   const url = URL.createObjectURL(await response.blob());
-  Object.assign(document.createElement("a"), { href: url, download: found ? decodeURIComponent(found[1] ?? found[2]) : "" }).click();
+  Object.assign(document.createElement("a"), { href: url, download: name ? decodeURIComponent(name[1]) : "" }).click();
   setTimeout(URL.revokeObjectURL, 60_000, url);
 }
 
@@ -300,9 +313,7 @@ function listenToControls() {
   on("cancel", "click", cancel);
   on("settings", "submit", event => {
     event.preventDefault();
-    find("apply").classList.remove("due");
-    if (state.job) again();
-    else if (state.files.length) send();
+    if (names().length && settings.valid) apply();
   });
   on("views", "change", event => { viewer.view = event.target.value; });
   for (const id of ["download", "download-all"]) on(id, "click", save);
@@ -325,8 +336,6 @@ function open() {
     progress(null, "Fetching it");
     const job = await json(`v1/jobs/${id}`, { signal });
     settings.adopt(job);
-    state.job = job;
-    tellReferences();
     return job;
   });
 }

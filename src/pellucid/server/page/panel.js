@@ -37,10 +37,12 @@ export class Settings {
 
   /** The fields of a job, as the service takes them. */
   get fields() {
-    const fields = { model: find("model").value, strength: String(find("strength").value / 100) };
-    fields.sigma = this.#isAutomatic ? "auto" : find("sigma").value;
-    if (find("classifier").value) fields.classifier = find("classifier").value;
-    return fields;
+    return {
+      model: find("model").value,
+      strength: String(find("strength").value / 100),
+      sigma: this.#isAutomatic ? "auto" : find("sigma").value,
+      classifier: find("classifier").value, // empty: none, where an earlier job may have had one
+    };
   }
 
   /** Show the settings of a job. */
@@ -68,8 +70,11 @@ export class Settings {
   set #level(level) { find("sigma").value = find("sigma-slide").value = Number(level.toFixed(1)); }
 
   #tell() {
-    const summary = this.#models.find(({ name }) => name === find("model").value)?.summary ?? "";
-    find("model-summary").textContent = summary && `${summary[0].toUpperCase()}${summary.slice(1)}.`;
+    const model = this.#models.find(({ name }) => name === find("model").value);
+    const size = model?.fixed_size && `for images of ${model.fixed_size.join(" × ")}`;
+    const said = [model?.summary, size].filter(Boolean).join("; ");
+    find("model-summary").textContent = said && `${said[0].toUpperCase()}${said.slice(1)}.`;
+    find("level-field").hidden = model?.conditional === false;
     find("strength-value").textContent = percent(find("strength").value / 100);
     find("strength").setAttribute("aria-valuetext", find("strength-value").textContent);
     find("own-level").hidden = this.#isAutomatic;

@@ -20,7 +20,7 @@ export class Strip {
   list(names, files) {
     this.#options = names.map(name => {
       const option = this.#template.content.firstElementChild.cloneNode(true);
-      option.querySelector(".thumb-name").textContent = name;
+      option.querySelector("bdi").textContent = name;
       option.querySelector(".thumb-kind").textContent = name.includes(".") ? name.split(".").pop().slice(0, 5) : "";
       option.title = name;
       return option;

@@ -3,6 +3,7 @@
 
 const STEPS = [1 / 16, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 const MOST = STEPS.at(-1);
+const SQUARE = 2; // the zoom from which the pixels are shown as squares
 const SHOWN = { compare: "the line between before and after", before: "before", after: "after", difference: "the difference" };
 
 export class Viewer {
@@ -89,8 +90,8 @@ export class Viewer {
   get #fitting() {
     const { width, height } = this.#box;
     const zoom = Math.min(width / this.#width, height / this.#height) * devicePixelRatio;
-    // Small images are enlarged by whole numbers, so that their pixels stay squares.
-    return zoom < 1 ? zoom : Math.min(Math.floor(zoom), MOST);
+    // Beyond the size that a browser shows them at, small images grow by whole numbers: their pixels stay squares.
+    return zoom < Math.max(devicePixelRatio, 1) ? zoom : Math.min(Math.floor(zoom), MOST);
   }
 
   get #pannable() {
@@ -152,7 +153,7 @@ export class Viewer {
       const style = layer.firstElementChild.style;
       [style.width, style.height] = [`${wide}px`, `${high}px`];
       style.transform = `translate(${this.#x}px, ${this.#y}px)`;
-      style.imageRendering = this.#zoom >= 1 ? "pixelated" : "auto";
+      style.imageRendering = this.#zoom >= SQUARE ? "pixelated" : "auto";
     }
     this.#layers.after.style.clipPath = line === null ? "none" : `inset(0 0 0 ${line}px)`;
     this.#divider.style.transform = `translateX(${line ?? 0}px)`;
