@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pellucid import engines, noise_level
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import TooLarge, UsageError
 from pellucid.frames import RGBA, Frames
 from pellucid.progress import Progress, told
 from pellucid.spec import InputSpec
@@ -169,7 +169,7 @@ class Denoiser:
 
         Raises:
             UsageError: if an argument is out of range, or the size or the channels do not fit the model.
-            PellucidError: if the memory does not suffice.
+            TooLarge: if the memory does not suffice.
             Cancelled: if `progress` returned False.
         """
         check_strength(strength)
@@ -190,7 +190,7 @@ class Denoiser:
             else:
                 taught._denoise(frames, sigma, strength, progress)
         except MemoryError as error:
-            raise PellucidError(
+            raise TooLarge(
                 f"{name} does not fit into memory: close other programs, crop the image, or give smaller tiles "
                 f"(now {self._tile or TILE})"
             ) from error

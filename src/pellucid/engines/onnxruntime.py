@@ -7,9 +7,10 @@ import numpy as np
 
 from pellucid.engines.base import Engine, Precision
 from pellucid.engines.exported import Checked, OnnxFile, read_onnx
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, TooLarge
 
-ERRORS = 3  # the least severe that it logs
+FATAL = 4  # the least severe that it logs: what else is wrong, it raises
+NO_MEMORY = "Failed to allocate memory"
 
 
 class OnnxRuntime(Engine):
@@ -48,7 +49,7 @@ class Session:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = ERRORS
+        options.log_severity_level = FATAL
         # Its plan for each size of tile would hold memory, and saves no time that shows.
         options.enable_mem_pattern = False
         try:
@@ -65,11 +66,14 @@ class Session:
         """Run the network.
 
         Raises:
-            PellucidError: if the memory does not suffice.
+            TooLarge: if the memory does not suffice.
+            PellucidError: if it fails otherwise.
         """
         try:
             return list(self._session.run(None, inputs))
         except Exception as error:
+            if NO_MEMORY in str(error):
+                raise TooLarge("the network needs more memory than there is: try smaller tiles") from error
             raise PellucidError(f"ONNX Runtime failed ({_first_line(error)}): try smaller tiles") from error
 
 

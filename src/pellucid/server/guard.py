@@ -18,7 +18,7 @@ from pellucid.server.problems import Problem, problem_of, response
 from pellucid.server.settings import MEGABYTE, Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-GUARDED = ("/v1/", "/metrics")
+OPEN, STATIC = ("/", "/healthz", "/readyz", "/openapi.json"), "/static/"  # what needs no token
 GONE = 499  # what the log calls a request whose client did not wait for the answer
 DRAIN_SECONDS, DRAIN_BYTES = 5.0, 64 * MEGABYTE
 
@@ -61,8 +61,8 @@ class Guard:
         """Return why a request goes no further, or None."""
         if not self._settings.token:
             return _strange_origin(headers, self._settings)
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not path.startswith(GUARDED):
+        path = scope["path"].removeprefix(self._settings.root_path)
+        if path in OPEN or path.startswith(STATIC):
             return None
         kind, _, shown = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._settings.token.encode()):

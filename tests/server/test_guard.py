@@ -1,0 +1,101 @@
+"""The token, the host's name, and pages of other sites."""
+
+import pytest
+
+from pellucid.server.guard import Guard
+from pellucid.server.settings import Settings
+
+OPEN = ("/healthz", "/readyz", "/", "/openapi.json")
+GUARDED = ("/v1/models", "/metrics", "/v1/jobs/x", "/v1/nothing")
+
+
+def status(path: str = "/v1/models", settings: Settings | None = None, **headers: str) -> tuple[int, dict[str, str]]:
+    """Return the status and the headers of an answer; 200 if the application was asked."""
+    import asyncio
+
+    sent, noted = [], []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    given = {"host": "localhost"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": encoded, "state": {}}
+    guard = Guard(app, settings or Settings(), lambda scope, status, seconds: noted.append(status))
+    asyncio.run(guard(scope, receive, send))
+    assert noted == [sent[0]["status"]]
+    return sent[0]["status"], {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+
+
+@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("shown", ["", "Bearer", "Bearer wrong", "Basic secret", "Bearer secrets", "Bearer sécret"])
+def test_without_the_token_nobody_is_let_in(path, shown):
+    found, headers = status(path, Settings(token="secret"), **({"authorization": shown} if shown else {}))
+    assert found == 401 and headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("shown", ["Bearer secret", "bearer  secret "])
+def test_with_the_token_one_is_let_in(shown):
+    assert status(settings=Settings(token="secret"), authorization=shown)[0] == 200
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_the_page_and_health_are_open(path):
+    assert status(path, Settings(token="secret"))[0] == 200
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_a_path_that_a_proxy_cuts_off_is_no_way_round(path):
+    settings = Settings(token="secret", root_path="/pellucid")
+    assert status(path, settings)[0] == 401
+    assert status(f"/pellucid{path}", settings)[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "is_known"),
+    [
+        ("localhost:8000", True),
+        ("127.0.0.1:8000", True),
+        ("[::1]:8000", True),
+        ("app.localhost", True),
+        ("192.168.0.7", True),
+        ("images.example", True),
+        ("IMAGES.example:80", True),
+        ("evil.example", False),
+        ("localhost.evil.example:8000", False),
+    ],
+)
+def test_a_service_for_this_machine_goes_by_known_names_alone(host, is_known):
+    settings = Settings(allow_hosts=("images.example",))
+    assert status(settings=settings, host=host)[0] == (200 if is_known else 421)
+    assert status(settings=Settings(host="0.0.0.0"), host=host)[0] == 200
+    assert status(settings=Settings(token="secret"), host=host, authorization="Bearer secret")[0] == 200
+
+
+def test_pages_of_other_sites_may_link_here_but_not_use_it():
+    assert status(sec_fetch_site="cross-site", sec_fetch_mode="cors")[0] == 403
+    assert status(sec_fetch_site="cross-site", sec_fetch_mode="navigate")[0] == 200
+    assert status(sec_fetch_site="same-origin", sec_fetch_mode="cors")[0] == 200
+
+
+def test_an_error_that_nobody_foresaw_is_a_problem_without_its_words():
+    import asyncio
+
+    sent = []
+
+    async def app(scope, receive, send):
+        raise RuntimeError("the password is 1234")
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": [], "state": {}}
+    asyncio.run(Guard(app, Settings(), lambda *_: None)(scope, None, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 500 and b"1234" not in sent[1]["body"] and b"problem" not in sent[1]["body"]
