@@ -61,6 +61,13 @@ def test_an_item_goes_from_queued_to_running_to_done(store):
     assert store.used() == 150 and store.states() == {"done": 1}
 
 
+def test_a_job_of_anothers_items_begins_anew(store):
+    accept(store, "j", "a", "b")
+    store.end(store.claim()[0], Ending("done", facts={"width": 3}))
+    added = store.add("k", PHOTO, store.job("j").items, {})
+    assert added == store.job("k") and states(store, "k") == ["queued", "queued"] and added.items[0].facts is None
+
+
 def test_what_is_done_is_never_done_again(store):
     accept(store, "j", "a")
     item, _ = store.claim()

@@ -163,7 +163,10 @@ class Store:
         self._base.close()
 
     def add(self, id: str, options: Options, items: Sequence[Item], uploads: Mapping[str, int]) -> Job:
-        """Accept a job; `uploads` maps the names of its files that are new in the spool to their bytes."""
+        """Accept a job; `uploads` maps the names of its files that are new in the spool to their bytes.
+
+        Of items that come from another job, states and facts are left behind.
+        """
         now = self._clock()
         with self._change() as base:
             base.execute(
@@ -175,7 +178,8 @@ class Store:
                 "INSERT INTO items (job, number, name, source, reference) VALUES (?, ?, ?, ?, ?)",
                 [(id, item.number, item.name, item.source, item.reference) for item in items],
             )
-        return Job(id, now, options, tuple(replace(item, job=id) for item in items))
+        new = (Item(id, item.number, item.name, item.source, item.reference) for item in items)
+        return Job(id, now, options, tuple(new))
 
     def job(self, id: str) -> Job | None:
         """Return a job as it stands, or None if there is none of this id."""

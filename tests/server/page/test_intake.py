@@ -63,7 +63,7 @@ def test_what_falls_on_the_reference_is_one(page, fake, photo):
 
 def test_the_images_in_a_dropped_folder_are_taken_in_order(page, fake, photo):
     sent = [(name, photo(name, SMALL)) for name in ("10.png", "9.png", ".hidden.png")]
-    files = transfer(page, *sent, ("notes.txt", photo("10.png", SMALL)))
+    files = transfer(page, *sent, ("notes.txt", photo("10.png", SMALL)), kind="")
     # A script cannot make a folder to drop, so the entries are played.
     page.evaluate(
         """transfer => {
@@ -83,6 +83,7 @@ def test_the_images_in_a_dropped_folder_are_taken_in_order(page, fake, photo):
     page.dispatch_event("main", "drop", {"dataTransfer": one})
     done(page)
     assert fake.asked[0]["names"] == ["9.png", "10.png"]
+    expect(page.get_by_role("alert")).to_have_text("Left out, since it is no image: notes.txt.")
 
 
 def test_a_pasted_picture_gets_a_name(page, fake, photo):

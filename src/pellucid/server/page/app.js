@@ -1,7 +1,7 @@
 // The page: images go in as a job, the job is followed, and what comes back is shown.
 
 import { address, finished, follow, hasToken, json, onTokenNeeded, pause, Refusal, request, upload } from "./api.js";
-import { listen } from "./intake.js";
+import { imagesOf, listen } from "./intake.js";
 import { Settings, tellFacts } from "./panel.js";
 import { Pictures } from "./pictures.js";
 import { Strip } from "./strip.js";
@@ -21,27 +21,36 @@ const pictures = new Pictures();
 const empty = () => ({ files: [], references: [], job: null, kept: null, selected: 0, running: null, isDue: false, shown: "", began: 0 });
 let state = empty();
 let limits = null;
+let offered; // resolves once the service has said what it has
 
 const names = () => (state.job?.items ?? state.files).map(({ name }) => name);
 
 // ---- from files to a job
 
-function begin(files) {
+function begin(given) {
+  const { files, without } = imagesOf(given);
   if (!files.length) return;
-  const most = limits?.max_bytes ?? Infinity;
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  if (total > most) {
-    const what = files.length === 1 ? `${files[0].name} is` : `These ${count(files.length)} are together`;
-    complain(`${what} ${bytes(total)}, and this service takes up to ${bytes(most)} at once.`);
-    return;
-  }
+  const refused = tooMuch(files);
+  if (refused) { complain(refused); return; }
   const wasChosen = find("welcome").contains(document.activeElement);
   forget();
   state.files = files;
   strip.list(names(), files);
   select(0);
   send();
+  if (without.length) complain(`Left out, since ${without.length > 1 ? "they are no images" : "it is no image"}: ${without.map(({ name }) => name).join(", ")}.`);
   if (wasChosen) find("stage").focus(); // What was chosen with is gone.
+}
+
+// What the service would refuse is refused before it is sent.
+function tooMuch(files) {
+  const { max_bytes: most, max_files: many } = limits ?? {};
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  if (total > most) {
+    const what = files.length === 1 ? `${files[0].name} is` : `These ${count(files.length)} are together`;
+    return `${what} ${bytes(total)}, and this service takes up to ${bytes(most)} at once.`;
+  }
+  return files.length > many ? `These are ${count(files.length)}, and this service takes up to ${many} at once.` : "";
 }
 
 function forget() {
@@ -209,7 +218,6 @@ function select(index) {
   document.title = name ? `${share}${name} – Pellucid` : "Pellucid";
   find("results").hidden = !job?.items.some(({ status }) => status === "done");
   find("facts").hidden = !isDone;
-  if (isDone) tellFacts(item.facts, job.sigma === "auto");
   settings.estimated(isDone ? item.facts.sigma : null);
   link(find("download"), isDone && item.links.result);
   link(find("download-all"), job?.items.length > 1 && finished(job) && job.links.result);
@@ -231,6 +239,7 @@ async function draw(name, item, file) {
   state.shown = key;
   const isLate = () => state.shown !== key;
   if (isDone) {
+    tellFacts(item.facts, state.job.sigma === "auto");
     const [before, after, difference] = await Promise.all(["before", "after", "difference"].map(which => pictures.get(address(item.links[which]).href)));
     if (isLate()) return;
     const { width, height, difference_gain: gain } = item.facts;
@@ -334,21 +343,22 @@ function open() {
   phase("empty");
   if (/^[\w-]+$/.test(id)) run("working", async signal => {
     progress(null, "Fetching it");
-    const job = await json(`v1/jobs/${id}`, { signal });
+    const [job] = await Promise.all([json(`v1/jobs/${id}`, { signal }), offered]);
     settings.adopt(job);
     return job;
   });
 }
 
-async function start() {
-  onTokenNeeded(askToken);
-  listenToControls();
-  open();
-  const offered = await json("v1/models");
-  settings.offer(offered);
-  limits = offered.limits;
-  const formats = offered.formats.map(name => name.toUpperCase()).join(", ");
+async function offer() {
+  const found = await json("v1/models");
+  settings.offer(found);
+  limits = found.limits;
+  const formats = found.formats.map(name => name.toUpperCase()).join(", ");
   find("limits").textContent = `${formats}; up to ${bytes(limits.max_bytes)} and ${Math.round(limits.max_pixels / 1e6)} megapixels.`;
 }
 
-start().catch(error => complain(error.message));
+onTokenNeeded(askToken);
+listenToControls();
+offered = offer();
+offered.catch(error => complain(error.message));
+open();

@@ -1,8 +1,14 @@
 // How images come in: dropped (folders too), pasted, chosen.
 
-// Of a folder, what is no image is left out; what is dropped by itself goes to the service, which says what it is.
 const IMAGE = /\.(png|jpe?g|tiff?|webp|bmp|p[bgpn]m|avif|hei[cf]|dng|cr[23w]|nef|arw|raf|rw2|orf|pef|srw)$/i;
 const PASTED = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/tiff": "tif", "image/bmp": "bmp" };
+
+/** Part many files into images and others, by their names; one by itself goes to the service, which says what it is. */
+export function imagesOf(given) {
+  if (given.length < 2) return { files: given, without: [] };
+  const isImage = ({ name, type }) => type.startsWith("image/") || IMAGE.test(name);
+  return { files: given.filter(isImage), without: given.filter(file => !isImage(file)) };
+}
 
 /** Call `take(files, target)` with the files that are dropped or pasted; `target` is where they fell, or null. */
 export function listen(overlay, take) {
@@ -54,7 +60,7 @@ async function inside(entry) {
     // A reader gives up to a hundred entries at a time, and none at the end.
     const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!entries.length) break;
-    found.push(...entries.filter(({ name, isDirectory }) => !name.startsWith(".") && (isDirectory || IMAGE.test(name))));
+    found.push(...entries.filter(({ name }) => !name.startsWith(".")));
   }
   return (await Promise.all(found.map(inside))).flat();
 }
