@@ -1,0 +1,112 @@
+"""What `pellucid serve` has to show: hostile files, mixed load, throughput, kill -9, its API's document, its page.
+
+Everything runs on this machine, through the loopback address, against services that are started for it on free ports.
+All of it in full takes most of an hour; --quick tries each part in a minute or two.
+
+    .venv/bin/python benchmarks/service.py --json service.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from pellucid.errors import PellucidError
+from photo_parts.tables import LeftOut, Table
+from service_parts import conforming, hostile, killing, load, paging, throughput
+from service_parts.serving import Verdict
+
+MOST_MEMORY = 2000  # MB
+HEADINGS = {"what": "", "found": "", "bar": "", "": ""}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of each part is done."""
+
+    files: int = 2000
+    minutes: float = 10
+    images: int = 40
+    rounds: int = 3
+    kills: int = 10
+    examples: int = 100
+    loads: int = 5
+
+
+QUICK = Size(files=60, minutes=0.75, images=4, rounds=1, kills=2, examples=3, loads=2)
+
+
+def hostile_files(size: Size) -> list[Verdict]:
+    """Return what became of hostile files."""
+    table = hostile.hostile(size.files)
+    Console(width=200, stderr=True).print(table.drawn(), *table.notes, sep="\n")
+    total = dict(zip(table.formats, table.rows[-1], strict=True))
+    counts = {name: total[name] for name in ("crashes", "hangs", "tracebacks", "stray words", "unlike twice")}
+    memory = total["peak MiB"] * 2**20 / 1e6
+    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    found += f"; slowest {total['slowest s']:.1f} s, peak memory {memory:.0f} MB"
+    bar = "0 crashes, 0 hangs over 30 s, 0 tracebacks, under 2 GB"
+    return [Verdict(f"{total['files']} hostile files", found, bar, not any(counts.values()) and memory < MOST_MEMORY)]
+
+
+PARTS: dict[str, Callable[[Size], list[Verdict]]] = {
+    "hostile": hostile_files,
+    "load": lambda size: load.measure(size.minutes),
+    "throughput": lambda size: throughput.measure(size.images, size.rounds),
+    "kill": lambda size: killing.measure(size.kills),
+    "schemathesis": lambda size: conforming.measure(size.examples),
+    "page": lambda size: paging.measure(size.loads),
+}
+
+
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="try each part in a minute or two")
+    parser.add_argument("--minutes", type=float, metavar="N", help="of mixed load (default: 10)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to FILE as well")
+    found = parser.parse_args(arguments)
+    if found.minutes is not None and found.minutes <= 0:
+        parser.error("--minutes has to be more than 0")
+    return found
+
+
+def measured(part: str, size: Size) -> list[Verdict]:
+    """Return what a part shows; one that cannot be measured has not reached its bar."""
+    try:
+        return PARTS[part](size)
+    except (LeftOut, PellucidError, TimeoutError) as error:
+        return [Verdict(part, f"not measured: {error}", "", False)]
+
+
+def table_of(verdicts: list[Verdict]) -> Table:
+    """Lay the verdicts out."""
+    rows = [(row.what, row.found, row.bar, "reached" if row.is_reached else "NOT REACHED") for row in verdicts]
+    return Table("What the service must show", HEADINGS, rows)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure part by part, print each when it is done and the table at the end; the status is 0 if all is reached."""
+    wanted = parsed(arguments)
+    size = QUICK if wanted.quick else Size()
+    if wanted.minutes:
+        size = Size(**asdict(size) | {"minutes": wanted.minutes})
+    console, verdicts = Console(width=250), []
+    for part in wanted.parts:
+        found = measured(part, size)
+        verdicts += found
+        for row in found:
+            console.print(f"{row.what}: {row.found}", markup=False, highlight=False)
+        if wanted.json:
+            wanted.json.write_text(json.dumps([asdict(row) for row in verdicts], indent=2) + "\n", encoding="utf-8")
+    console.print(table_of(verdicts).drawn())
+    return int(not all(row.is_reached for row in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What `benchmarks/service.py` measures, part by part."""

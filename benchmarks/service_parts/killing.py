@@ -1,0 +1,113 @@
+"""kill -9 of the server while jobs are under way, again and again: every accepted job ends once."""
+
+import random
+import sqlite3
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service_parts.images import Good, bad_images, good_images
+from service_parts.load import MAX_PIXELS, WORK
+from service_parts.serving import Verdict, served, wait_for
+
+UNDER_WAY = ("queued", "running")
+PATIENCE = 600.0
+BETWEEN = (0.0, 4.0)  # seconds after a job was accepted in which the server is killed
+
+
+@dataclass
+class Record:
+    """What is known of the jobs that were accepted.
+
+    Attributes:
+        sent: the images of each, by the path of the job.
+        done: file number and time of the results that were there at a kill, by job and number of the image.
+        again: those of them that were replaced later.
+    """
+
+    sent: dict[str, list[Good]] = field(default_factory=dict)
+    done: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    again: set[tuple[str, int]] = field(default_factory=set)
+
+    def note(self, spool: Path) -> None:
+        """Look at what the server, which is dead, has done."""
+        base = sqlite3.connect(spool / "jobs.sqlite3")
+        rows = base.execute("SELECT job, number FROM items WHERE state = 'done'").fetchall()
+        base.close()
+        found = {}
+        for job, number in rows:
+            stat = (spool / "results" / job / str(number) / "result").stat()
+            found[job, number] = (stat.st_ino, stat.st_mtime_ns)
+        self.again |= {item for item, seen in self.done.items() if found.get(item) != seen}
+        self.done = found
+
+
+def measure(kills: int, seed: int = 0) -> list[Verdict]:
+    """Kill a server so many times, and return what became of its jobs."""
+    choice, record = random.Random(seed), Record()
+    with tempfile.TemporaryDirectory(prefix="pellucid-kill-") as folder:
+        good = good_images(Path(folder) / "images", WORK)
+        cut = next(body for body in bad_images(good, Path(folder), MAX_PIXELS) if body.name == "cut.png")
+        spool = Path(folder) / "spool"
+        for _ in range(kills):
+            with served(spool, *WORK) as service, httpx.Client(base_url=service.address, timeout=60) as http:
+                for _ in range(2):
+                    images = choice.choices(good, k=choice.randint(1, 4))
+                    files = [(image.name, image.content) for image in images] + [(cut.name, cut.content)]
+                    answer = http.post("/v1/jobs", files=[("files", file) for file in files]).raise_for_status()
+                    record.sent[answer.headers["location"]] = images
+                time.sleep(choice.uniform(*BETWEEN))
+                service.kill()
+            record.note(spool)
+        with served(spool, *WORK) as service, httpx.Client(base_url=service.address, timeout=60) as http:
+            jobs = {path: _ended(http, path) for path in record.sent}
+            wrong = [path for path, job in jobs.items() if job and not _is_right(http, job, record.sent[path])]
+            service.kill()
+        record.note(spool)
+    return [_verdict(kills, record, jobs, wrong)]
+
+
+def _verdict(kills: int, record: Record, jobs: dict[str, Any], wrong: list[str]) -> Verdict:
+    items = [item for job in jobs.values() if job for item in job["items"]]
+    lost = [path for path, job in jobs.items() if job is None]
+    endings = Counter(item["status"] for item in items)
+    mute = [item for item in items if item["status"] == "failed" and not item["error"]]
+    stopped = sum("was stopped" in (item["error"] or "") for item in items)
+    found = (
+        f"{len(jobs)} jobs with {len(items)} images: {endings['done']} done, {endings['failed']} failed with a reason "
+        f"({stopped} because of two kills), {len(lost)} lost, {len(record.again)} done twice, {len(wrong)} wrong"
+    )
+    is_reached = not (lost or record.again or wrong or mute or set(endings) - {"done", "failed"})
+    return Verdict(f"{kills} times kill -9 mid-job, restart", found, "none lost, none done twice", is_reached)
+
+
+def _ended(http: httpx.Client, path: str) -> dict[str, Any] | None:
+    """Return a job once it has ended; None if it is not there."""
+
+    def found() -> dict[str, Any] | None:
+        answer = http.get(path)
+        if answer.status_code == 404:
+            raise FileNotFoundError
+        job = answer.raise_for_status().json()
+        return None if job["status"] in UNDER_WAY else job
+
+    try:
+        return wait_for(found, f"{path} does not end", PATIENCE)
+    except (FileNotFoundError, TimeoutError):
+        return None
+
+
+def _is_right(http: httpx.Client, job: dict[str, Any], images: list[Good]) -> bool:
+    """Return whether what is done is the command line's, and nothing failed but what is damaged or was hit twice."""
+    *whole, damaged = job["items"]
+    for item, image in zip(whole, images, strict=True):
+        if item["status"] == "failed" and "was stopped" not in item["error"]:
+            return False
+        if item["status"] == "done" and http.get(item["links"]["result"]).content != image.answer:
+            return False
+    return damaged["status"] == "failed"
