@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from pellucid import __version__
-from pellucid.server import problems
+from pellucid.server import openapi, problems
 from pellucid.server.guard import Guard
 from pellucid.server.jobs import Jobs
 from pellucid.server.metrics import Metrics
@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for routes in (denoise, classify, jobs, models, health, page):
         app.include_router(routes.router)
+    openapi.install(app, {"denoisers": list(settings.denoisers), "readers": list(settings.readers)})
     app.add_middleware(Guard, settings=settings, note=app.state.metrics.note_request)
     return app
 

@@ -1,10 +1,17 @@
 """What the OpenAPI document says of bodies and parameters that are read by hand."""
 
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from fastapi import FastAPI
 
 from pellucid.server.orders import MEDIA_TYPES
 
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+ON_OFFER = "x-on-offer"  # stands for the names of what a service has, until `install` puts them there
+DENOISER = {"type": "string", ON_OFFER: "denoisers"}
+CLASSIFIER = {"type": "string", ON_OFFER: "readers"}
 STRENGTH = {"type": "number", "minimum": 0, "maximum": 1, "default": 1}
 SIGMA = {"anyOf": [{"const": "auto"}, {"type": "number", "minimum": 0, "maximum": 255}], "default": "auto"}
 WORDS = {
@@ -14,14 +21,14 @@ WORDS = {
 }
 
 
-def parameter(name: str, schema: dict[str, Any], words: str, example: Any, required: bool = False) -> dict[str, Any]:
-    """Return what is said of a query's parameter."""
-    said = {"name": name, "in": "query", "description": words, "schema": schema, "example": example}
-    return said | {"required": required}
+def parameter(name: str, schema: dict[str, Any], words: str, example: Any = None) -> dict[str, Any]:
+    """Return what is said of a query's parameter; what is on offer is an example of itself."""
+    said = {"name": name, "in": "query", "required": False, "description": words, "schema": schema}
+    return said if example is None else said | {"example": example}
 
 
 WISHES = [
-    parameter("model", {"type": "string"}, WORDS["model"], "photo"),
+    parameter("model", DENOISER, WORDS["model"]),
     parameter("strength", STRENGTH, WORDS["strength"], 0.8),
     parameter("sigma", SIGMA, WORDS["sigma"], "auto"),
 ]
@@ -38,7 +45,32 @@ def body(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-IMAGE_BODY = body({"model": {"type": "string"}, "strength": STRENGTH, "sigma": SIGMA})
+IMAGE_BODY = body({"model": DENOISER, "strength": STRENGTH, "sigma": SIGMA})
+
+
+def install(app: FastAPI, on_offer: Mapping[str, Sequence[str]]) -> None:
+    """Have an application's document name what the service has.
+
+    Args:
+        app: with all its routes.
+        on_offer: the names, `denoisers` and `readers`.
+    """
+    made = app.openapi
+
+    @functools.cache
+    def document() -> dict[str, Any]:
+        return _filled(made(), on_offer)
+
+    app.openapi = document
+
+
+def _filled(part: Any, on_offer: Mapping[str, Sequence[str]]) -> Any:
+    """Return a part of a document with names where `ON_OFFER` stands; of nothing, any text may be one."""
+    if isinstance(part, dict):
+        filled = {key: _filled(value, on_offer) for key, value in part.items() if key != ON_OFFER}
+        names = list(on_offer.get(part.get(ON_OFFER, ""), ()))
+        return filled | ({"enum": names, "examples": names[:1]} if names else {})
+    return [_filled(value, on_offer) for value in part] if isinstance(part, list) else part
 
 
 def _header(words: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:

@@ -3,13 +3,19 @@
 from typing import Any
 
 from pellucid.server import openapi
-from pellucid.server.work import MEDIA_TYPES
+from pellucid.server.orders import MEDIA_TYPES
 
-NAME = {"type": "string"}
-FIELDS = {"model": NAME, "strength": openapi.STRENGTH, "sigma": openapi.SIGMA, "classifier": NAME}
+FIELDS = {
+    "model": openapi.DENOISER,
+    "strength": openapi.STRENGTH,
+    "sigma": openapi.SIGMA,
+    "classifier": openapi.CLASSIFIER,
+}
 WISHES = [
     *openapi.WISHES,
-    openapi.parameter("classifier", NAME, "One of the classifiers of /v1/models, which reads before and after.", ""),
+    openapi.parameter(
+        "classifier", openapi.CLASSIFIER, "One of the classifiers of /v1/models, which reads before and after."
+    ),
 ]
 _FORM = {
     "type": "object",

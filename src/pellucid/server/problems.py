@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from pellucid.errors import PellucidError
 from pellucid.server.orders import Busy, Failed, Refused
@@ -74,7 +75,7 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def problem_of(error: Exception) -> HTTPException:
     """Return the problem that an error is to a client."""
     if isinstance(error, HTTPException):
-        return error
+        return error if error.detail != "Not Found" else Problem(404, "There is nothing here: see /openapi.json.")
     if isinstance(error, Busy):
         return Problem(429, str(error), headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, Refused | Failed):
@@ -92,5 +93,14 @@ def _in_words(error: Mapping[str, Any]) -> str:
     return f"{place}: {error['msg']}" if place else str(error["msg"])
 
 
+def _allowed(request: Request) -> str:
+    """Return the methods that there are for a request's path, of all its routes."""
+    found = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in found for method in getattr(route, "methods", None) or ()}))
+
+
 async def _answered(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allowed = _allowed(request)
+        error = Problem(405, f"There is no {request.method} here, but {allowed}.", headers={"Allow": allowed})
     return response(problem_of(error), getattr(request.state, "request_id", ""))

@@ -50,10 +50,10 @@ router = APIRouter(tags=["images"])
     "/v1/classify",
     summary="Say what is in an image",
     responses={200: {"description": "What is seen.", "content": {JSON: {"schema": ANSWER, "example": EXAMPLE}}}}
-    | described(400, 401, 406, 408, 413, 415, 422, 429, 500, 504, 507),
+    | described(400, 401, 404, 406, 408, 413, 415, 422, 429, 500, 504, 507),
     openapi_extra={
         "parameters": PARAMETERS,
-        "requestBody": openapi.body({"model": {"type": "string"}, "denoise": {"type": "string"}}),
+        "requestBody": openapi.body({"model": openapi.CLASSIFIER, "denoise": openapi.DENOISER}),
     },
 )
 async def classify(request: Request) -> dict[str, Any]:
@@ -62,7 +62,7 @@ async def classify(request: Request) -> dict[str, Any]:
     settings, spool, pool = state.settings, state.spool, state.pool
     check_accepted(request, [JSON])
     if not settings.readers:
-        raise Problem(422, "This service has no classifier: start it with --classifier FILE.")
+        raise Problem(404, "This service has no classifier: start it with --classifier FILE.")
     with spool.scratch() as folder:
         received = await receive(request, folder, ("file",))
         asked = dict(request.query_params) | received.fields

@@ -115,7 +115,7 @@ async def again(id: JobId, request: Request) -> Response:
     "/v1/jobs/{id}/events",
     summary="Follow a job",
     response_class=StreamingResponse,
-    responses={200: {"description": "Events called job.", "content": {EVENTS: {"schema": {"type": "string"}}}}}
+    responses={200: {"description": "Events called job.", "content": {EVENTS: {}}}}
     | described(401, 404, 422),
 )
 async def events(id: JobId, request: Request) -> StreamingResponse:
