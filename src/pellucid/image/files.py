@@ -155,7 +155,7 @@ def write_image(
     except Exception as error:
         # Each writer has errors of its own about metadata that are odd.
         raise PellucidError(
-            f"cannot write {path} ({_said(error)}): what {like.path if like else path} carries beside its pixels may be "
+            f"cannot write {path} ({_said(error)}): what its source carries beside its pixels may be "
             "damaged; write another format"
         ) from error
 

@@ -15,7 +15,7 @@ from pellucid.image.formats import Budget
 
 BIG = 43
 TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-SUBDIRECTORIES = 330
+KIND_OF_PAGE, SUBDIRECTORIES = 254, 330
 MOST_SUBDIRECTORIES = 64
 # Of every page there may be reduced copies and masks.
 COPIES, COPIES_LEAST = 4, 64
@@ -42,7 +42,7 @@ def check_directories(stream: BinaryIO, path: Path, budget: Budget) -> None:
     """
     size = stream.seek(0, os.SEEK_END)
     form, place = _form(stream)
-    most_pages = COPIES * budget.max_frames + COPIES_LEAST
+    most_pages, copies = COPIES * budget.max_frames + COPIES_LEAST, 0
     left = SHARED * size + SHARED_LEAST
     seen: set[int] = set()
     while place:
@@ -55,6 +55,9 @@ def check_directories(stream: BinaryIO, path: Path, budget: Budget) -> None:
         left -= _weight(form, entries)
         if left < 0:
             raise ValueError("the values of its tags are together far larger than the file")
+        copies += any(tag == KIND_OF_PAGE and any(value) for tag, _, _, value in entries)
+        if copies > COPIES * (len(seen) - copies) + COPIES_LEAST:
+            raise ValueError(f"{copies} of its {len(seen)} pages are copies or masks")
         if len(seen) == 1:
             _check_below(stream, form, entries, left)
         place = following

@@ -37,6 +37,8 @@ def check_segments(path: Path, page: Any, stream: BinaryIO) -> None:
         name = getattr(page.compression, "name", compression)
         raise PellucidError(f"{path} is compressed as {name}, which is not supported: save it with LZW or deflate")
     number, named = math.prod(page.chunked), min(len(page.dataoffsets), len(page.databytecounts))
+    if number != page.shaped[0] * math.prod(_grid(page)):
+        raise ValueError(f"its planes are stored in way {page.planarconfig}, in {number} strips or tiles")
     if named < number:
         raise ValueError(f"{named} of its {number} strips or tiles are there")
     if compression in PLAIN:
@@ -65,8 +67,15 @@ def _padded_pixels(page: Any) -> int:
     """Return how many pixels a page has once its tiles are whole; strips end where the page does."""
     if not page.is_tiled:
         return page.imagelength * page.imagewidth
-    rows, columns = math.ceil(page.imagelength / page.tilelength), math.ceil(page.imagewidth / page.tilewidth)
+    rows, columns = _grid(page)
     return rows * page.tilelength * columns * page.tilewidth
+
+
+def _grid(page: Any) -> tuple[int, int]:
+    """Return how many tiles, or strips, there are down and across each plane of a page."""
+    if page.is_tiled:
+        return math.ceil(page.imagelength / page.tilelength), math.ceil(page.imagewidth / page.tilewidth)
+    return math.ceil(page.imagelength / page.rowsperstrip), 1
 
 
 def place_of(page: Any) -> tuple[int, int]:

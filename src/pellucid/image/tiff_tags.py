@@ -46,7 +46,7 @@ def resolution(page: Any) -> tuple[tuple[int, int], tuple[int, int], int] | None
     """Return the resolution as stored, two fractions and their unit, or None if it cannot be."""
     tags = page.tags
     across, down = tags.valueof(RESOLUTION_X), tags.valueof(RESOLUTION_Y)
-    if not (isinstance(across, tuple) and isinstance(down, tuple) and all((*across, *down))):
+    if not all(isinstance(axis, tuple) and len(axis) == 2 and all(axis) for axis in (across, down)):
         return None
     unit = tags.valueof(RESOLUTION_UNIT, default=2)
     return across, down, int(unit) if isinstance(unit, int) else 1

@@ -1,0 +1,124 @@
+"""A child of `hostile`: denoise one file after the other as the command line does, and write down how each ended.
+
+Usage: hostile_child.py FOLDER OUT LOG FIRST MODEL MAX_PIXELS
+
+The log gets a line before each file and one after it, so that whoever watches knows at which one this process died.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from pellucid.cli import app
+from pellucid.denoiser import Denoiser
+from pellucid.errors import PellucidError
+from pellucid.image import read_image
+
+MOST_MEMORY = 8 << 30  # of address space: no file is to bring the machine down that measures it
+CLEANED, REFUSED, TRACEBACK, STRAY = "cleaned", "refused", "traceback", "stray"
+TOLD = (" holds values that are not finite", ": 12 bits in 16: ", ": values far above 1: ", " of 255", " denoised: ")
+
+
+def main() -> None:
+    """Denoise the files of a folder from a number on."""
+    folder, out, log, first, model, max_pixels = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    load = functools.cache(Denoiser.load)  # only the first file waits for the network
+    setattr(Denoiser, "load", load)  # noqa: B010
+    with Path(log).open("a", encoding="utf-8") as lines:
+        for path in sorted(Path(folder).iterdir())[int(first) :]:
+            _note(lines, {"file": path.name})
+            _forget_peak()
+            started = time.perf_counter()
+            found = denoised(path, Path(out) / path.name, model, max_pixels)
+            seconds = time.perf_counter() - started
+            _note(lines, {"file": path.name, "seconds": seconds, "memory": peak_memory(), **found})
+
+
+def denoised(path: Path, target: Path, model: str, max_pixels: str) -> dict[str, Any]:
+    """Run `pellucid denoise` on a file; return how it ended, what was said, and the SHA-256 of the result."""
+    arguments = ["denoise", str(path), "-o", str(target), "--model", model, "--max-pixels", max_pixels]
+    status: Any = 0
+    with _caught() as said:
+        try:
+            app(arguments)
+        except SystemExit as ended:
+            status = ended.code
+        except BaseException as error:
+            return {"ended": TRACEBACK, "said": f"{type(error).__name__}: {error}", "sha256": None}
+    words = said()
+    ended = judged(status, words, target, int(max_pixels))
+    sha256 = hashlib.sha256(target.read_bytes()).hexdigest() if target.is_file() else None
+    target.unlink(missing_ok=True)
+    return {"ended": ended, "said": words[:2000], "sha256": sha256}
+
+
+def judged(status: Any, words: str, target: Path, max_pixels: int) -> str:
+    """Return how a call ended: cleaned, refused in one line, with a traceback, or with stray words or a stray file."""
+    lines = words.splitlines()
+    errors = [line for line in lines if line.startswith("pellucid: ")]
+    if "Traceback" in words or "an error that should not happen" in words:
+        return TRACEBACK
+    if any(line not in errors and not any(told in line for told in TOLD) for line in lines):
+        return STRAY
+    if status:
+        return REFUSED if status == 1 and len(errors) == 1 and not target.exists() else STRAY
+    try:
+        read_image(target, max_pixels)
+    except PellucidError:
+        return STRAY
+    return CLEANED if not errors else STRAY
+
+
+@contextlib.contextmanager
+def _caught() -> Iterator[Any]:
+    """Catch what is written to standard output and error, by C libraries too; yields what reads it afterwards."""
+    kept = [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile() as stream:
+        sys.stdout.flush()
+        for number in (1, 2):
+            os.dup2(stream.fileno(), number)
+        words: list[str] = []
+        try:
+            yield lambda: words[0]
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, other in zip((1, 2), kept, strict=True):
+                os.dup2(other, number)
+                os.close(other)
+            stream.seek(0)
+            words.append(stream.read(1 << 20).decode("utf-8", "replace"))
+
+
+def _note(lines: TextIO, record: dict[str, Any]) -> None:
+    lines.write(json.dumps(record) + "\n")
+    lines.flush()
+
+
+def _forget_peak() -> None:
+    """Have the system count the peak of memory anew, where it can (proc(5), clear_refs)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory() -> float:
+    """Return this process's peak resident memory in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = (line.split() for line in status.read_text(encoding="ascii").splitlines())
+        return next(int(words[1]) for words in lines if words[0] == "VmHWM:") / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+if __name__ == "__main__":
+    main()
