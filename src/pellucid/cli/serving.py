@@ -82,9 +82,7 @@ def serve(
     queue_length: Annotated[
         int, typer.Option(metavar="N", help="Images that may wait for a worker; further ones are told to come later.")
     ] = 32,
-    max_waiting: Annotated[
-        int, typer.Option(metavar="N", help="Images of jobs that may wait, over all jobs.")
-    ] = 10_000,
+    max_waiting: Annotated[int, typer.Option(metavar="N", help="Images of jobs that may wait, over all jobs.")] = 2000,
     connections: Annotated[int, typer.Option(metavar="N", help="The most clients at once.")] = 200,
     idle_timeout: Annotated[
         float, typer.Option(metavar="S", help="The most seconds in which a client neither sends nor takes anything.")
@@ -157,10 +155,9 @@ def amount(option: str, text: str) -> int:
     Raises:
         UsageError: for anything else.
     """
-    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
+    unit = text[-1:] if text[-1:] in UNITS else ""
     try:
-        value = float(number) * UNITS[unit]
-        return int(value)
+        return int(float(text.removesuffix(unit)) * UNITS[unit])
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{option} {text}: give a number, such as 4096, 200M or 3G") from error
 
