@@ -180,7 +180,9 @@ def test_a_reference_measures_the_result(page, fake, photo):
     expect(page.locator("#facts")).to_contain_text("20.17 → 31.02 dB")
     expect(page.locator("#facts")).to_contain_text("0.4000 → 0.9100")
     expect(page.locator("#reference-hint")).to_have_text("clean.png")
+    expect(page.get_by_role("button", name="Choose Clean reference")).to_be_hidden()
     page.get_by_role("button", name="Remove Clean reference").click()
+    expect(page.get_by_role("button", name="Choose Clean reference")).to_be_focused()
     expect(page.locator("#facts")).not_to_contain_text("PSNR")
     assert [asked["references"] for asked in fake.asked] == [0, 1, 0]
 

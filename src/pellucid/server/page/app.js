@@ -83,7 +83,8 @@ const again = () => run("working", async signal => {
   return job;
 });
 
-function sent(signal) {
+async function sent(signal) {
+  await offered; // before that, there is no model to name
   const form = new FormData();
   for (const [name, value] of Object.entries(settings.fields)) form.append(name, value);
   for (const file of state.files) form.append("files", file, file.name);
@@ -196,7 +197,7 @@ function ended() {
   const level = done[0]?.facts.sigma;
   if (job.status === "cancelled") tell("Cancelled.");
   else if (job.items.length > 1) tell(`${done.length} of ${job.items.length} done.`);
-  else if (done.length) tell(`${done[0].name} is done.${typeof level === "number" ? ` Noise level ${level.toFixed(1)} of 255.` : ""}`);
+  else tell(!done.length ? "" : `${done[0].name} is done.${typeof level === "number" ? ` Noise level ${level.toFixed(1)} of 255.` : ""}`);
   if (failed.length) complain(`${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${reason(failed[0])}`);
 }
 
@@ -233,7 +234,7 @@ function link(anchor, target) {
 async function draw(name, item, file) {
   const isDone = item?.status === "done";
   const key = isDone ? item.links.result : name;
-  plate(name, item);
+  plate();
   // While another strength is at work, the last result stays.
   if (key === state.shown || (!isDone && state.shown)) return;
   state.shown = key;
@@ -250,17 +251,19 @@ async function draw(name, item, file) {
     // What the browser cannot read may still be something for the service.
     if (!isLate()) await viewer.show({ name, before: url }).catch(() => viewer.clear());
   }
-  if (!isLate()) plate(name, item);
+  if (!isLate()) plate();
 }
 
 // Where there is nothing to see, the frame says why.
-function plate(name, item) {
+function plate() {
+  const name = names()[state.selected] ?? "";
+  const item = state.job?.items[state.selected];
   const texts = { failed: item?.error, cancelled: "Cancelled before it was done." };
   const waits = state.running ? "It is shown once it is clean." : "Not sent.";
   const text = item?.status === "failed" || !viewer.has ? texts[item?.status] ?? (item?.status === "done" ? "" : waits) : "";
   find("plate").hidden = !text;
   find("plate").classList.toggle("over", viewer.has);
-  find("plate-name").textContent = name;
+  find("plate-name").textContent = text.includes(name) ? "" : name;
   find("plate-text").textContent = text;
 }
 
@@ -282,14 +285,18 @@ function apply() {
 function tellReferences() {
   const { files, references, job } = state;
   find("reference-remove").hidden = !references.length;
+  find("reference-choose").hidden = references.length > 0;
   find("reference-choose").disabled = !files.length;
   const names = references.length === 1 ? references[0].name : count(references.length);
   find("reference-hint").textContent = references.length ? names : job && !files.length ? "Drop the image again to compare it with a clean take." : MEASURES;
 }
 
 function compareWith(references) {
+  const wasHere = find("reference-field").contains(document.activeElement);
   state.references = references;
   send();
+  // Of the two buttons, one takes the other's place.
+  if (wasHere) find(references.length ? "reference-remove" : "reference-choose").focus();
 }
 
 // A link cannot send a token: then the file is fetched first.
@@ -317,7 +324,7 @@ function listenToControls() {
   chosen("files", begin);
   on("reference-choose", "click", () => find("reference-files").click());
   chosen("reference-files", files => { if (files.length) compareWith(files); });
-  on("reference-remove", "click", () => { compareWith([]); find("reference-choose").focus(); });
+  on("reference-remove", "click", () => compareWith([]));
   on("example", "click", tryExample);
   on("cancel", "click", cancel);
   on("settings", "submit", event => {
