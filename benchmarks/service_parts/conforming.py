@@ -28,7 +28,7 @@ def measure(examples: int) -> list[Verdict]:
         served(Path(folder) / "spool", *LIMITS) as service,
     ):
         program = "from schemathesis.cli import schemathesis; schemathesis()"
-        command = [sys.executable, "-c", program, "--config-file", str(CONFIG), "run", "--no-color"]
+        command = [sys.executable, "-c", program, "--no-color", "--config-file", str(CONFIG), "run"]
         command += ["--max-examples", str(examples), "--continue-on-failure", "--seed", "0"]
         command += [f"{service.address}/openapi.json"]
         told = subprocess.run(command, capture_output=True, text=True, cwd=folder)

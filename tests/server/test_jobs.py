@@ -53,6 +53,11 @@ async def ended(jobs, id):
     return pytest.fail("the job was removed or left")
 
 
+async def used(jobs):
+    await jobs.count()
+    return jobs.used
+
+
 async def until(condition):
     for _ in range(1000):
         if condition():
@@ -296,9 +301,9 @@ def test_more_than_may_wait_is_turned_away_and_leaves_nothing(new_bench, setting
 
 def test_the_oldest_finished_job_makes_room_for_the_next(new_bench, settings):
     async def act():
-        async with opened(replace(settings, disk_budget=2000), new_bench()) as jobs:
+        async with opened(replace(settings, disk_budget=2500), new_bench()) as jobs:
             first, second = [(await ended(jobs, await sent(jobs, b"x" * 300))).id for _ in range(2)]
-            assert await jobs.job(first) and await jobs.used() > 1200
+            assert await jobs.job(first) and await used(jobs) > 1200
             with jobs.room.expecting(900):
                 await jobs.room.make()
             assert await jobs.job(first) is None and await jobs.job(second)
@@ -448,10 +453,27 @@ def test_a_job_that_cannot_be_written_down_is_not_accepted(new_bench, settings, 
 
 def test_counts_are_told(new_bench, settings):
     async def act():
-        async with opened(settings, new_bench()) as jobs:
-            assert jobs.works
-            await ended(jobs, await sent(jobs, b"one", b"damaged"))
-            return dict(await jobs.states()), await jobs.used()
+        bench = new_bench()
+        bench.go.clear()
+        async with opened(settings, bench) as jobs:
+            await sent(jobs, b"one", b"two", b"three")
+            await until(lambda: bench.orders)
+            await jobs.count()
+            return jobs.works, jobs.waiting, jobs.used, bench.go.set()
 
-    states, used = asyncio.run(act())
-    assert states == {"done": 1, "failed": 1} and used > len(b"one" + b"damaged" + b"clean one")
+    assert asyncio.run(act())[:3] == (True, 2, len(b"one" + b"two" + b"three"))
+
+
+def test_a_cancelled_image_does_not_wait_for_a_full_line(new_bench, settings):
+    async def act():
+        bench = new_bench()
+        bench.is_full = True
+        async with opened(settings, bench) as jobs:
+            id = await sent(jobs, b"one")
+            async for job in jobs.reports(id):
+                if job and job.status == "running":
+                    await jobs.cancel(id)
+            return await jobs.job(id)
+
+    job = asyncio.run(act())
+    assert job and job.status == "cancelled"

@@ -59,6 +59,8 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         jobs = app.state.jobs = Jobs(settings, spool, pool)
         try:
             await jobs.start()
+            metrics.gauge("pellucid_jobs_waiting", "Images of jobs that wait for their turn.", lambda: jobs.waiting)
+            metrics.gauge("pellucid_spool_bytes", "Bytes of the uploads and results of jobs.", lambda: jobs.used)
             yield
         finally:
             jobs.close()

@@ -19,7 +19,7 @@ from pellucid.server.spool import Spool, new_name, remove, size_of
 from pellucid.server.store import Item, Job, Options, Store
 from pellucid.server.watch import Watch, within
 
-EVENT_PAUSE = 0.2  # seconds between two reports on a job
+EVENT_PAUSE, MANY = 0.2, 100  # seconds between two reports on a job, which grow with every so many images of it
 SILENCE = 15.0  # seconds after which a report says that nothing is new
 EXPIRY_PAUSE = 60.0  # the most seconds between two looks for what has expired
 
@@ -40,6 +40,8 @@ class Jobs:
 
     Attributes:
         room: what keeps to the disk budget.
+        waiting: the images that waited for their turn when `count` was called.
+        used: the bytes of all uploads and results then.
     """
 
     def __init__(self, settings: Settings, spool: Spool, pool: Runner, clock: Callable[[], float] = time.time) -> None:
@@ -50,6 +52,7 @@ class Jobs:
         self.room = Room(settings, spool, self._ledger, clock)
         self._running = Running(spool, self._ledger, self.room, self._watch, pool)
         self._tasks: list[asyncio.Task[None]] = []
+        self.waiting = self.used = 0
 
     async def start(self) -> None:
         """Put right what a kill left, and begin to work.
@@ -80,6 +83,12 @@ class Jobs:
                 log.error("jobs had stopped", exc_info=ended)
         await self._ledger.close()
 
+    async def check_line(self, new: int = 1) -> None:
+        """Raise Busy if so many more images may not wait."""
+        await self.count()
+        if self.waiting + new > self._settings.max_waiting:
+            raise Busy(self._pool.retry_after)
+
     async def accept(self, options: Options, uploads: Sequence[Upload]) -> Job:
         """Accept a job, and take its uploads: once this returns, it will be done, or fail with a reason.
 
@@ -102,7 +111,7 @@ class Jobs:
         before = await self.job(id)
         if before is None:
             return None
-        await self._check_line(len(before.items))
+        await self.check_line(len(before.items))
         # It may be removed at this very moment, and the images with it.
         with suppress(sqlite3.IntegrityError), self.room.pinned(id):
             return await self._add(options, before.items, {})
@@ -135,21 +144,18 @@ class Jobs:
                 yield job
                 if job.finished is not None or self._running.closing.is_set():
                     return
-                await within(self._running.closing, EVENT_PAUSE)
+                await within(self._running.closing, EVENT_PAUSE * (1 + len(job.items) / MANY))
                 while not await within(changed, SILENCE):
                     yield None
                 changed.clear()
 
-    async def states(self) -> Mapping[str, int]:
-        """Return how many items are in each state."""
-        return await self._ledger.call(Store.states)
-
-    async def used(self) -> int:
-        """Return the bytes of all uploads and results."""
-        return await self._ledger.call(Store.used)
+    async def count(self) -> None:
+        """Look how many images wait, and how much is kept."""
+        self.waiting = (await self._ledger.call(Store.states)).get("queued", 0)
+        self.used = await self._ledger.call(Store.used)
 
     async def _accept(self, options: Options, uploads: Sequence[Upload]) -> Job:
-        await self._check_line(len(uploads))
+        await self.check_line(len(uploads))
         kept: dict[str, int] = {}
 
         def keep(path: Path) -> str:
@@ -170,11 +176,6 @@ class Jobs:
                 remove(self._spool.upload(name))
             raise
 
-    async def _check_line(self, new: int) -> None:
-        waiting = (await self.states()).get("queued", 0)
-        if waiting + new > self._settings.max_waiting:
-            raise Busy(self._pool.retry_after)
-
     async def _add(self, options: Options, items: Sequence[Item], sizes: Mapping[str, int]) -> Job:
         await self.room.make()
         try:
@@ -186,11 +187,13 @@ class Jobs:
 
     async def _expire(self) -> None:
         pause = min(EXPIRY_PAUSE, self._settings.job_expiry / 4)
-        while not await within(self._running.closing, pause):
+        while True:
             try:
                 await self.room.expire()
             except (OSError, sqlite3.OperationalError) as error:
                 log.warning("cannot remove what has expired: %s", error)
+            if await within(self._running.closing, pause):
+                return
 
     def _settled(self, job: str, number: int) -> tuple[dict[str, Any], int] | None:
         facts = self._spool.settled(job, number)

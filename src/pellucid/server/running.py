@@ -142,6 +142,7 @@ class Running:
     async def _outcome(self, order: Order, item: Item, cancelled: asyncio.Event) -> Outcome:
         """Have an order done, once there is a place in the line, which requests may fill for a while."""
         while True:
+            outcome = None
             try:
                 outcome = await self._pool.run(
                     order, progress=lambda share: self._watch.progress(item, share), cancelled=cancelled
@@ -150,10 +151,10 @@ class Running:
                 if self.closing.is_set():
                     raise
                 await within(cancelled, LINE_PAUSE)
-                continue
             if cancelled.is_set():
                 raise Cancelled(f"{item.name} was cancelled")
-            return outcome
+            if outcome:
+                return outcome
 
 
 def _order(spool: Spool, item: Item, options: Options, folder: Path) -> Order:

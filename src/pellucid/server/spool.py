@@ -114,7 +114,8 @@ class Spool:
             synchronise(path)
         target = self.item(job, number)
         attempt.rename(target)
-        synchronise(target.parent)
+        for folder in (target.parent, self._results):
+            synchronise(folder)
 
     def settled(self, job: str, number: int) -> dict[str, Any] | None:
         """Return the facts of an item that there is a result of, else None."""

@@ -30,6 +30,8 @@ async def readyz(request: Request) -> Health:
         raise Problem(503, "No worker is up.", headers={"Retry-After": "1"})
     if pool.is_full:
         raise Problem(503, "The line is full.", headers={"Retry-After": str(pool.retry_after)})
+    if not request.app.state.jobs.works:
+        raise Problem(503, "Jobs are not worked on: see what the service noted.")
     return Health(status="ready")
 
 
@@ -41,4 +43,5 @@ async def readyz(request: Request) -> Health:
 )
 async def metrics(request: Request) -> Response:
     """Return the counters in Prometheus's text format."""
+    await request.app.state.jobs.count()
     return Response(request.app.state.metrics.text(), media_type=MEDIA_TYPE)

@@ -59,6 +59,7 @@ async def accept(request: Request) -> Response:
     wishes(asked, settings)
     length = request.headers.get("content-length", "")
     with jobs.room.expecting(int(length) if length.isdecimal() else settings.max_bytes), spool.scratch() as folder:
+        await jobs.check_line()
         await jobs.room.make()
         received = await intake.receive(request, folder, (FILES, REFERENCES), 2 * settings.max_files)
         wanted = wishes(asked | received.fields, settings)
@@ -115,8 +116,7 @@ async def again(id: JobId, request: Request) -> Response:
     "/v1/jobs/{id}/events",
     summary="Follow a job",
     response_class=StreamingResponse,
-    responses={200: {"description": "Events called job.", "content": {EVENTS: {}}}}
-    | described(401, 404, 422),
+    responses={200: {"description": "Events called job.", "content": {EVENTS: {}}}} | described(401, 404, 422),
 )
 async def events(id: JobId, request: Request) -> StreamingResponse:
     """Send the job as server-sent events (`event: job`) at each change, until it is finished."""
