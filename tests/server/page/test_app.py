@@ -134,8 +134,10 @@ def test_a_service_that_is_gone_is_named_and_the_image_can_be_sent_again(page, f
 
 
 def test_reports_that_break_off_are_taken_up_again(page, fake, photo):
-    page.route("**/events", lambda route: route.abort(), times=1)
+    page.route("**/events", lambda route: route.abort())
     give(page, photo("slow.png"))
+    expect(page.locator("#work-text")).to_have_text("The service does not answer; trying again")
+    page.unroute("**/events")
     expect(page.get_by_role("progressbar")).to_have_js_property("value", 0.4)
     fake.jobs["job-0"] |= {"status": "failed"}
     fake.jobs["job-0"]["items"][0] |= {"status": "failed", "error": "took too long"}

@@ -109,8 +109,8 @@ async function* events(link, signal) {
   }
 }
 
-/** Yield `job` at each change until it is finished; a connection that breaks is taken up again. */
-export async function* follow(job, signal) {
+/** Yield `job` at each change until it is finished; a connection that breaks is taken up again, once `lost()` is told. */
+export async function* follow(job, lost, signal) {
   for (let tries = 0; !finished(job); tries++) {
     try {
       for await (job of events(job.links.events, signal)) { tries = 0; yield job; }
@@ -118,6 +118,7 @@ export async function* follow(job, signal) {
       yield job = await json(job.links.self, { signal });
     } catch (error) {
       if (error.name === "AbortError" || tries >= PATIENCE || (error.status >= 400 && error.status < 500)) throw error;
+      lost();
     }
     if (!finished(job)) await pause(Math.min(1 + tries, 5), signal);
   }

@@ -106,7 +106,8 @@ async function run(name, start) {
     state.began = performance.now();
     phase("working");
     show(job);
-    for await (const now of follow(job, signal)) { signal.throwIfAborted(); show(now); }
+    const lost = () => progress(null, "The service does not answer; trying again");
+    for await (const now of follow(job, lost, signal)) { signal.throwIfAborted(); show(now); }
     signal.throwIfAborted();
     state.running = null;
     ended();
