@@ -36,27 +36,27 @@ def _png_of_zeros() -> bytes:
 
 
 def _png_of_more_than_announced() -> bytes:
-    return file_of([header(16, 16, 8, 0), (b"IDAT", _zeros(1 << 27))])
+    return file_of([header(16, 16, 8, 0), (b"IDAT", _zeros(1 << 25))])
 
 
 def _png_profile() -> bytes:
-    """Carry fifty profiles that grow to 64 MB each."""
-    packed = b"bomb\0\0" + _zeros(64 * MEGABYTE)
+    """Carry fifty profiles that grow to 16 MB each."""
+    packed = b"bomb\0\0" + _zeros(16 * MEGABYTE)
     body = (b"IDAT", zlib.compress(bytes(17 * 16)))
     return file_of([header(16, 16, 8, 0), *[(b"iCCP", packed)] * 50, body])
 
 
 def _png_text() -> bytes:
     """Carry texts that grow, and one on which careless patterns try all ways of parting blanks."""
-    packed = b"Raw profile type exif\0\0" + _zeros(64 * MEGABYTE)
-    blanks = b"Raw profile type exif\0\nexif\n1" + b" " * 300_000 + b"!"
+    packed = b"Raw profile type exif\0\0" + _zeros(16 * MEGABYTE)
+    blanks = b"Raw profile type exif\0\nexif\n1" + b" " * 100_000 + b"!"
     body = (b"IDAT", zlib.compress(bytes(17 * 16)))
     return file_of([header(16, 16, 8, 0), *[(b"zTXt", packed)] * 30, (b"tEXt", blanks), body])
 
 
 def _png_of_many_chunks() -> bytes:
     body = framed(b"IDAT", zlib.compress(bytes(17 * 16)))
-    return SIGNATURE + framed(*header(16, 16, 8, 0)) + framed(b"tEXt", b"a\0") * 300_000 + body + framed(b"IEND", b"")
+    return SIGNATURE + framed(*header(16, 16, 8, 0)) + framed(b"tEXt", b"a\0") * 50_000 + body + framed(b"IEND", b"")
 
 
 def _png_frames() -> bytes:

@@ -64,7 +64,7 @@ def _zstd_of_more() -> bytes:
 
 
 def _deflate_of_more() -> bytes:
-    return _inside(DEFLATE, zlib.compress(bytes(1 << 27), 9))
+    return _inside(DEFLATE, zlib.compress(bytes(1 << 25), 9))
 
 
 def _lzma_of_more() -> bytes:
@@ -95,8 +95,8 @@ def _circle() -> bytes:
 
 
 def _pages() -> bytes:
-    """Hold thirty thousand pages of nothing but that they are reduced copies."""
-    return directories(plain(16, 16, 256), *[[(254, 4, 1, 1)]] * 30_000, data=bytes(256))
+    """Hold ten thousand pages of nothing but that they are reduced copies."""
+    return directories(plain(16, 16, 256), *[[(254, 4, 1, 1)]] * 10_000, data=bytes(256))
 
 
 def _tags_of_shared_values() -> bytes:

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import re
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from hostile_files.pictures import encoded, exif, picture, profile, samples, siz
 
 Maker = Callable[[Generator], bytes]
 Entry = tuple[int, int, int, int | bytes]  # a tag, its type, its count, and its value or its bytes
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 11: 4, 12: 8, 13: 4, 16: 8}
+OME_NAME = re.compile(rb"urn:uuid:[0-9a-f-]{36}")  # drawn anew whenever such a file is written
 
 
 def directories(*pages: Sequence[Entry], data: bytes = b"", order: str = "<", following: int = 0) -> bytes:
@@ -68,7 +69,7 @@ def _written(shape: Sequence[int], dtype: str = "u1", **options: Any) -> Maker:
         stream = io.BytesIO()
         kept: dict[str, Any] = {"metadata": None} | options
         tifffile.imwrite(stream, values, **kept)
-        return stream.getvalue()
+        return OME_NAME.sub(b"urn:uuid:" + b"0" * 36, stream.getvalue())
 
     return make
 

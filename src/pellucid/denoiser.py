@@ -320,9 +320,11 @@ class Denoiser:
         if channels in takes:
             return self._padded_run(planes, level)
         apart = planes.reshape(count * channels, 1, height, width)
-        if 1 not in takes:
-            apart = apart.repeat(takes[0], axis=1)
-        return self._padded_run(apart, level).mean(axis=1).reshape(planes.shape)
+        shown = 1 if 1 in takes else takes[0]
+        step = max(1, min(BATCH, self._side() ** 2 // (height * width)))
+        parts = (apart[start : start + step] for start in range(0, len(apart), step))
+        runs = [self._padded_run(part.repeat(shown, axis=1), level).mean(axis=1) for part in parts]
+        return np.concatenate(runs).reshape(planes.shape)
 
     def _padded_run(self, planes: np.ndarray, level: float | None) -> np.ndarray:
         spec = self.input_spec

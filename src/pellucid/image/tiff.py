@@ -23,6 +23,7 @@ ASSOCIATED = 1
 MASK = 4
 DNG_VERSION = 50706
 BAND = 256
+MOST_CHANNELS = 1000
 
 # What tifffile logs about a damaged file goes into the error that is raised for it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -110,10 +111,10 @@ def _pages_inside(file: Any, pages: list[Any]) -> int:
 def _check_page(path: Path, page: Any, size: int, budget: Budget) -> None:
     """Refuse, from the header alone, what is too large, cut short or not supported."""
     budget.check(path, page.imagelength, page.imagewidth)
-    if page.imagelength * page.imagewidth * page.samplesperpixel > 4 * budget.max_pixels or page.imagedepth > 1:
+    channels, depth = page.samplesperpixel, page.imagedepth
+    if page.imagelength * page.imagewidth * channels > 4 * budget.max_pixels or channels > MOST_CHANNELS or depth > 1:
         raise PellucidError(
-            f"{path} has {page.samplesperpixel} channels and a depth of {page.imagedepth}, too much: save its channels "
-            "or slices one a file"
+            f"{path} has {channels} channels and a depth of {depth}, too much: save its channels or slices one a file"
         )
     if page.photometric not in SUPPORTED and not (page.photometric == YCBCR and page.compression in JPEG_COMPRESSIONS):
         name = getattr(page.photometric, "name", page.photometric)
