@@ -140,10 +140,10 @@ def serving(tmp_path_factory, exported) -> Iterator[Callable[..., Service]]:
 
 
 @pytest.fixture(scope="session")
-def service(serving) -> Service:
+def service(serving, reader) -> Service:
     """One with tight limits, which the tests share."""
     limits = ("--max-bytes", "1M", "--max-pixels", "100k", "--max-frames", "5", "--max-text", "10k")
-    return serving(*limits, "--idle-timeout", "1", "--body-timeout", "3")
+    return serving(*limits, "--idle-timeout", "1", "--body-timeout", "3", "--classifier", str(reader))
 
 
 @pytest.fixture
@@ -157,3 +157,25 @@ def picture() -> Callable[..., bytes]:
         return stream.getvalue()
 
     return picture
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory) -> Path:
+    """A classifier of two classes, dark and bright, for gray images of any size, as an ONNX file."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {"axes": np.array([1, 2, 3], np.int64), "column": np.array([-1], np.int64), "one": np.float32(1)}
+    nodes = [
+        helper.make_node("ReduceMean", ["images", "axes"], ["flat"], keepdims=0),
+        helper.make_node("Unsqueeze", ["flat", "column"], ["mean"]),
+        helper.make_node("Sub", ["one", "mean"], ["rest"]),
+        helper.make_node("Concat", ["rest", "mean"], ["scores"], axis=1),
+    ]
+    given = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 1, "H", "W"])]
+    made = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2])]
+    held = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "brightness", given, made, held)
+    path = tmp_path_factory.mktemp("readers") / "brightness.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return path

@@ -55,8 +55,8 @@ def test_the_document_is_there_and_nothing_that_needs_the_network(service):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_schemathesis_finds_nothing(serving, tmp_path):
-    service = serving("--max-bytes", "1M", "--max-pixels", "1M")
+def test_schemathesis_finds_nothing(serving, reader, tmp_path):
+    service = serving("--max-bytes", "1M", "--max-pixels", "1M", "--classifier", str(reader))
     tool = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     assert tool
     command = [tool, "--config-file", str(Path(__file__).with_name("schemathesis.toml"))]

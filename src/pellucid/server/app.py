@@ -39,9 +39,10 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_running,
     )
     app.state.settings, app.state.metrics = settings, Metrics()
-    problems.install(app)
-    for routes in (denoise, classify, jobs, models, health, page):
-        app.include_router(routes.router)
+    routers = [part.router for part in (denoise, classify, jobs, models, health, page)]
+    for router in routers:
+        app.include_router(router)
+    problems.install(app, [route for router in routers for route in router.routes])
     openapi.install(app, {"denoisers": list(settings.denoisers), "readers": list(settings.readers)})
     app.add_middleware(Guard, settings=settings, note=app.state.metrics.note_request)
     return app

@@ -1,7 +1,7 @@
 """Errors as HTTP has them: every one is a problem document (RFC 9457) that says what is wrong and what to do."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from pellucid.errors import PellucidError
 from pellucid.server.orders import Busy, Failed, Refused
@@ -51,11 +51,24 @@ class Problem(HTTPException):
         self.title, self.more = title, more
 
 
-def install(app: FastAPI) -> None:
-    """Have the errors that routes raise come out as problem documents; `pellucid.server.guard` answers the rest."""
-    app.add_exception_handler(HTTPException, _answered)
-    app.add_exception_handler(RequestValidationError, _answered)
-    app.add_exception_handler(PellucidError, _answered)
+def install(app: FastAPI, routes: Sequence[BaseRoute] = ()) -> None:
+    """Have the errors that routes raise come out as problem documents; `pellucid.server.guard` answers the rest.
+
+    Args:
+        app: the application.
+        routes: all that it has, by which a method that is not there is answered with those that are.
+    """
+
+    async def answered(request: Request, error: Exception) -> JSONResponse:
+        problem = problem_of(error)
+        if problem.status_code == 405:
+            matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+            methods = ", ".join(sorted({method for route in matching for method in getattr(route, "methods", ())}))
+            problem = Problem(405, f"There is no {request.method} here, but {methods}.", headers={"Allow": methods})
+        return response(problem, getattr(request.state, "request_id", ""))
+
+    for kind in (HTTPException, RequestValidationError, PellucidError):
+        app.add_exception_handler(kind, answered)
 
 
 def response(problem: HTTPException, request_id: str) -> JSONResponse:
@@ -91,16 +104,3 @@ def problem_of(error: Exception) -> HTTPException:
 def _in_words(error: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in error["loc"] if part not in ("query", "body", "path"))
     return f"{place}: {error['msg']}" if place else str(error["msg"])
-
-
-def _allowed(request: Request) -> str:
-    """Return the methods that there are for a request's path, of all its routes."""
-    found = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return ", ".join(sorted({method for route in found for method in getattr(route, "methods", None) or ()}))
-
-
-async def _answered(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        allowed = _allowed(request)
-        error = Problem(405, f"There is no {request.method} here, but {allowed}.", headers={"Allow": allowed})
-    return response(problem_of(error), getattr(request.state, "request_id", ""))
