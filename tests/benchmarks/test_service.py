@@ -143,8 +143,8 @@ def test_pictures_are_the_same_on_every_run_and_of_the_kind_asked_for(part):
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_memory_is_that_of_a_process_and_its_children(part, tmp_path):
     serving = part("service_parts.serving")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, "-c", PARENT], **pipes) as process:
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=pipe, stdout=pipe, stderr=null) as process:
         assert process.stdout and process.stdout.readline() == b"1\n"
         service = serving.Service("http://test", process, tmp_path)
         parent, child = serving.family(process.pid)

@@ -65,21 +65,21 @@ def test_no_name_but_its_own_is_a_path(spool, name):
 
 def test_a_result_is_there_whole_or_not_at_all(spool):
     assert spool.settled(JOB, 1) is None
-    with spool.attempt(JOB, 1, 1) as folder:
-        (folder / "result.png").write_bytes(b"clean")
-        assert spool.settled(JOB, 1) is None and find(spool.item(JOB, 1), "result") is None
-        spool.settle(folder, JOB, 1, {"width": 3})
+    folder = spool.attempt(JOB, 1, 1)
+    (folder / "result.png").write_bytes(b"clean")
+    assert spool.settled(JOB, 1) is None and find(spool.item(JOB, 1), "result") is None
+    spool.settle(folder, JOB, 1, {"width": 3})
     assert not folder.exists() and spool.settled(JOB, 1) == {"width": 3}
     result = find(spool.item(JOB, 1), "result")
     assert result and result.read_bytes() == b"clean"
     assert find(spool.item(JOB, 1), "before") is None and find(spool.item(JOB, 1), "facts") is None
 
 
-def test_attempts_do_not_meet_and_leave_nothing(spool):
-    with spool.attempt(JOB, 1, 1) as first, spool.attempt(JOB, 1, 2) as second:
-        (first / "result").write_bytes(b"late")
-        assert first != second and not list(second.iterdir())
-    assert names(spool.folder) == []
+def test_attempts_do_not_meet_and_begin_anew(spool):
+    first, second = (spool.attempt(JOB, 1, number) for number in (1, 2))
+    (first / "result").write_bytes(b"late")
+    assert first != second and not list(second.iterdir())
+    assert spool.attempt(JOB, 1, 1) == first and not list(first.iterdir())
 
 
 def test_a_second_process_may_not_use_it(spool, tmp_path):
@@ -98,8 +98,7 @@ def test_a_second_process_may_not_use_it(spool, tmp_path):
 
 def test_a_job_is_forgotten_with_the_uploads_that_are_its_own(spool):
     mine, shared = kept(spool), kept(spool)
-    with spool.attempt(JOB, 1, 1) as folder:
-        spool.settle(folder, JOB, 1, {})
+    spool.settle(spool.attempt(JOB, 1, 1), JOB, 1, {})
     spool.forget(JOB, [mine])
     spool.forget(JOB, [mine])
     assert names(spool.folder) == [f"uploads/{shared}"]
@@ -108,8 +107,7 @@ def test_a_job_is_forgotten_with_the_uploads_that_are_its_own(spool):
 def test_what_belongs_to_nothing_is_tidied_away(spool):
     mine, _ = kept(spool), kept(spool)
     for job, number in ((JOB, 1), (OTHER, 1)):
-        with spool.attempt(job, number, 1) as folder:
-            spool.settle(folder, job, number, {})
+        spool.settle(spool.attempt(job, number, 1), job, number, {})
     killed = spool.item(JOB, 2).with_name("2.1")
     killed.mkdir()
     (killed / "result").write_bytes(b"half of it")

@@ -12,7 +12,7 @@ from pellucid.image.atomic import reason_of
 from pellucid.server.ledger import Ledger
 from pellucid.server.orders import Busy, Cancelled, Failed, Order, Outcome
 from pellucid.server.room import Room
-from pellucid.server.spool import PREVIEWS, RESULT, Spool, find, size_of
+from pellucid.server.spool import PREVIEWS, RESULT, Spool, find, remove, size_of
 from pellucid.server.store import Ending, Item, Options, Store
 from pellucid.server.watch import Watch, within
 
@@ -121,10 +121,13 @@ class Running:
             if await self._ledger.call(Store.is_cancelled, item.job):
                 return Ending("cancelled")
             await self._room.check()
-            with self._spool.attempt(item.job, item.number, item.attempts) as folder:
+            folder = await asyncio.to_thread(self._spool.attempt, item.job, item.number, item.attempts)
+            try:
                 outcome = await self._outcome(_order(self._spool, item, options, folder), item, cancelled)
                 facts = outcome.facts | {"previews": [kind for kind in PREVIEWS if find(folder, kind)]}
                 await asyncio.to_thread(self._spool.settle, folder, item.job, item.number, facts)
+            finally:
+                await asyncio.to_thread(remove, folder)
             return Ending("done", facts=facts, size=size_of(self._spool.item(item.job, item.number)))
         except Cancelled:
             return Ending("cancelled")

@@ -93,19 +93,15 @@ class Spool:
         """Return the folder of what an item came to; it is there once there is a result."""
         return self._results / _checked(job) / str(int(number))
 
-    @contextmanager
-    def attempt(self, job: str, number: int, attempt: int) -> Iterator[Path]:
-        """Yield a new folder to work in; what is in it at the end, unless `settle` moved it, is removed.
+    def attempt(self, job: str, number: int, attempt: int) -> Path:
+        """Return a new folder to work in, which the caller removes unless `settle` moved it.
 
         No other attempt, such as that of a worker that outlived its server, has the same folder.
         """
         folder = self.item(job, number).with_name(f"{int(number)}.{int(attempt)}")
         remove(folder)
         folder.mkdir(parents=True, mode=0o700)
-        try:
-            yield folder
-        finally:
-            remove(folder)
+        return folder
 
     def settle(self, attempt: Path, job: str, number: int, facts: dict[str, Any]) -> None:
         """Make the folder of an attempt that of the item, with its facts, in one step that survives a power cut."""
