@@ -151,7 +151,7 @@ class Jobs:
 
     async def count(self) -> None:
         """Look how many images wait, and how much is kept."""
-        self.waiting = (await self._ledger.call(Store.states)).get("queued", 0)
+        self.waiting = await self._ledger.call(Store.waiting)
         self.used = await self._ledger.call(Store.used)
 
     async def _accept(self, options: Options, uploads: Sequence[Upload]) -> Job:

@@ -40,7 +40,7 @@ CREATE TABLE items (
     bytes INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (job, number)
 );
-CREATE INDEX unfinished ON items (state) WHERE state IN ('queued', 'running');
+CREATE INDEX states ON items (state);
 CREATE INDEX sources ON items (source);
 CREATE INDEX refs ON items (reference);
 """
@@ -284,9 +284,10 @@ class Store:
         ).fetchone()
         return total
 
-    def states(self) -> dict[str, int]:
-        """Return how many items are in each state."""
-        return dict(tuple(row) for row in self._base.execute("SELECT state, count(*) FROM items GROUP BY state"))
+    def waiting(self) -> int:
+        """Return how many items wait for their turn."""
+        (count,) = self._base.execute("SELECT count(*) FROM items WHERE state = 'queued'").fetchone()
+        return count
 
     def known(self) -> tuple[set[str], set[str]]:
         """Return the ids of all jobs and the names of all uploads."""
