@@ -31,8 +31,8 @@ def _png_announcing() -> bytes:
 
 
 def _png_of_zeros() -> bytes:
-    """Hold 4 megapixels of one bit in 600 bytes."""
-    return file_of([header(2000, 2000, 1, 0), (b"IDAT", _zeros(2000 * 251))])
+    """Hold a megapixel of one bit in 200 bytes."""
+    return file_of([header(1000, 1000, 1, 0), (b"IDAT", _zeros(1000 * 126))])
 
 
 def _png_of_more_than_announced() -> bytes:
@@ -175,8 +175,8 @@ def _bmp_of_runs() -> bytes:
 
 
 def _bmp_of_line_ends() -> bytes:
-    """Leave rows of 4000 pixels after their first pixel."""
-    return _bmp(4000, 1000, 8, 1, b"\x01\x07\0\0" * 1000)
+    """Leave rows of a thousand pixels after their first pixel."""
+    return _bmp(1000, 1000, 8, 1, b"\x01\x07\0\0" * 1000)
 
 
 def _bmp_of_colours() -> bytes:

@@ -22,9 +22,9 @@ def _announcing() -> bytes:
 
 
 def _zeros() -> bytes:
-    """Hold 4 megapixels in 4 kB, as one strip."""
-    packed = zlib.compress(bytes(2000 * 2000), 9)
-    return directories(plain(2000, 2000, len(packed), compression=DEFLATE), data=packed)
+    """Hold a megapixel in a kilobyte, as one strip."""
+    packed = zlib.compress(bytes(1000 * 1000), 9)
+    return directories(plain(1000, 1000, len(packed), compression=DEFLATE), data=packed)
 
 
 def _inside(compression: int, packed: bytes, photometric: int = 1) -> bytes:

@@ -52,9 +52,19 @@ def _animated(kind: str, mode: str = "RGB", **options: Any) -> Maker:
     def make(rng: Generator) -> bytes:
         first = picture(rng, mode)
         others = [picture(rng, mode).resize(first.size) for _ in range(2)]
-        return encoded(first, kind, save_all=True, append_images=others, duration=40, **options)
+        return _timeless(encoded(first, kind, save_all=True, append_images=others, duration=40, **options))
 
     return make
+
+
+def _timeless(data: bytes) -> bytes:
+    """Return a file whose tracks do not say when they were written (ISO/IEC 14496-12, sections 8.2 to 8.4)."""
+    changed = bytearray(data)
+    for box in (b"mvhd", b"tkhd", b"mdhd"):
+        if (place := data.find(box)) >= 0:
+            size = 16 if data[place + 4] else 8
+            changed[place + 8 : place + 8 + size] = bytes(size)
+    return bytes(changed)
 
 
 def _bmp(mode: str) -> Maker:

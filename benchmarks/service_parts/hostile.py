@@ -63,9 +63,7 @@ def hostile(
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "files"
         folder.mkdir()
-        for file in track(
-            generated(count, seed), "hostile files", count, console=Console(stderr=True), transient=True
-        ):
+        for file in track(generated(count, seed), "hostile files", count, console=Console(stderr=True), transient=True):
             (folder / file.name).write_bytes(file.data)
         rounds = [
             _ended(folder, Path(place) / str(filling), model, max_pixels, hang, filling, count) for filling in FILLINGS

@@ -25,7 +25,15 @@ from pellucid.image import read_image
 
 MOST_MEMORY = 8 << 30  # of address space: no file is to bring the machine down that measures it
 CLEANED, REFUSED, TRACEBACK, STRAY = "cleaned", "refused", "traceback", "stray"
-TOLD = (" holds values that are not finite", ": 12 bits in 16: ", ": values far above 1: ", " of 255", " denoised: ")
+# The remarks, results and progress of `pellucid denoise`.
+TOLD = (
+    "denoise ",
+    " holds values that are not finite",
+    ": 12 bits in 16: ",
+    ": values far above 1: ",
+    " of 255",
+    " denoised: ",
+)
 
 
 def main() -> None:
@@ -46,7 +54,8 @@ def main() -> None:
 
 def denoised(path: Path, target: Path, model: str, max_pixels: str) -> dict[str, Any]:
     """Run `pellucid denoise` on a file; return how it ended, what was said, and the SHA-256 of the result."""
-    arguments = ["denoise", str(path), "-o", str(target), "--model", model, "--max-pixels", max_pixels]
+    options = ["--model", model, "--max-pixels", max_pixels, "--threads", "1"]
+    arguments = ["denoise", str(path), "-o", str(target), *options]
     status: Any = 0
     with _caught() as said:
         try:
