@@ -68,6 +68,7 @@ def test_pairs_are_looked_at_trained_on_measured_and_told(run, folders, tmp_path
     ("status", "words", "said"),
     [
         (2, ("demo", "--noisy", "noisy"), "RECIPE (demo) and folders exclude each other: leave RECIPE out"),
+        (2, ("noisy",), "noisy is a folder, not a RECIPE: say what is in it, --noisy noisy or --clean noisy"),
         (2, (), "nothing to train on: give a RECIPE"),
         (2, ("--clean", "clean"), "--clean alone: say what noise it gets"),
         (2, ("--noise", "gaussian"), "--noise alone"),

@@ -185,6 +185,18 @@ def test_evaluate_takes_the_noise_of_another_recipe(run, recipes, trained, tmp_p
     assert noisy[0] > noisy[1] + 3
 
 
+def test_evaluate_takes_a_shipped_model_by_its_name(run, recipes, tmp_path):
+    pages = tmp_path / "pages.toml"
+    pages.write_text(
+        recipes["conv"].read_text().replace('name = "digits"', 'name = "pages"\nnum_images = 32\nsize = 48')
+    )
+    command = ("evaluate", "photo", "--recipe", pages, "--no-rivals", "--limit", 3, "--json", "-")
+    outcome = run(*command)
+    assert outcome.status == 0, outcome
+    measured = json.loads(outcome.stdout)["measured"]
+    assert measured["psnr"] > measured["noisy_psnr"]
+
+
 def test_seeds_are_whole_numbers(refused, trained):
     line = refused(2, "evaluate", trained["dense"] / "best.safetensors", "--seeds", "0,x")
     assert line == "--seeds 0,x: write whole numbers with commas between, such as 0,1,2"

@@ -62,6 +62,7 @@ def register(app: typer.Typer) -> None:
             'pellucid add-noise photo.png -o noisy.png --noise "gaussian(sigma=25)"',
             'pellucid add-noise photos/ -o noisy/ --noise "uniform(low=0, high=230)" --seed 7',
             'pellucid add-noise photos/ -o noisy/ --noise "poisson(peak=30)"',
+            'pellucid add-noise pages/ -o stained/ --noise "document + jpeg(quality=40)"',
         ),
     )(add_noise)
 
@@ -72,7 +73,10 @@ def add_noise(
     noise: Annotated[
         str,
         typer.Option(
-            "--noise", "-n", metavar="NOISE", help='Such as "gaussian(sigma=25)"; names: pellucid list noise.'
+            "--noise",
+            "-n",
+            metavar="NOISE",
+            help='Such as "gaussian(sigma=25)"; joined by + one follows another. Names: pellucid list noise.',
         ),
     ],
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed and file name give the same noise.")] = 0,

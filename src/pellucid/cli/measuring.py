@@ -55,12 +55,18 @@ def evaluate(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="MODEL", help="A checkpoint; a combined one for accuracies too. With --classifier, the images."
+            metavar="MODEL",
+            help="A checkpoint, or a shipped one; a combined one for accuracies too. With --classifier, the images.",
         ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--model", "-m", metavar="NAME", help="The same; with --ocr or --classifier also a shipped one."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="The denoiser, instead of MODEL; by default photo with --ocr or --classifier.",
+        ),
     ] = None,
     classifier: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A classifier, .safetensors or .onnx, to read images by class.")
@@ -99,7 +105,8 @@ def evaluate(
     and in words, relative to the text's length; all pages count together.
 
     With --classifier FILE IMAGES, measure how many images a classifier reads right. IMAGES are folders that hold a
-    folder a class, named as the classifier names it or by its number; --noise, as add-noise takes it, is added first.
+    folder a class, named as the classifier names it or by its number; --noise, as add-noise takes it, is added first,
+    anew for each of --seeds.
     """
     if beside := "--classifier" if classifier else "--ocr" if ocr else "":
         _refuse({"--recipe": recipe, "--no-rivals": not rivals, "--out": out}, beside, NOT_WITH_IMAGES)
@@ -182,6 +189,11 @@ def _evaluate_noise(
     from pellucid.recipe import load_recipe
 
     chosen = load_recipe(recipe) if recipe else None
+
+    from pellucid import weights
+
+    if str(model) in weights.names():
+        model = weights.find(str(model)).safetensors or model
 
     from pellucid.report.tables import comparison_table, rivals_table
     from pellucid.reproduce.assess import assess

@@ -41,11 +41,18 @@ class Folders:
         return Sources(tuple(self.noisy), self.clean, tuple(self.noise))
 
     def refuse_recipe(self, recipe: str) -> None:
-        """Raise UsageError where a recipe stands beside folders."""
+        """Raise UsageError where a recipe stands beside folders, or is one."""
         if self.given:
             raise UsageError(
                 f"RECIPE ({recipe}) and folders exclude each other: leave RECIPE out, and change what is chosen by "
                 "--set, or edit the recipe.toml that the run writes and train that"
+            )
+
+        from pellucid.recipe import recipe_names
+
+        if Path(recipe).is_dir() and recipe not in recipe_names():
+            raise UsageError(
+                f"{recipe} is a folder, not a RECIPE: say what is in it, --noisy {recipe} or --clean {recipe}"
             )
 
 

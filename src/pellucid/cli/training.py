@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pellucid.train.combined import Trained
 
 RecipeName = Annotated[
-    str | None, typer.Argument(metavar="[RECIPE]", help="A shipped recipe's name, or a .toml file; not with folders.")
+    str | None, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a .toml file; not with folders.")
 ]
 OWN = "Your own images"
 
@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
             'pellucid train --clean photos/ --noise "gaussian(sigma=25)" --from photo',
             "pellucid train --noisy microscope/",
             "pellucid train --noisy first-takes/ --noisy second-takes/",
+            "pellucid train --out runs/microscope --resume",
             "pellucid train dense-uniform",
             "pellucid train dense-uniform --quick --out runs/first-look",
             "pellucid train conv-pool --epochs 20 --set noise.sigma=0.3 --set model.up=bilinear",
@@ -46,18 +47,22 @@ def train_recipe(
     recipe: RecipeName = None,
     noisy: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Noisy images; twice for two takes of each.", rich_help_panel=OWN),
+        typer.Option(
+            metavar="DIR", help="A folder of noisy images; give it twice for two takes of each.", rich_help_panel=OWN
+        ),
     ] = None,
     clean: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Clean images, of the names of the noisy ones.", rich_help_panel=OWN),
+        typer.Option(
+            metavar="DIR", help="A folder of clean images; beside --noisy, of the same names.", rich_help_panel=OWN
+        ),
     ] = None,
     noise: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NOISE",
-            help='Added to clean images, such as "gaussian(sigma=25)"; joined by + one follows another; of several '
-            "each image gets one.",
+            help='What --clean alone gets, such as "gaussian(sigma=25)" (names: pellucid list noise); joined by + one '
+            "follows another; given several times, each image gets one of them.",
             rich_help_panel=OWN,
         ),
     ] = None,
@@ -65,17 +70,22 @@ def train_recipe(
         str | None,
         typer.Option(
             metavar="REGEX",
-            help="What names the page, scene or field in a file's name, none of which is both trained on and measured; "
-            "by default the clean image itself.",
+            help="What finds the page, scene or field in a file's path: none of them is both trained on and measured. "
+            "By default images belong together that have the very same clean one.",
             rich_help_panel=OWN,
         ),
     ] = None,
     validation: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="The share that is held out, 0.2 by default.", rich_help_panel=OWN),
+        typer.Option(
+            metavar="SHARE",
+            help="The share of folders' images that is held out to be measured; 0.2 by default.",
+            rich_help_panel=OWN,
+        ),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(metavar="N", help="How long to train; 10 by default on folders.")
+        float | None,
+        typer.Option(metavar="N", help="How long to train; by default 10 on folders, and by a recipe its epochs."),
     ] = None,
     start: Annotated[
         str | None,
@@ -88,16 +98,18 @@ def train_recipe(
     seed: Annotated[int | None, typer.Option(metavar="N", help="The seed, in place of the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="The epochs, in place of the recipe's.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Take the recipe's [quick] values: a first look.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder where it stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's files.")] = False,
     json_path: JsonPath = None,
 ) -> None:
     """Train a denoiser on folders of your own images, or by a recipe, with the classifier behind it if it has one.
 
     Of folders it says what it found, chooses a recipe, and ends with a report of what was gained on images that were
-    held out. Writes recipe.toml, stats.jsonl (a line an epoch), best.safetensors and last.safetensors. Ctrl-C ends
-    the run after the step at hand; --resume continues it as if it had not stopped. Processes that torchrun started
-    share every batch, and the first of them alone writes and tells.
+    held out. They hold noisy and clean images, clean ones that get noise, noisy ones alone, or two takes of each.
+
+    Writes recipe.toml, stats.jsonl (a line an epoch), best.safetensors and last.safetensors. Ctrl-C ends the run after
+    the step at hand; --resume continues it as if it had not stopped. Processes that torchrun started share every batch,
+    and the first of them alone writes and tells.
     """
     folders = Folders(noisy or (), clean, noise or (), group_by, validation)
     if recipe:

@@ -53,13 +53,15 @@ def tune_recipe(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a .toml file.")],
     vary: Vary = None,
     trials: Annotated[int, typer.Option(metavar="N", min=1, help="How many trials in all.")] = 20,
-    minutes: Annotated[float, typer.Option(metavar="M", min=0, help="Begin none after M minutes; 0: no limit.")] = 0.0,
+    minutes: Annotated[
+        float, typer.Option(metavar="M", min=0, help="Begin no trial after M minutes; 0: no limit.")
+    ] = 0.0,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Epochs of a trial, in place of the recipe's.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Let the trials take the recipe's [quick] values.")] = False,
     values: SetValues = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the values that are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of the values that are drawn.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write; by default runs/tune-RECIPE.")
     ] = None,
@@ -104,7 +106,7 @@ def _following(bar: Bar) -> Any:
     from pellucid.tune.space import text_of
 
     def follow(where: "TuningProgress") -> None:
-        tried = ", ".join(f"{key.rpartition('.')[2]} {text_of(value)}" for key, value in where.values.items())
+        tried = ", ".join(f"{_short(key)} {text_of(value)}" for key, value in where.values.items())
         parts = [f"trial {where.number}/{where.trials}: {tried}"]
         if where.best is not None:
             parts.append(f"best {where.best:.5g}")
@@ -113,6 +115,11 @@ def _following(bar: Bar) -> Any:
         bar(where.done + where.share, where.trials, " · ".join(parts), where.seconds_left)
 
     return follow
+
+
+def _short(key: str) -> str:
+    """Return the last part of a key; of a name, what it names."""
+    return key.removesuffix(".name").rpartition(".")[2]
 
 
 def _tell(screen: Screen, found: "Tuned", trials: int) -> None:
