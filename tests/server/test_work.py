@@ -23,9 +23,8 @@ def on(done: int, total: int) -> bool:
 
 @pytest.fixture(scope="module")
 def workshop(exported, reader):
-    limits = {"max_pixels": 1_000_000, "max_frames": 3, "max_text": 10_000}
-    settings = Settings(models=(str(exported),), classifiers=(reader,), engine="onnxruntime", threads=1, **limits)
-    return Workshop(settings)
+    settings = Settings(models=(str(exported),), classifiers=(reader,), engine="onnxruntime", threads=1)
+    return Workshop(replace(settings, max_pixels=1_000_000, max_frames=3, max_text=10_000))
 
 
 @pytest.fixture

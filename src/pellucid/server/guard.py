@@ -44,7 +44,7 @@ class Guard:
         body = Body(receive, self._settings, headers)
         answer = Answer(send, request_id, body)
         try:
-            problem = self._refusal(scope, headers)
+            problem = self._refusal(scope, headers) or body.excess
             if problem:
                 raise problem
             await self._app(scope, body.receive, answer.send)
@@ -83,6 +83,14 @@ class Body:
         self._ends, self._is_late = 0.0, False
         self._waits_for_go = "100-continue" in headers.get("expect", "").lower() and self._announced > 0
         self.is_whole = self._announced == 0 and "transfer-encoding" not in headers
+
+    @property
+    def excess(self) -> Problem | None:
+        """Why it is not wanted, if more is announced than may be."""
+        most = self._settings.max_bytes
+        if self._announced <= most:
+            return None
+        return Problem(413, f"The body has {self._announced} bytes, more than the {most} allowed: send less at once.")
 
     async def receive(self) -> Message:
         """Return the next part.

@@ -1,6 +1,7 @@
 """Uploads, streamed into a folder of the spool: nothing of them is decoded here, and no name of theirs is a path."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -14,11 +15,12 @@ from pellucid.errors import UnknownFormat
 from pellucid.image.atomic import reason_of
 from pellucid.image.formats import HEAD, sniff
 from pellucid.server.names import UNNAMED, shown, shown_name
+from pellucid.server.orders import Busy
 from pellucid.server.problems import Problem
 
 BINARY = "application/octet-stream"
 FORM = "multipart/form-data"
-LONGEST_FIELD, MOST_FIELDS, LONGEST_HEAD = 1000, 50, 8000
+LONGEST_FIELD, MOST_FIELDS = 1000, 50
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,23 @@ class Received:
 
     files: list[Upload] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def admitted(request: Request) -> AsyncIterator[Path]:
+    """Yield a new folder for an upload that is worked on at once, if there is a place in line and room on the disk.
+
+    Raises:
+        Busy: if the line is full already: nothing need be sent.
+        NoRoom: if the disk budget is used up.
+    """
+    settings, spool, pool, jobs = (getattr(request.app.state, name) for name in ("settings", "spool", "pool", "jobs"))
+    if pool.is_full:
+        raise Busy(pool.retry_after)
+    length = request.headers.get("content-length", "")
+    with jobs.room.expecting(int(length) if length.isdecimal() else settings.max_bytes), spool.scratch() as folder:
+        await jobs.room.make()
+        yield folder
 
 
 async def receive(request: Request, folder: Path, file_fields: Collection[str], most_files: int = 1) -> Received:
@@ -113,7 +132,7 @@ class _Plain:
 
 
 class _Form:
-    """A form with files, as its parts come (RFC 7578)."""
+    """A form with files, as its parts come (RFC 7578); the parser bounds their heads."""
 
     def __init__(self, folder: Path, boundary: bytes, file_fields: frozenset[str], most_files: int) -> None:
         self._folder, self._file_fields, self._most_files = folder, file_fields, most_files
@@ -127,8 +146,8 @@ class _Form:
             boundary,
             {
                 "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._grow(self._key, data[start:end], LONGEST_HEAD),
-                "on_header_value": lambda data, start, end: self._grow(self._value, data[start:end], LONGEST_HEAD),
+                "on_header_field": lambda data, start, end: self._key.extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
                 "on_header_end": self._header,
                 "on_headers_finished": self._headed,
                 "on_part_data": lambda data, start, end: self._data(data[start:end]),
@@ -154,11 +173,6 @@ class _Form:
         self._head, self._file, self._field = {}, None, ""
         self._text = bytearray()
 
-    def _grow(self, text: bytearray, more: bytes, most: int) -> None:
-        text += more
-        if len(text) > most:
-            raise Problem(400, f"A part of the form has a head or a field of more than {most} bytes.")
-
     def _header(self) -> None:
         self._head[self._key.decode("latin-1").lower()] = bytes(self._value)
         self._key, self._value = bytearray(), bytearray()
@@ -180,8 +194,10 @@ class _Form:
     def _data(self, data: bytes) -> None:
         if self._file:
             self._file.write(data)
+        elif len(self._text) + len(data) > LONGEST_FIELD:
+            raise Problem(400, f"The field {shown(self._field)} has more than {LONGEST_FIELD} bytes.")
         else:
-            self._grow(self._text, data, LONGEST_FIELD)
+            self._text += data
 
     def _end(self) -> None:
         if self._file:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pellucid.server import openapi
 from pellucid.server.accepting import check_accepted
 from pellucid.server.following import followed
-from pellucid.server.intake import receive
+from pellucid.server.intake import admitted, receive
 from pellucid.server.orders import Order
 from pellucid.server.problems import Problem, described
 from pellucid.server.wishes import chosen, wishes
@@ -58,12 +58,11 @@ router = APIRouter(tags=["images"])
 )
 async def classify(request: Request) -> dict[str, Any]:
     """Return the label and the probability of each class; of a stack, of its first page."""
-    state = request.app.state
-    settings, spool, pool = state.settings, state.spool, state.pool
+    settings, pool = request.app.state.settings, request.app.state.pool
     check_accepted(request, [JSON])
     if not settings.readers:
         raise Problem(404, "This service has no classifier: start it with --classifier FILE.")
-    with spool.scratch() as folder:
+    async with admitted(request) as folder:
         received = await receive(request, folder, ("file",))
         asked = dict(request.query_params) | received.fields
         model = chosen("model", asked.pop("model", "") or next(iter(settings.readers)), settings.readers)

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pellucid.server import openapi
 from pellucid.server.accepting import check_accepted
 from pellucid.server.following import followed
-from pellucid.server.intake import receive
+from pellucid.server.intake import admitted, receive
 from pellucid.server.names import disposition, result_name
 from pellucid.server.orders import MEDIA_TYPES, Order
 from pellucid.server.problems import described
@@ -33,11 +33,11 @@ async def denoise(request: Request) -> StreamingResponse:
 
     Camera raw files come back as TIFF, AVIF of more than 8 bits as PNG. If the client goes away, the work stops.
     """
-    settings, spool, pool = (getattr(request.app.state, name) for name in ("settings", "spool", "pool"))
+    settings, pool = request.app.state.settings, request.app.state.pool
     check_accepted(request, MEDIA_TYPES.values())
     asked = dict(request.query_params)
     wishes(asked, settings)
-    with spool.scratch() as folder:
+    async with admitted(request) as folder:
         received = await receive(request, folder, ("file",))
         wanted = wishes(asked | received.fields, settings)
         (upload,) = received.files
