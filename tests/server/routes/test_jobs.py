@@ -284,6 +284,27 @@ def test_the_same_images_are_done_again_with_other_options(settings, new_bench):
     assert "sigma is 300" in problem(refused, 422) and len(sources) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"data": {"strength": "0." + "1" * 70_000}}, 413),
+        ({"files": {"strength": (None, "0." + "1" * 70_000)}}, 413),
+        ({"files": {"files": ("a.pgm", b"P5")}}, 400),
+        ({"files": {"strength": (None, "0.75")}}, 202),
+        ({}, 202),
+    ],
+)
+def test_a_repeated_job_takes_options_alone(settings, new_bench, body, status):
+    async def act():
+        async with client(settings, new_bench()) as http:
+            first = await finished(http, await sent(http, b"one", data={"strength": "0.75"}))
+            return await http.post(f"{first['links']['self']}/again", **body)
+
+    answer = asyncio.run(act())
+    assert answer.status_code == status, answer.text
+    assert status != 202 or answer.json()["strength"] == 0.75
+
+
 @pytest.mark.parametrize("id", [UNKNOWN, "x", "..%2f..%2fetc%2fpasswd", "A" * 32])
 def test_what_is_not_known_is_not_found(settings, new_bench, id):
     async def act():

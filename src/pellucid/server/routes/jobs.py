@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from fastapi import Path as FromPath
 from fastapi.responses import FileResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from pellucid.server import intake, openapi_jobs
 from pellucid.server.jobs import Jobs, Upload
@@ -25,6 +25,7 @@ FILES, REFERENCES = "files", "references"
 ARCHIVE, FAILURES = "denoised.zip", "failed.txt"
 GONE = "There is no such job: it has expired, or was removed."
 EVENTS = "text/event-stream"
+MOST_FORM = 65_536
 
 JobId = Annotated[str, FromPath(alias="id", description="From the answer that accepted the job.")]
 Number = Annotated[int, FromPath(ge=1, le=1_000_000)]
@@ -104,9 +105,7 @@ async def again(id: JobId, request: Request) -> Response:
     before = (await _job(request, id)).options
     asked = {"model": before.model, "strength": str(before.strength), "classifier": before.classifier or ""}
     asked["sigma"] = "auto" if before.sigma is None else str(WHITE * before.sigma)
-    async with request.form(max_files=0, max_fields=intake.MOST_FIELDS) as form:
-        given = {name: value for name, value in form.items() if isinstance(value, str)}
-    job = await jobs.again(id, Options(**vars(wishes(asked | given, settings))))
+    job = await jobs.again(id, Options(**vars(wishes(asked | await _fields(request), settings))))
     if job is None:
         raise Problem(404, GONE)
     return _answer(request, job, 202)
@@ -230,6 +229,26 @@ def _members(job: Job, folders: Mapping[int, Path]) -> Iterator[tuple[str, Path 
     failed = [f"{item.name}: {item.error or item.state}\n" for item in job.items if item.state != "done"]
     if failed:
         yield FAILURES, "".join(failed).encode()
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """Return the fields of a form without files, which is held in memory and therefore small.
+
+    Raises:
+        Problem: 413 if it is not.
+    """
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > MOST_FORM:
+            raise Problem(413, f"The form has more than the {MOST_FORM} bytes allowed: send options alone.")
+        return message
+
+    async with Request(request.scope, receive).form(max_files=0, max_fields=intake.MOST_FIELDS) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def _paired(files: Sequence[intake.Upload], references: Sequence[intake.Upload]) -> list[Upload]:
