@@ -111,6 +111,13 @@ def test_too_much_is_refused_before_it_is_sent(page, fake, tmp_path):
     large.write_bytes(bytes(1_200_000))
     give(page, large)
     expect(page.get_by_role("alert")).to_have_text("large.png is 1.2 MB, and this service takes up to 1 MB at once.")
+    halves = [tmp_path / "one.png", tmp_path / "two.png"]
+    for half in halves:
+        half.write_bytes(bytes(600_000))
+    give(page, *halves)
+    expect(page.get_by_role("alert")).to_have_text(
+        "These 2 images are together 1.2 MB, and this service takes up to 1 MB at once: send fewer."
+    )
     assert fake.asked == []
 
 

@@ -48,9 +48,9 @@ function tooMuch(files) {
   const total = files.reduce((sum, { size }) => sum + size, 0);
   if (total > most) {
     const what = files.length === 1 ? `${files[0].name} is` : `These ${count(files.length)} are together`;
-    return `${what} ${bytes(total)}, and this service takes up to ${bytes(most)} at once.`;
+    return `${what} ${bytes(total)}, and this service takes up to ${bytes(most)} at once${files.length > 1 ? ": send fewer" : ""}.`;
   }
-  return files.length > many ? `These are ${count(files.length)}, and this service takes up to ${many} at once.` : "";
+  return files.length > many ? `These are ${count(files.length)}, and this service takes up to ${many} at once: send fewer.` : "";
 }
 
 function forget() {
