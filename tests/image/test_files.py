@@ -17,7 +17,7 @@ from PIL import Image
 
 from pellucid import image
 from pellucid.errors import PellucidError
-from pellucid.image import list_images, read_image, write_image
+from pellucid.image import files, list_images, read_image, write_image
 from pellucid.image.formats import Budget
 
 SUFFIXES_OF_8_BITS = ["png", "tif", "webp", "bmp", "ppm"]
@@ -320,3 +320,36 @@ def test_a_named_pipe_is_read_like_a_file(random, tmp_path):
     found = read_image(tmp_path / "pipe")
     feeder.join()
     np.testing.assert_array_equal(found.pixels, read_image(tmp_path / "a.tif").pixels)
+
+
+def test_what_pillow_says_of_metadata_is_not_shown(random, tmp_path, recwarn):
+    entries = b"".join(struct.pack("<HHII", 40_000 + tag, 7, 900, 8) for tag in range(30))
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 30) + entries + bytes(1000)
+    Image.fromarray(random((8, 8, 3))).save(tmp_path / "a.jpg", exif=exif)
+    with Image.open(tmp_path / "a.jpg") as picture:
+        picture.getexif()
+    assert recwarn, "Pillow says nothing of such a block any more"
+    recwarn.clear()
+    data = (tmp_path / "a.jpg").read_bytes()
+    start = data.index(b"JFIF") - 4  # without its resolution, Pillow looks for one in the block
+    (tmp_path / "a.jpg").write_bytes(data[:start] + data[start + 18 :])
+    assert read_image(tmp_path / "a.jpg").exif == exif and not recwarn
+
+
+def test_words_of_decoders_are_no_commands_to_a_terminal(refusal, tmp_path, monkeypatch):
+    def failing(*_):
+        raise ValueError("\x1b[2Jbad\a\n\x00 thing")
+
+    monkeypatch.setitem(files.READERS, "PNM", failing)
+    (tmp_path / "a.pnm").write_bytes(b"P5\n1 1\n255\n0")
+    assert "(?[2Jbad? ? thing)" in refusal(read_image, tmp_path / "a.pnm")
+
+
+def test_metadata_that_cannot_be_written_are_said_and_nothing_is_left(random, refusal, tmp_path, monkeypatch):
+    def failing(*_):
+        raise KeyError("tag 7")
+
+    monkeypatch.setitem(files.WRITERS, "PNG", failing)
+    message = refusal(write_image, tmp_path / "a.png", random((4, 4)))
+    assert "cannot write" in message and "tag 7" in message and "write another format" in message
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.image import read_image, write_image
+from pellucid.image import png, read_image, write_image
 
 
 def test_a_palette_with_transparency_has_alpha(random, tmp_path):
@@ -123,3 +123,35 @@ def test_interlaced_images_are_read(tmp_path, chunk):
     parts = [(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 0, 0, 0, 1)), (b"IDAT", body), (b"IEND", b"")]
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
     assert read_image(tmp_path / "a.png").pixels.tolist() == [[10, 20], [30, 40]]
+
+
+@pytest.mark.parametrize("kind", ["tEXt", "iCCP", "iTXt"])
+def test_too_much_text_is_refused_before_anything_is_decoded(random, chunk, refusal, tmp_path, monkeypatch, kind):
+    packed = zlib.compress(bytes(1_000_000))
+    text = {
+        "tEXt": b"Comment\0" + bytes(1_000_000),
+        "iCCP": b"ICC profile\0\0" + packed,
+        "iTXt": b"XML:com.adobe.xmp\0\1\0\0\0" + packed,
+    }[kind]
+    data = imagecodecs.png_encode(random((5, 5, 3)))
+    path = tmp_path / "a.png"
+    path.write_bytes(data[:33] + chunk(kind.encode(), text) + data[33:])
+    assert read_image(path).pixels.size
+    monkeypatch.setattr(imagecodecs, "png_decode", None)
+    assert "text and metadata, more than the 900000 allowed" in refusal(read_image, path, max_text=900_000)
+
+
+def test_of_several_profiles_only_the_first_is_unpacked(random, icc, chunk, tmp_path, monkeypatch):
+    data = imagecodecs.png_encode(random((5, 5, 3)))
+    packed = chunk(b"iCCP", b"a\0\0" + zlib.compress(icc))
+    (tmp_path / "a.png").write_bytes(data[:33] + packed * 50 + data[33:])
+    unpacked = []
+    monkeypatch.setattr(png, "_inflated", lambda block: unpacked.append(block) or icc)
+    assert read_image(tmp_path / "a.png").icc == icc and len(unpacked) == 1
+
+
+@pytest.mark.parametrize("text", [b"\nexif\n1" + b" " * 100_000 + b"!", b"\nexif\n3\nabc", b"", b"\nexif 4"])
+def test_exif_as_text_that_is_none_is_passed_over(random, chunk, tmp_path, text):
+    data = imagecodecs.png_encode(random((5, 5, 3)))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk(b"tEXt", b"Raw profile type exif\0" + text) + data[33:])
+    assert read_image(tmp_path / "a.png").exif is None

@@ -42,3 +42,21 @@ def test_several_images_in_a_file_are_refused(refusal, random, tmp_path):
     assert "several images" in refusal(read_image, tmp_path / "a.ppm")
     (tmp_path / "a.ppm").write_bytes(data + b"\n")
     assert read_image(tmp_path / "a.ppm").pixels.shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"P2\n2 2\n9\n1 2 3 10", "up to 10, not 9"),
+        (b"P2\n2 2\n9\n1 2 3", "too few for 4 samples"),
+        (b"P2\n2 2\n9\n1 2      3", "it holds 3 of 4 samples"),
+        (b"P2\n2 2\n9\n1 2 3 -4", "cut short or damaged"),
+        (b"P2\n2 2\n9\n1 2 3 x", "cut short or damaged"),
+        (b"P1\n2 2\n1 0 1 7", "up to 7, not 1"),
+        (b"P1\n2 2\n1 0 1", "too few for 4 samples"),
+        (b"P3\n15000 15000\n255\n1 2 3", "too few for 675000000 samples"),
+    ],
+)
+def test_plain_samples_that_are_missing_or_cannot_be_are_said(refusal, tmp_path, text, words):
+    (tmp_path / "a.pnm").write_bytes(text)
+    assert words in refusal(read_image, tmp_path / "a.pnm")

@@ -32,3 +32,12 @@ def test_a_file_without_metadata_is_read(random, tmp_path):
     Image.fromarray(random((13, 9, 3))).save(tmp_path / "a.webp")
     found = read_image(tmp_path / "a.webp")
     assert found.pixels.shape == (13, 9, 3) and found.icc is None and found.exif is None
+
+
+def test_two_sizes_in_one_file_are_refused(random, refusal, tmp_path):
+    Image.fromarray(random((13, 9, 3))).save(tmp_path / "a.webp", xmp=b"<x/>")
+    data = bytearray((tmp_path / "a.webp").read_bytes())
+    assert data[12:16] == b"VP8X"
+    data[24:27] = (7).to_bytes(3, "little")
+    (tmp_path / "a.webp").write_bytes(data)
+    assert "cut short or damaged" in refusal(read_image, tmp_path / "a.webp")
