@@ -1,15 +1,13 @@
 """What a worker does with an image, without the process around it."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
-from pellucid.errors import Cancelled, PellucidError, TooLarge, UsageError
+from pellucid.errors import Cancelled, TooLarge
 from pellucid.image import read_image, write_image
-from pellucid.server import worker
 from pellucid.server.orders import Order, Refused
 from pellucid.server.settings import Settings
 from pellucid.server.work import Workshop
@@ -141,48 +139,3 @@ def test_it_stops_when_told(workshop, order):
     with pytest.raises(Cancelled):
         workshop.do(order, lambda done, total: False)
     assert order.target and not order.target.exists()
-
-
-class Line:
-    cancelled = False
-
-    def progress(self, done, total):
-        return not self.cancelled
-
-
-class Raising:
-    def __init__(self, error):
-        self.error = error
-
-    def do(self, order, tell):
-        raise self.error
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "words"),
-    [
-        (TooLarge("/spool/x/upload is too large"), 413, "photo.png is too large"),
-        (PellucidError("upload is damaged"), 422, "photo.png is damaged"),
-        (UsageError("the model takes 28x28 alone"), 422, "the model takes 28x28 alone"),
-        (Refused("no such model", 415), 415, "no such model"),
-        (MemoryError(), 413, "photo.png takes more memory"),
-    ],
-)
-def test_every_error_becomes_an_answer(order, error, status, words):
-    told = worker.answer(Raising(error), replace(order, source=Path("/spool/x/upload")), Line())  # type: ignore[arg-type]
-    assert told["status"] == status and words in told["refused"] and "/spool" not in told["refused"]
-
-
-def test_what_nobody_foresaw_is_told_without_its_words(order, capsys):
-    told = worker.answer(Raising(ZeroDivisionError("/secret")), order, Line())  # type: ignore[arg-type]
-    assert told == {"failed": "the work on photo.png failed: ZeroDivisionError"}
-    assert "/secret" in capsys.readouterr().err
-
-
-def test_orders_and_settings_survive_json(order, tmp_path):
-    import dataclasses
-    import json
-
-    settings = Settings(spool=tmp_path, models=("photo",), classifiers=(tmp_path / "a.onnx",), allow_hosts=("a",))
-    for value, made in ((order, worker.order_from), (settings, worker.settings_from)):
-        assert made(json.loads(json.dumps(dataclasses.asdict(value), default=str))) == value
