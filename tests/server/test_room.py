@@ -96,3 +96,23 @@ def test_what_expires_is_looked_for_by_itself(new_bench, settings, monkeypatch):
 
     asyncio.run(act())
     assert files(settings) == []
+
+
+def test_what_many_announce_sweeps_nothing_away(new_bench, settings):
+    async def act():
+        async with opened(replace(settings, disk_budget=4000), new_bench()) as jobs:
+            id = (await ended(jobs, await sent(jobs, b"x" * 300))).id
+            with jobs.room.expecting(900):
+                await jobs.room.make()
+                with jobs.room.expecting(3000), pytest.raises(NoRoom, match="sent to the service at once"):
+                    await jobs.room.make()
+                with jobs.room.expecting(50):
+                    await jobs.room.make()
+            with jobs.room.expecting(4001), pytest.raises(NoRoom, match="disk budget"):
+                await jobs.room.make()
+            assert await jobs.job(id)
+            with jobs.room.expecting(3900):
+                await jobs.room.make()
+            assert await jobs.job(id) is None
+
+    asyncio.run(act())

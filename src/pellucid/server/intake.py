@@ -58,11 +58,23 @@ async def admitted(request: Request) -> AsyncIterator[Path]:
         Busy: if the line is full already: nothing need be sent.
         NoRoom: if the disk budget is used up.
     """
-    settings, spool, pool, jobs = (getattr(request.app.state, name) for name in ("settings", "spool", "pool", "jobs"))
+    pool = request.app.state.pool
     if pool.is_full:
         raise Busy(pool.retry_after)
-    length = request.headers.get("content-length", "")
-    with jobs.room.expecting(int(length) if length.isdecimal() else settings.max_bytes), spool.scratch() as folder:
+    async with made_room(request) as folder:
+        yield folder
+
+
+@asynccontextmanager
+async def made_room(request: Request) -> AsyncIterator[Path]:
+    """Yield a new folder for an upload, if there is room for it on the disk.
+
+    Raises:
+        NoRoom: if the disk budget is used up.
+    """
+    settings, spool, jobs = (getattr(request.app.state, name) for name in ("settings", "spool", "jobs"))
+    length, most = request.headers.get("content-length", ""), settings.max_bytes
+    with jobs.room.expecting(min(int(length), most) if length.isdecimal() else most), spool.scratch() as folder:
         await jobs.room.make()
         yield folder
 

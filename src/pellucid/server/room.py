@@ -11,6 +11,8 @@ from pellucid.server.settings import Settings
 from pellucid.server.spool import Spool
 from pellucid.server.store import Store
 
+MOST_EXPECTED = 0.25  # of the disk budget
+
 
 class NoRoom(Failed):
     """The disk budget is used up, or the disk is full, and nothing that is finished is left to be removed."""
@@ -27,16 +29,16 @@ class Room:
         """Take the settings, what jobs are kept in, and what tells seconds since 1970."""
         self._settings, self._spool, self._ledger, self._clock = settings, spool, ledger, clock
         self._pinned: Counter[str] = Counter()
-        self._expected = 0
+        self._expected: list[int] = []
 
     @contextmanager
     def expecting(self, size: int) -> Iterator[None]:
         """Count so many bytes as used that are on their way."""
-        self._expected += size
+        self._expected.append(size)
         try:
             yield
         finally:
-            self._expected -= size
+            self._expected.remove(size)
 
     @contextmanager
     def pinned(self, job: str) -> Iterator[None]:
@@ -52,10 +54,18 @@ class Room:
     async def make(self) -> None:
         """Remove finished jobs, the oldest first, until what is used and on its way keeps to the budget.
 
+        What many clients announce at once does not sweep away what others have not fetched yet: more than a quarter of
+        the budget is not waited for, unless it is a single upload.
+
         Raises:
             NoRoom: if it does not even so.
         """
-        await self._keep_to(lambda: self._settings.disk_budget - self._expected)
+        expected, budget = sum(self._expected), self._settings.disk_budget
+        if expected > budget:
+            raise NoRoom
+        if len(self._expected) > 1 and expected > budget * MOST_EXPECTED:
+            raise NoRoom("too much is being sent to the service at once: try again later")
+        await self._keep_to(lambda: self._settings.disk_budget - sum(self._expected))
 
     async def check(self) -> None:
         """As `make`, for work that was accepted: what others are sending does not count."""

@@ -225,6 +225,18 @@ def test_a_full_spool_takes_nothing_in(settings, new_bench):
     assert "disk budget" in problem(asyncio.run(act()), 507)
 
 
+def test_an_announced_size_beyond_all_bounds_removes_nothing(settings, new_bench):
+    async def act():
+        async with client(replace(settings, disk_budget=10**9), new_bench()) as http:
+            job = await finished(http, await sent(http, b"one"))
+            headers = {"Content-Length": str(10**18), "Content-Type": "image/x-portable-graymap"}
+            answer = await http.post("/v1/jobs", content=image(), headers=headers)
+            return answer, (await http.get(job["links"]["self"])).status_code
+
+    answer, status = asyncio.run(act())
+    assert answer.status_code == 202 and status == 200
+
+
 def test_a_job_is_cancelled_and_then_removed(settings, new_bench):
     async def act():
         bench = new_bench()

@@ -55,13 +55,11 @@ async def accept(request: Request) -> Response:
     References, clean images to compare with, belong to the images with the same names but for the suffix; with other
     names, and as many of them as there are images, to those in the same order.
     """
-    settings, spool, jobs = _state(request)
+    settings, _, jobs = _state(request)
     asked = dict(request.query_params)
     wishes(asked, settings)
-    length = request.headers.get("content-length", "")
-    with jobs.room.expecting(int(length) if length.isdecimal() else settings.max_bytes), spool.scratch() as folder:
-        await jobs.check_line()
-        await jobs.room.make()
+    await jobs.check_line()
+    async with intake.made_room(request) as folder:
         received = await intake.receive(request, folder, (FILES, REFERENCES), 2 * settings.max_files)
         wanted = wishes(asked | received.fields, settings)
         files = [upload for upload in received.files if upload.field != REFERENCES]
