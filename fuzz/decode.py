@@ -44,7 +44,9 @@ def a_file(data: bytes) -> None:
         assert "\n" not in message and "should not happen" not in message
         return
     again = read_image(io.BytesIO(written.getvalue()), MOST_PIXELS)
-    assert again.pixels.shape == image.pixels.shape and again.pixels.dtype == image.pixels.dtype
+    # Of equal frames in a row an animation keeps one.
+    assert image.is_stack or again.pixels.shape == image.pixels.shape
+    assert again.pixels.dtype == image.pixels.dtype
 
 
 def exif(data: bytes) -> None:

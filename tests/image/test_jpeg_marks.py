@@ -51,7 +51,7 @@ def test_more_pixels_than_the_bytes_can_hold_are_refused(stored, refusal, tmp_pa
 
 def test_blank_images_take_few_bytes_and_are_read(tmp_path):
     for mode, options in (("L", {}), ("RGB", {"subsampling": 2}), ("RGB", {"progressive": True})):
-        Image.new(mode, (1600, 1600)).save(tmp_path / "a.jpg", optimize=True, **options)
+        Image.new(mode, (1600, 1600)).save(tmp_path / "a.jpg", "JPEG", optimize=True, **options)
         assert not read_image(tmp_path / "a.jpg").pixels.any()
 
 

@@ -261,3 +261,26 @@ def test_any_stack_comes_back(tmp_path_factory, shape, channels, dtype, order, c
         )
         np.testing.assert_array_equal(stored, expected)
         assert image.is_stack == (shape[0] > 1)
+
+
+def test_values_that_float32_cannot_hold_become_infinite_in_silence(tmp_path, recwarn):
+    tifffile.imwrite(tmp_path / "a.tif", np.array([[1e300, -1e300, 1.5]]), metadata=None)
+    assert read_image(tmp_path / "a.tif").pixels.tolist() == [[np.inf, -np.inf, 1.5]] and not recwarn
+
+
+def test_a_single_channel_is_the_image_whatever_it_is_called(random, tmp_path):
+    pixels = random((6, 9))
+    tifffile.imwrite(tmp_path / "a.tif", pixels, extratags=[(338, "H", 1, 1, True)], metadata=None)
+    found = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.pixels, pixels)
+    assert found.alpha is None
+
+
+@pytest.mark.parametrize("unit", [0, 4, 2])
+def test_resolutions_in_units_that_are_none_are_dropped(again, random, tmp_path, unit):
+    tifffile.imwrite(tmp_path / "a.tif", random((6, 9)), resolution=(300, 150), resolutionunit="INCH", metadata=None)
+    data = (tmp_path / "a.tif").read_bytes()
+    stored = b"\x28\x01\x03\0\x01\0\0\0\x02\0"
+    assert stored in data
+    (tmp_path / "a.tif").write_bytes(data.replace(stored, stored[:-2] + bytes((unit, 0))))
+    assert again(read_image(tmp_path / "a.tif")).dpi == ((300, 150) if unit == 2 else None)

@@ -187,7 +187,8 @@ def _white(page: Any, samples: np.ndarray) -> int:
 
 def _unsigned_or_float(samples: np.ndarray) -> np.ndarray:
     if samples.dtype.kind == "f":
-        return samples.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+            return samples.astype(np.float32, copy=False)
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
     return samples.astype(samples.dtype.newbyteorder("="), copy=False)
@@ -213,7 +214,7 @@ def _cmyk(samples: np.ndarray, icc: bytes | None) -> np.ndarray:
 def _has_alpha(page: Any) -> bool:
     """Whether the last channel is alpha; a fourth channel beside RGB that is not explained is taken for it."""
     kinds = [int(kind) for kind in page.extrasamples]
-    if not kinds or page.photometric in (CMYK, PALETTE):
+    if not kinds or page.samplesperpixel < 2 or page.photometric in (CMYK, PALETTE):
         return False
     return kinds[-1] in (1, 2) or (page.photometric == RGB and kinds == [0])
 

@@ -21,6 +21,7 @@ STRUCTURAL = frozenset((
 # fmt: on
 LARGEST_TYPE = 13  # of classic TIFF
 CLASSIC, BIG = 42, 43  # the marks of files with offsets of 32 and 64 bits
+UNITS = (1, 2, 3)  # of the resolution: none, inch, centimetre
 DOTS = {2: 1.0, 3: 2.54}  # from the resolution unit to an inch
 
 RawTag = tuple[int, int, int, bytes, bool]
@@ -49,7 +50,7 @@ def resolution(page: Any) -> tuple[tuple[int, int], tuple[int, int], int] | None
     if not all(isinstance(axis, tuple) and len(axis) == 2 and all(axis) for axis in (across, down)):
         return None
     unit = tags.valueof(RESOLUTION_UNIT, default=2)
-    return across, down, int(unit) if isinstance(unit, int) else 1
+    return (across, down, int(unit)) if unit in UNITS else None
 
 
 def dpi_of(found: tuple[tuple[int, int], tuple[int, int], int] | None) -> tuple[float, float] | None:
