@@ -1,5 +1,7 @@
 """The token, the host's name, and pages of other sites."""
 
+import asyncio
+
 import pytest
 
 from pellucid.server.guard import Guard
@@ -9,10 +11,10 @@ OPEN = ("/healthz", "/readyz", "/", "/openapi.json")
 GUARDED = ("/v1/models", "/metrics", "/v1/jobs/x", "/v1/nothing")
 
 
-def status(path: str = "/v1/models", settings: Settings | None = None, **headers: str) -> tuple[int, dict[str, str]]:
+def status(
+    path: str = "/v1/models", settings: Settings | None = None, method: str = "GET", **headers: str
+) -> tuple[int, dict[str, str]]:
     """Return the status and the headers of an answer; 200 if the application was asked."""
-    import asyncio
-
     sent, noted = [], []
 
     async def app(scope, receive, send):
@@ -27,7 +29,7 @@ def status(path: str = "/v1/models", settings: Settings | None = None, **headers
 
     given = {"host": "localhost"} | {name.replace("_", "-"): value for name, value in headers.items()}
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
-    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": encoded, "state": {}}
+    scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": encoded, "state": {}}
     guard = Guard(app, settings or Settings(), lambda scope, status, seconds: noted.append(status))
     asyncio.run(guard(scope, receive, send))
     assert noted == [sent[0]["status"]]
@@ -82,12 +84,11 @@ def test_a_service_for_this_machine_goes_by_known_names_alone(host, is_known):
 def test_pages_of_other_sites_may_link_here_but_not_use_it():
     assert status(sec_fetch_site="cross-site", sec_fetch_mode="cors")[0] == 403
     assert status(sec_fetch_site="cross-site", sec_fetch_mode="navigate")[0] == 200
+    assert status(method="POST", sec_fetch_site="cross-site", sec_fetch_mode="navigate")[0] == 403
     assert status(sec_fetch_site="same-origin", sec_fetch_mode="cors")[0] == 200
 
 
 def test_an_error_that_nobody_foresaw_is_a_problem_without_its_words():
-    import asyncio
-
     sent = []
 
     async def app(scope, receive, send):

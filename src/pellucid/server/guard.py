@@ -60,7 +60,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         """Return why a request goes no further, or None."""
         if not self._settings.token:
-            return _strange_origin(headers, self._settings)
+            return _strange_origin(scope, headers, self._settings)
         path = scope["path"].removeprefix(self._settings.root_path)
         if path in OPEN or path.startswith(STATIC):
             return None
@@ -167,12 +167,13 @@ class Answer:
         await self._send(message)
 
 
-def _strange_origin(headers: Headers, settings: Settings) -> Problem | None:
+def _strange_origin(scope: Scope, headers: Headers, settings: Settings) -> Problem | None:
     """Return why a request without a token is none of the user's own: a page from elsewhere had the browser send it.
 
     Such a page may point a name of its own at this machine (DNS rebinding), or post without reading the answer.
     """
-    if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+    follows_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+    if headers.get("sec-fetch-site") == "cross-site" and not follows_link:
         return Problem(403, "Pages of other sites may not use this service: open its own page.")
     address, bracket, rest = headers.get("host", "").rpartition("]")
     host = address + bracket or rest.partition(":")[0]
