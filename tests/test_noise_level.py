@@ -102,3 +102,11 @@ def test_the_shipped_network_reads_gaussian_noise(sigma, channels):
     image = image if channels else image.reshape(256, 256)
     read = pellucid.estimate_noise(image, -1 if channels else None) * 255
     assert read == pytest.approx(sigma, rel=0.15, abs=1.5)
+
+
+@pytest.mark.parametrize("odd", [np.inf, np.nan, 1.3, -np.inf])
+@pytest.mark.parametrize("spread", [0.1, np.inf, np.nan, 0.0])
+def test_a_level_is_one_that_denoising_takes_whatever_the_network_says(odd, spread):
+    for levels in ([odd] * 3, [0.1, 0.1, odd]):
+        level = combined(np.array(levels, np.float32), np.array([0.1, 0.1, spread], np.float32))
+        assert 0 <= level <= 1

@@ -20,7 +20,7 @@ BATCH = 16
 MOST_AT_BOUNDS, MOST_EQUAL = 0.5, 0.75
 # What the network adds under its logarithm, which is finite without any noise so.
 FLOOR = 0.5 / 255
-LEAST_SPREAD = 0.02
+LEAST_SPREAD, MOST_SPREAD = 0.02, 100.0
 OUTLYING = 2.5
 ROUNDS = 5
 
@@ -46,15 +46,17 @@ def estimate(frames: Frames, threads: int = 0) -> float:
 def combined(levels: np.ndarray, spreads: np.ndarray) -> float:
     """Return the level that tiles agree on: the mean of ln(level + 0.5 / 255) weighted by 1 / spread², less outliers.
 
-    Starting from the weighted median, tiles further off than 2.5 of their own and the tiles' common spread are left
+    It is in [0, 1]. Starting from the weighted median, tiles further off than 2.5 of their own and the tiles' common spread are left
     out, and the mean is taken anew, until it stays.
 
     Args:
         levels: (N,), in [0, 1] units.
         spreads: (N,), the standard deviation of each one's logarithm.
     """
-    logs = np.log(np.maximum(levels, 0) + FLOOR, dtype=np.float64)
-    spreads = np.maximum(spreads, LEAST_SPREAD).astype(np.float64)
+    # Values far beyond white can make the network say anything.
+    levels = np.nan_to_num(levels, nan=1.0, posinf=1.0).clip(0, 1)
+    logs = np.log(levels + FLOOR, dtype=np.float64)
+    spreads = np.nan_to_num(spreads, nan=MOST_SPREAD, posinf=MOST_SPREAD).clip(LEAST_SPREAD, MOST_SPREAD).astype(float)
     shares = 1 / np.square(spreads)
     order = logs.argsort()
     middle = logs[order][np.searchsorted(shares[order].cumsum(), shares.sum() / 2)]
@@ -64,7 +66,7 @@ def combined(levels: np.ndarray, spreads: np.ndarray) -> float:
         if not kept.any():
             break
         middle = float((kept * logs).sum() / kept.sum())
-    return max(0.0, float(np.exp(middle)) - FLOOR)
+    return min(1.0, max(0.0, float(np.exp(middle)) - FLOOR))
 
 
 def places(shape: tuple[int, int, int, int]) -> list[tuple[int, int, int]]:

@@ -75,6 +75,8 @@ def test_scans_without_end_are_refused(stored, count):
         (lambda data: data[: data.index(b"\xff\xda") + 3], "the mark at its end is missing"),
         (lambda data: b"\xff\xd8\xff\xd9", "it has no frame or no scan"),
         (lambda data: data.replace(b"\xff\xc0\0\x11", b"\xff\xc0\0\x04", 1), "its frame is incomplete"),
+        (lambda data: data[:-2] + b"\xff\xc0\0\x11\x08\0", "it has two frames"),
+        (lambda data: data[: data.index(b"\xff\xc0")] + b"\xff\xc0\0\x11\x08\0\xff", "its frame is incomplete"),
         (lambda data: data[:2] + data[data.index(b"\xff\xc0") :][:19] + data[2:], "it has two frames"),
     ],
 )

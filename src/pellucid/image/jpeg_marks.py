@@ -49,7 +49,7 @@ def frame_of(data: bytes, is_whole: bool = True) -> Frame:
         if mark in FRAMES:
             if frame is not None:
                 raise ValueError("it has two frames")
-            if length < 6:
+            if min(length, len(data) - start) < 6:
                 raise ValueError("its frame is incomplete")
             height, width, components = struct.unpack_from(">HHB", data, start + 1)
             frame = Frame(height, width, components, mark)
