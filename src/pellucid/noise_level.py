@@ -46,8 +46,8 @@ def estimate(frames: Frames, threads: int = 0) -> float:
 def combined(levels: np.ndarray, spreads: np.ndarray) -> float:
     """Return the level that tiles agree on: the mean of ln(level + 0.5 / 255) weighted by 1 / spread², less outliers.
 
-    It is in [0, 1]. Starting from the weighted median, tiles further off than 2.5 of their own and the tiles' common spread are left
-    out, and the mean is taken anew, until it stays.
+    It is in [0, 1]. Starting from the weighted median, tiles further off than 2.5 of their own and the tiles' common
+    spread are left out, and the mean is taken anew, until it stays.
 
     Args:
         levels: (N,), in [0, 1] units.
