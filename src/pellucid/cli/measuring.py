@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
             "pellucid evaluate runs/conv-pool/best.safetensors",
             "pellucid evaluate runs/conv-pool/combined.safetensors --limit 1000 --out runs/conv-pool/report",
             "pellucid evaluate runs/conv-pool/best.safetensors --no-rivals --json -",
-            "pellucid evaluate --ocr scans/ --text texts/ --model runs/scans/best.safetensors",
+            "pellucid evaluate --ocr scans/ --text texts/",
             "pellucid evaluate --classifier digits.onnx digits/ --noise 'gaussian(sigma=50)' --model photo",
         ),
     )(evaluate)
@@ -65,7 +65,7 @@ def evaluate(
             "--model",
             "-m",
             metavar="NAME",
-            help="The denoiser, instead of MODEL; by default photo with --ocr or --classifier.",
+            help="The denoiser, instead of MODEL; by default photo with --classifier, document with --ocr.",
         ),
     ] = None,
     classifier: Annotated[

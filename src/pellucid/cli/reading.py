@@ -9,7 +9,7 @@ from pellucid.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-DEFAULT = "photo"
+DEFAULT = "document"
 HEADS = ("", "characters wrong", "words wrong")
 
 
