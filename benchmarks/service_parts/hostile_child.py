@@ -66,7 +66,7 @@ def denoised(path: Path, target: Path, model: str, max_pixels: str) -> dict[str,
             return {"ended": TRACEBACK, "said": f"{type(error).__name__}: {error}", "sha256": None}
     words = said()
     ended = judged(status, words, target, int(max_pixels))
-    sha256 = hashlib.sha256(target.read_bytes()).hexdigest() if target.is_file() else None
+    sha256 = digest(target, int(max_pixels)) if ended == CLEANED else None
     target.unlink(missing_ok=True)
     return {"ended": ended, "said": words[:2000], "sha256": sha256}
 
@@ -86,6 +86,13 @@ def judged(status: Any, words: str, target: Path, max_pixels: int) -> str:
     except PellucidError:
         return STRAY
     return CLEANED if not errors else STRAY
+
+
+def digest(path: Path, max_pixels: int) -> str:
+    """Return the SHA-256 of an image's samples; a file may also tell when it was written."""
+    image = read_image(path, max_pixels)
+    alpha = b"" if image.alpha is None else image.alpha.tobytes()
+    return hashlib.sha256(image.pixels.tobytes() + alpha).hexdigest()
 
 
 @contextlib.contextmanager
