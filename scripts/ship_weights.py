@@ -58,7 +58,8 @@ def _measured(path: Path, name: str) -> list[str]:
                 (_, title), *values = row.items()
                 if title == name or str(title).startswith(f"{name}, "):
                     what = f"{table['title']}: {title}"
-                    shown = ", ".join(f"{heading} {_briefly(value)}" for heading, value in values if value not in (None, ""))
+                    told = [(heading, value) for heading, value in values if value not in (None, "")]
+                    shown = ", ".join(f"{heading} {_briefly(value)}" for heading, value in told)
                     lines.append(f"{json.dumps(what)} = {json.dumps(shown)}")
     return lines
 

@@ -38,7 +38,7 @@ def serve(
             "-m",
             metavar="NAME",
             help="A denoiser on offer: a shipped one, a file, or self; may stand several times, the first is the usual "
-            "one. By default photo and photo-fast.",
+            "one. By default photo, photo-fast, document and jpeg.",
         ),
     ] = None,
     classifier: Annotated[

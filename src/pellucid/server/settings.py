@@ -57,7 +57,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     spool: Path = field(default_factory=usual_spool)
-    models: tuple[str, ...] = ("photo", "photo-fast")
+    models: tuple[str, ...] = ("photo", "photo-fast", "document", "jpeg")
     classifiers: tuple[Path, ...] = ()
     engine: str = "auto"
     token: str | None = None
