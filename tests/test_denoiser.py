@@ -17,6 +17,8 @@ from pellucid.weights import Weights
 
 LEVEL = 0.1
 SHIPPED = weights.names()
+# Of pages the white is meant to become whiter, and blocks of JPEG are no noise around a mean.
+PHOTO = [name for name in SHIPPED if name.startswith("photo")]
 
 
 class Smoothing:
@@ -61,7 +63,7 @@ def denoiser(request, exported):
     return Denoiser.load(exported if request.param == "exported" else request.param, threads=1)
 
 
-@pytest.fixture(params=["smoothing", *SHIPPED])
+@pytest.fixture(params=["smoothing", *PHOTO])
 def good(request):
     """Those that denoise."""
     if request.param == "smoothing":
@@ -140,10 +142,11 @@ def test_values_that_are_not_finite_are_mended_where_they_are(denoiser, value):
     with pytest.warns(RuntimeWarning, match="a.tif holds values that are not finite") as told:
         denoised = denoiser(broken, LEVEL, channel_axis=-1, name="a.tif")
     assert len(told) == 1 and np.isfinite(denoised).all()
-    assert abs(denoised[5, 5] - 0.5).max() < 0.5
+    unbroken = denoiser(image, LEVEL, channel_axis=-1)
+    assert abs(denoised[5, 5] - unbroken[5, 5]).max() < 0.5
     if denoiser.engine.startswith("smoothing"):
         far = np.s_[10:25, :30]
-        assert np.array_equal(denoised[far], denoiser(image, LEVEL, channel_axis=-1)[far])
+        assert np.array_equal(denoised[far], unbroken[far])
 
 
 def test_what_overflows_in_the_network_stays_as_it_was(standing_in):
