@@ -149,14 +149,14 @@ class Clients:
             self.tally.check(answer.status_code == 204, f"a finished job could not be removed: {answer.status_code}")
 
     async def cancelled_job(self) -> None:
-        """Send a job and cancel it."""
+        """Send a job and cancel it; one that was done by then is removed, as its client asked."""
         sent = [("files", (image.name, image.content)) for image in self._random.choices(self._good, k=3)]
         job = await self._accepted("cancelled job", sent)
         if job is None:
             return
         await asyncio.sleep(self._random.uniform(0, 1))
         await self._http.delete(job["links"]["self"])
-        job = await self._polled(job)
+        job = await self._polled(job, is_removed=True)
         states = {item["status"] for item in job["items"]} if job else set()
         self.tally.check(states <= {"done", "cancelled"}, f"a cancelled job ended {states}")
 
@@ -182,15 +182,16 @@ class Clients:
         self.tally.ended.add(job["links"]["self"])
         return job
 
-    async def _polled(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        """Return a job once it has ended; None if it was removed since."""
+    async def _polled(self, job: dict[str, Any], is_removed: bool = False) -> dict[str, Any] | None:
+        """Return a job once it has ended; None if it is there no more, which is right only where `is_removed`."""
         path = job["links"]["self"]
         async with asyncio.timeout(PATIENCE):
             while job["status"] in UNDER_WAY:
                 await asyncio.sleep(0.2)
                 answer = await self._http.get(path)
                 if answer.status_code == 404:
-                    self.tally.check(False, "an accepted job was not there any more")
+                    self.tally.check(is_removed, "an accepted job was not there any more")
+                    self.tally.ended |= {path} if is_removed else set()
                     return None
                 job = answer.json()
         self.tally.ended.add(path)
