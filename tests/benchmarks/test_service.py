@@ -103,13 +103,17 @@ def archive(items, result):
     return stream.getvalue()
 
 
-def test_a_job_that_is_gone_is_a_lost_one(clients):
+def test_a_job_that_is_gone_is_a_lost_one_unless_its_client_removed_it(clients):
     def answers(request):
         if request.method == "POST":
             return httpx.Response(202, json=JOB | {"status": "queued"}, headers={"Location": "/v1/jobs/j"})
         return httpx.Response(204 if request.method == "DELETE" else 404)
 
     tally = act(clients(answers), "cancelled_job")
+    assert tally.accepted == tally.ended == {"/v1/jobs/j"} and not tally.wrong
+    client = clients(answers)
+    client.tally.accepted.add("/v1/jobs/j")
+    tally = act(client, "settle")
     assert tally.accepted - tally.ended == {"/v1/jobs/j"} and "not there any more" in tally.wrong[0]
 
 
