@@ -7,9 +7,9 @@ from pellucid.server.wishes import Wishes, wishes
 SETTINGS = Settings(models=("photo", "photo-fast"))
 
 
-def test_what_is_left_out_or_empty_is_as_usual():
+def test_what_is_left_out_is_as_usual_and_an_empty_classifier_is_none():
     usual = Wishes("photo", 1.0, None, None)
-    assert wishes({}, SETTINGS) == wishes({"model": "", "sigma": "", "strength": ""}, SETTINGS) == usual
+    assert wishes({}, SETTINGS) == wishes({"classifier": ""}, SETTINGS) == usual
 
 
 def test_what_is_asked_for_is_read():
@@ -21,6 +21,9 @@ def test_what_is_asked_for_is_read():
     ("asked", "words"),
     [
         ({"model": "fotos"}, "model is fotos: choose one of photo, photo-fast"),
+        ({"model": ""}, "model is empty: choose one of photo, photo-fast"),
+        ({"sigma": ""}, "sigma is empty: give auto"),
+        ({"strength": ""}, "strength is empty: give a number from 0 to 1"),
         ({"classifier": "digits"}, "classifier is digits: this service has none"),
         ({"sigma": "256"}, "sigma is 256: give auto, or a number from 0 to 255"),
         ({"sigma": "-1"}, "sigma is -1"),

@@ -39,18 +39,18 @@ class Wishes:
 
 
 def wishes(asked: Mapping[str, str], settings: Settings) -> Wishes:
-    """Check what a query or a form asks for; what is empty counts as left out.
+    """Check what a query or a form asks for; an empty `classifier` asks for none.
 
     Raises:
         Problem: 422, naming the parameter and what it may be.
     """
-    given = {name: asked[name] for name in _Asked.model_fields if asked.get(name, "") != ""}
+    given = {name: asked[name] for name in _Asked.model_fields if name in asked}
     try:
         found = _Asked.model_validate(given)
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
-        raise Problem(422, f"{name} is {shown(given[name])}: give {MAY_BE[name]}.") from error
-    model = chosen("model", found.model or next(iter(settings.denoisers)), settings.denoisers)
+        raise Problem(422, f"{name} is {shown(given[name]) or 'empty'}: give {MAY_BE[name]}.") from error
+    model = chosen("model", next(iter(settings.denoisers)) if found.model is None else found.model, settings.denoisers)
     classifier = chosen("classifier", found.classifier, settings.readers) if found.classifier else None
     sigma = None if found.sigma == "auto" else found.sigma / WHITE
     return Wishes(model, found.strength, sigma, classifier)
@@ -65,7 +65,7 @@ def chosen(parameter: str, name: str, on_offer: Mapping[str, Any]) -> str:
     if name in on_offer:
         return name
     choice = f"choose one of {', '.join(on_offer)}" if on_offer else "this service has none"
-    raise Problem(422, f"{parameter} is {shown(name)}: {choice}.")
+    raise Problem(422, f"{parameter} is {shown(name) or 'empty'}: {choice}.")
 
 
 MAY_BE = {"strength": "a number from 0 to 1", "sigma": f"auto, or a number from 0 to {WHITE}"}
