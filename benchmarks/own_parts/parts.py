@@ -49,9 +49,12 @@ def photographs(options: Options) -> list[Table]:
     files = protocol.files(protocol.folder("test-photos", "BSD68"), options.limit)
     clean = [protocol.read(path, 1) for path in files]
     noisy = [protocol.noisy(image, 25, index) for index, image in enumerate(clean)]
-    before = [protocol.psnr(protocol.finished(image), truth) for image, truth in zip(noisy, clean, strict=True)]
-    after = [protocol.psnr(protocol.finished(network(image)), truth) for image, truth in zip(noisy, clean, strict=True)]
-    row = ("BSD68, noisy BSDS alone", "PSNR", float(np.mean(before)), float(np.mean(after)), "at least 28.7")
+
+    def figure(image: np.ndarray, truth: np.ndarray) -> float:
+        return protocol.psnr(protocol.finished(image), truth)
+
+    means = _means(network, list(zip(noisy, clean, strict=True)), figure)
+    row = ("BSD68, noisy BSDS alone", "PSNR", *means, "at least 28.7")
     return [Table("Gaussian noise of 25, learned without clean images", FORMATS, [row])]
 
 
@@ -83,9 +86,8 @@ def shipped(options: Options) -> list[Table]:
     clean = [protocol.read(path, 1) for path in files]
     coded = [_jpeg(image, 10) for image in clean]
     network = Denoiser.load("jpeg")
-    before = [protocol.psnr(image, truth) for image, truth in zip(coded, clean, strict=True)]
-    after = [protocol.psnr(network(image), truth) for image, truth in zip(coded, clean, strict=True)]
-    rows.append(("jpeg, CBSD68 luma at quality 10", "PSNR", float(np.mean(before)), float(np.mean(after)), "1 dB more"))
+    means = _means(network, list(zip(coded, clean, strict=True)), protocol.psnr)
+    rows.append(("jpeg, CBSD68 luma at quality 10", "PSNR", *means, "1 dB more"))
     return [Table("Shipped networks", FORMATS, rows)]
 
 
@@ -117,9 +119,14 @@ def _row(
 ) -> tuple:
     """Return the mean figure of whole images before and after."""
     images = [(sets.read(pair.noisy), sets.read(pair.clean)) for pair in pairs[: options.limit]]
+    return (title, name, *_means(denoiser, images, figure), bar)
+
+
+def _means(denoiser: Denoiser, images: Sequence[tuple[np.ndarray, np.ndarray]], figure: Figure) -> tuple[float, float]:
+    """Return the mean figure of noisy images beside their clean ones, before and after."""
     before = [figure(noisy, clean) for noisy, clean in images]
     after = [figure(denoiser(noisy, channel_axis=-1 if noisy.ndim == 3 else None), clean) for noisy, clean in images]
-    return (title, name, float(np.mean(before)), float(np.mean(after)), bar)
+    return float(np.mean(before)), float(np.mean(after))
 
 
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:

@@ -2,19 +2,20 @@ import pytest
 
 from pellucid.server.problems import Problem
 from pellucid.server.settings import Settings
-from pellucid.server.wishes import Wishes, wishes
+from pellucid.server.store import Options
+from pellucid.server.wishes import wishes
 
 SETTINGS = Settings(models=("photo", "photo-fast"))
 
 
 def test_what_is_left_out_is_as_usual_and_an_empty_classifier_is_none():
-    usual = Wishes("photo", 1.0, None, None)
+    usual = Options("photo", 1.0, None, None)
     assert wishes({}, SETTINGS) == wishes({"classifier": ""}, SETTINGS) == usual
 
 
 def test_what_is_asked_for_is_read():
     found = wishes({"model": "photo-fast", "sigma": "51", "strength": "0.5", "other": "x"}, SETTINGS)
-    assert found == Wishes("photo-fast", 0.5, 0.2, None)
+    assert found == Options("photo-fast", 0.5, 0.2, None)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Which engine is the fastest here: measured once, remembered in the user's cache."""
 
-import hashlib
 import json
 import os
 import time
@@ -16,6 +15,7 @@ from pellucid.data.places import cache_root
 from pellucid.engines.base import Engine, Precision
 from pellucid.errors import PellucidError
 from pellucid.machine import processor
+from pellucid.weights import digest
 
 # Loading torch or OpenVINO takes a second or two, measuring them some seconds more. In that time the engine that
 # starts fastest cleans about so many pixels.
@@ -126,14 +126,10 @@ def _key(choices: Sequence[Choice], threads: int) -> str:
         f"{threads} threads",
         f"GPU {Path('/dev/nvidia0').exists()} {os.environ.get('CUDA_VISIBLE_DEVICES')}",
         *(f"{library} {version(library)}" for library in libraries),
-        *sorted({(choice.sha256 or _digest(choice.path))[:16] for choice in choices}),
+        *sorted({(choice.sha256 or digest(choice.path))[:16] for choice in choices}),
         *map(_label, choices),
     ]
     return "; ".join(parts)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _cache() -> Path:

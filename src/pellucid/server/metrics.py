@@ -30,13 +30,8 @@ class Metrics:
         self._requests = Counter(
             "pellucid_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )
-        self._request_seconds = Histogram(
-            "pellucid_request_seconds",
-            "Seconds until a request was answered.",
-            ["route"],
-            buckets=SECONDS,
-            registry=registry,
-        )
+        words = "Seconds until a request was answered."
+        self._request_seconds = Histogram("pellucid_request_seconds", words, ["route"], **timed)
         self._orders = Counter("pellucid_orders", "Images worked on.", ["kind", "outcome"], registry=registry)
         self._order_seconds = Histogram("pellucid_order_seconds", "Seconds of work on an image.", ["kind"], **timed)
         self._pixels = Counter("pellucid_pixels", "Pixels worked on, over all frames.", registry=registry)

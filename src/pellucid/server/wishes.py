@@ -1,7 +1,6 @@
 """What a client asks for beside its image: model, strength, noise level, classifier."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pellucid.server.names import shown
 from pellucid.server.problems import Problem
 from pellucid.server.settings import Settings
+from pellucid.server.store import Options
 
 WHITE = 255
 
@@ -21,24 +21,7 @@ class _Asked(BaseModel):
     classifier: str | None = None
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What is asked for, checked.
-
-    Attributes:
-        model: the name of a denoiser on offer.
-        strength: from 0 to 1.
-        sigma: the noise level in [0, 1] units, or None to have it estimated.
-        classifier: the name of a classifier on offer, or None.
-    """
-
-    model: str
-    strength: float
-    sigma: float | None
-    classifier: str | None
-
-
-def wishes(asked: Mapping[str, str], settings: Settings) -> Wishes:
+def wishes(asked: Mapping[str, str], settings: Settings) -> Options:
     """Check what a query or a form asks for; an empty `classifier` asks for none.
 
     Raises:
@@ -53,7 +36,7 @@ def wishes(asked: Mapping[str, str], settings: Settings) -> Wishes:
     model = chosen("model", next(iter(settings.denoisers)) if found.model is None else found.model, settings.denoisers)
     classifier = chosen("classifier", found.classifier, settings.readers) if found.classifier else None
     sigma = None if found.sigma == "auto" else found.sigma / WHITE
-    return Wishes(model, found.strength, sigma, classifier)
+    return Options(model, found.strength, sigma, classifier)
 
 
 def chosen(parameter: str, name: str, on_offer: Mapping[str, Any]) -> str:

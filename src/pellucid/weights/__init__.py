@@ -88,6 +88,11 @@ def verify(weights: Weights) -> None:
         check_file(path, weights.sha256(path))
 
 
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def check_file(path: Path, sha256: str | None) -> None:
     """Raise PellucidError, with the remedy, if a shipped file is another or cannot be read; None has none to check."""
     if sha256 is None:

@@ -31,8 +31,6 @@ ANSWER = {
     },
 }
 EXAMPLE = {"model": "digits", "label": "7", "scores": {"1": 0.02, "7": 0.98}}
-MODEL = "One of the classifiers of /v1/models; by default the first."
-DENOISE = "A denoiser: also say what is seen in the image denoised by it."
 PARAMETERS = [
     openapi.parameter(
         "model", {"type": "string"}, "One of the classifiers of /v1/models; by default the first.", "digits"

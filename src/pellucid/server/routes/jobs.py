@@ -16,7 +16,7 @@ from pellucid.server.problems import Problem, described
 from pellucid.server.room import Room
 from pellucid.server.settings import Settings
 from pellucid.server.spool import NAME, RESULT, find
-from pellucid.server.store import Item, Job, Options
+from pellucid.server.store import Item, Job
 from pellucid.server.views import WHITE, JobView, view
 from pellucid.server.wishes import wishes
 from pellucid.server.zipped import zipped
@@ -67,7 +67,7 @@ async def accept(request: Request) -> Response:
         if len(files) > settings.max_files:
             raise Problem(413, f"There are {len(files)} images, more than the {settings.max_files} allowed in a job.")
         paired = _paired(files, references)
-        job = await jobs.accept(Options(**vars(wanted)), paired)
+        job = await jobs.accept(wanted, paired)
     return _answer(request, job, 202)
 
 
@@ -103,7 +103,7 @@ async def again(id: JobId, request: Request) -> Response:
     before = (await _job(request, id)).options
     asked = {"model": before.model, "strength": str(before.strength), "classifier": before.classifier or ""}
     asked["sigma"] = "auto" if before.sigma is None else str(WHITE * before.sigma)
-    job = await jobs.again(id, Options(**vars(wishes(asked | await _fields(request), settings))))
+    job = await jobs.again(id, wishes(asked | await _fields(request), settings))
     if job is None:
         raise Problem(404, GONE)
     return _answer(request, job, 202)

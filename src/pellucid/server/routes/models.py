@@ -1,8 +1,6 @@
 """What is on offer: denoisers, classifiers, formats, limits."""
 
 import functools
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -79,6 +77,4 @@ def _described(model: str) -> dict[str, Any]:
     return {"summary": card["summary"], "licence": card["licence"], "sha256": found.card["sha256"], "card": card}
 
 
-@functools.cache
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+_sha256 = functools.cache(weights.digest)
