@@ -4,6 +4,7 @@ from PIL import Image
 
 from pellucid import registry
 from pellucid.data.dead_leaves import DeadLeaves
+from pellucid.data.folder import LUMA
 from pellucid.data.pages import Pages
 from pellucid.data.photos import Photos
 from pellucid.errors import PellucidError, UsageError
@@ -46,6 +47,20 @@ def test_patches_come_from_all_files_and_never_twice(shots):
     assert np.bincount(numbers(images)).tolist() == [20] * 10
     rough = images[numbers(images) % 2 == 1]
     assert len({patch.tobytes() for patch in rough}) == 100
+
+
+def test_the_stride_says_how_far_apart_the_patches_may_lie(shots):
+    images = photos(num_patches=10_000, scales=(1.0,), stride=4).load("train").images
+    assert len(images) == 10 * 9 * 7
+
+
+def test_the_texture_of_a_candidate_is_its_mean_absolute_gradient():
+    picture = np.random.default_rng(0).integers(0, 256, (40, 33, 3), np.uint8)
+    luma = picture.astype(np.float64) @ LUMA / 255
+    for row, column, texture in Photos(patch=16, stride=5)._candidates(picture):
+        part = luma[row : row + 16, column : column + 16]
+        down, across = np.abs(np.diff(part, axis=0))[:, :-1], np.abs(np.diff(part, axis=1))[:-1]
+        assert texture == pytest.approx((down + across).mean(), rel=1e-5)
 
 
 def test_textured_patches_are_preferred_by_the_power_of_their_texture(shots):

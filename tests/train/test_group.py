@@ -66,8 +66,11 @@ recipe, told = Recipe.from_dict(RECIPE), []
 with joined() as group, joined() as inner:
     found = {"size": group.size, "inner": inner == group, "leads": group.leads}
     found["any"] = [group.any(rank == 1), group.any(False)]
+    doubled = {count: group.share_out(lambda items: items * 2 + rank, torch.arange(count)) for count in (5, 2, 1)}
+    found["shared"] = {count: items.tolist() for count, items in doubled.items()}
     found["said"] = group.leader_says(rank + 0.1)
     found["gradients"] = {count: gradients(group, count) for count in (8, 5, 1)}
+    found["muon"] = gradients(group, 8, "muon")
     whole = loop.train(recipe, out / "whole")
     found["stopped"] = loop.train(recipe, out / "parts", progress=interrupt).stopped
     parts = loop.train(recipe, out / "parts", resume=True)
@@ -80,10 +83,12 @@ found |= {"steps": told, "written": sorted(name for name in written if name.star
 """
 
 
-def gradients(group, count):
+def gradients(group, count, optimizer="adam"):
     """Return the loss of a group's step on `count` images, the gradients of all together, and the weights after it."""
     torch.manual_seed(0)
-    recipe = Recipe.from_dict(RECIPE).with_values({"model.norm": "none", "train.gradient_clip": 0.01})
+    recipe = Recipe.from_dict(RECIPE).with_values(
+        {"model.norm": "none", "train.gradient_clip": 0.01, "train.optimizer": optimizer}
+    )
     step = Step.of(recipe, recipe.build("model"), group)
     clean = torch.rand(count, 1, 8, 8)
     noisy = clean + 0.1 * torch.randn(count, 1, 8, 8)
@@ -111,6 +116,18 @@ def test_the_processes_know_one_another(shared):
     for rank, found in enumerate(shared[1]):
         assert found["size"] == 2 and found["inner"] and found["leads"] == (rank == 0)
         assert found["any"] == [True, False] and found["said"] == 0.1
+
+
+def test_work_shared_out_comes_back_to_all(shared):
+    for found in shared[1]:
+        assert found["shared"] == {"5": [0, 3, 4, 7, 8], "2": [0, 3], "1": [0]}
+
+
+def test_with_muon_too_they_take_the_step_of_one_alone(shared):
+    alone = gradients(Group(), 8, "muon")
+    for found in shared[1]:
+        assert found["muon"][2] == pytest.approx(alone[2], rel=2e-3, abs=1e-5)
+    assert shared[1][0]["muon"] == shared[1][1]["muon"]
 
 
 @pytest.mark.parametrize("count", [8, 5, 1])

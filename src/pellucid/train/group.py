@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -57,6 +57,19 @@ class Group:
         for value, part in zip(parameters, parts, strict=True):
             value.grad = part.view_as(value)
         return message[-2].item()
+
+    def share_out(self, work: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        """Return `work` of items (N, ...), of their shape, each process having worked on its part of them.
+
+        All processes give the same items; `work` treats each by itself.
+        """
+        if self.size == 1:
+            return work(items)
+        made, mine = torch.zeros_like(items), slice(self.rank, None, self.size)
+        if self.rank < len(items):
+            made[mine] = work(items[mine])
+        distributed.all_reduce(made)
+        return made
 
     def any(self, flag: bool) -> bool:
         """Return whether the flag is set in any of the processes."""

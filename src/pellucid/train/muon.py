@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.train.group import Group
+
 # Jordan et al. 2024: an odd polynomial whose iterates bring all singular values near 1.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
@@ -15,13 +17,20 @@ class Muon(torch.optim.Optimizer):
     """Momentum made orthogonal for each inner convolution's matrix (Jordan et al. 2024), AdamW for all else.
 
     A convolution's weight (O, I, k, k) is the matrix (O, I * k * k). The first and the last convolution, biases and
-    vectors are left to AdamW (Loshchilov and Hutter, 2019).
+    vectors are left to AdamW (Loshchilov and Hutter, 2019). The processes of a group share the matrices out.
     """
 
     def __init__(
-        self, model: nn.Module, lr: float, weight_decay: float = 0.0, momentum: float = 0.95, betas=(0.9, 0.999)
+        self,
+        model: nn.Module,
+        lr: float,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.999),
+        group: Group | None = None,
     ) -> None:
         """Sort the parameters of a model; `lr` is the rate of both, `weight_decay` is decoupled from the gradient."""
+        self.processes = group or Group()
         inner = inner_convolutions(model)
         kept = {id(weight) for weight in inner}
         others = [value for value in model.parameters() if id(value) not in kept]
@@ -50,7 +59,7 @@ class Muon(torch.optim.Optimizer):
         # Matrices of one shape go through the iterations together.
         for shape in {update.shape for update in updates}:
             alike = [number for number, update in enumerate(updates) if update.shape == shape]
-            made = orthogonal(torch.stack([updates[number] for number in alike]))
+            made = self.processes.share_out(orthogonal, torch.stack([updates[number] for number in alike]))
             scale = MATCHED_RMS * max(shape) ** 0.5
             for number, update in zip(alike, made, strict=True):
                 weights[number].add_(update.view_as(weights[number]), alpha=-group["lr"] * scale)

@@ -12,10 +12,10 @@ from pellucid.train.group import Group
 from pellucid.train.muon import Muon
 
 
-def make_optimizer(model: nn.Module, options: Train) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, options: Train, group: Group | None = None) -> torch.optim.Optimizer:
     """Return Adam (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019) or Muon as the recipe asks."""
     if options.optimizer == "muon":
-        return Muon(model, options.lr, options.weight_decay)
+        return Muon(model, options.lr, options.weight_decay, group=group)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.optimizer]
     return kind(model.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
 
@@ -47,7 +47,7 @@ class Step:
         """Assemble the step that a recipe describes for a model."""
         return cls(
             model,
-            make_optimizer(model, recipe.train),
+            make_optimizer(model, recipe.train, group),
             recipe.build("objective"),
             recipe.build("loss"),
             recipe.train.precision == "bf16",
