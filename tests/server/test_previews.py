@@ -20,15 +20,18 @@ def frames(pixels) -> Frames:
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (5, "RGB")])
 def test_any_image_becomes_a_picture_of_8_bits(tmp_path, dtype, channels, mode):
     pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (6, 7, channels), dtype)
-    previews.before(tmp_path, frames(pixels), None)
+    previews.all_three(tmp_path, frames(pixels), frames(pixels[::-1]), None)
     expected = np.rint(pixels[..., :3] / np.iinfo(dtype).max * 255)
-    np.testing.assert_array_equal(read(tmp_path / "before.png"), expected if mode == "RGB" else expected[..., 0])
+    for name, shown in (("before", expected), ("after", expected[::-1])):
+        np.testing.assert_array_equal(read(tmp_path / f"{name}.png"), shown if mode == "RGB" else shown[..., 0])
 
 
 def test_large_images_are_reduced_and_say_so(tmp_path, monkeypatch):
     monkeypatch.setattr(previews, "LONGEST_SIDE", 10)
-    facts = previews.before(tmp_path, frames(np.zeros((12, 25, 3), np.uint8)), None)
-    assert read(tmp_path / "before.png").shape == (4, 8, 3) and "3x3" in facts["size_note"]
+    flat = frames(np.zeros((12, 25, 3), np.uint8))
+    facts = previews.all_three(tmp_path, flat, flat, None)
+    assert "3x3" in facts["size_note"]
+    assert {read(path).shape for path in tmp_path.iterdir()} == {(4, 8, 3)}
 
 
 def test_colours_are_shown_as_browsers_take_them(tmp_path):
@@ -36,8 +39,9 @@ def test_colours_are_shown_as_browsers_take_them(tmp_path):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"tXYZ").replace(b"gXYZ", b"rXYZ").replace(b"tXYZ", b"gXYZ")
     for icc, expected in ((srgb, pixels), (swapped, pixels[..., (1, 0, 2)]), (b"no profile", pixels)):
-        previews.before(tmp_path, frames(pixels), icc)
-        assert np.abs(read(tmp_path / "before.png").astype(int) - expected).max() <= 2
+        previews.all_three(tmp_path, frames(pixels), frames(pixels), icc)
+        for name in ("before", "after"):
+            assert np.abs(read(tmp_path / f"{name}.png").astype(int) - expected).max() <= 2
 
 
 @pytest.mark.parametrize(("size", "gain"), [(0, 64), (1, 64), (10, 8), (60, 2), (200, 1)])

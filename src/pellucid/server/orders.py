@@ -19,7 +19,7 @@ MEDIA_TYPES = {
     "HEIF": "image/heic",
 }
 
-Kind = Literal["denoise", "classify", "inspect", "preview"]
+Kind = Literal["denoise", "classify"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,7 @@ class Order:
 
     Attributes:
         kind: `denoise` writes `target` (and the previews, if there is a folder for them); `classify` reads what is in
-            the image, with a model also what is in it denoised; `inspect` says what the image is; `preview` writes
-            before.png alone.
+            the image, with a model also what is in it denoised.
         source: the image.
         target: where the denoised image goes; it appears whole or not at all, and no suffix is needed.
         model: one of `Settings.models`; empty where none is needed.

@@ -20,29 +20,20 @@ GAINS = tuple(1 << power for power in range(7))
 WITHIN = 0.999
 
 
-def before(folder: Path, frames: Frames, icc: bytes | None) -> dict[str, Any]:
-    """Write before.png of an image; of a stack, of its first frame.
+def all_three(folder: Path, noisy: Frames, denoised: Frames, icc: bytes | None) -> dict[str, Any]:
+    """Write before.png, after.png and difference.png of an image; of a stack, of its first frame.
 
     Args:
         folder: where to.
-        frames: the image.
+        noisy: the image.
+        denoised: the same, denoised.
         icc: its colour profile, from which colours become sRGB, or None.
 
     Returns:
-        `size_note`: how the picture was reduced, or None.
+        `size_note`: how the pictures were reduced, or None; and `difference_gain`: by how much what was taken out is
+        enlarged.
     """
-    factor = _factor(frames)
-    _write(folder / "before.png", _in_srgb(picture(reduced(frames, factor)), icc))
-    return _noted(factor)
-
-
-def all_three(folder: Path, noisy: Frames, denoised: Frames, icc: bytes | None) -> dict[str, Any]:
-    """Write before.png, after.png and difference.png, as `before` does.
-
-    Returns:
-        `size_note` as `before`, and `difference_gain`: by how much what was taken out is enlarged.
-    """
-    factor = _factor(noisy)
+    factor = -(-max(noisy.shape[2:]) // LONGEST_SIDE)
     planes = [reduced(frames, factor) for frames in (noisy, denoised)]
     for name, shown in zip(("before", "after"), planes, strict=True):
         _write(folder / f"{name}.png", _in_srgb(picture(shown), icc))
@@ -50,16 +41,8 @@ def all_three(folder: Path, noisy: Frames, denoised: Frames, icc: bytes | None) 
     most = float(np.quantile(np.abs(taken_out), WITHIN))
     gain = max((gain for gain in GAINS if gain * most <= 0.5), default=1)
     _write(folder / "difference.png", picture(0.5 + gain * taken_out))
-    return _noted(factor) | {"difference_gain": gain}
-
-
-def _factor(frames: Frames) -> int:
-    return -(-max(frames.shape[2:]) // LONGEST_SIDE)
-
-
-def _noted(factor: int) -> dict[str, Any]:
     note = f"shown reduced, one pixel for {factor}x{factor}; the result is at full size" if factor > 1 else None
-    return {"size_note": note}
+    return {"size_note": note, "difference_gain": gain}
 
 
 def _write(path: Path, shown: "Image") -> None:

@@ -78,13 +78,6 @@ class Workshop:
         named = [text.replace(str(order.source), order.name) for text in said]
         return facts | {"remarks": list(dict.fromkeys(named)), "seconds": time.monotonic() - started}
 
-    def _inspect(self, order: Order, image: ImageFile, tell: Tell) -> Facts:
-        return {}
-
-    def _preview(self, order: Order, image: ImageFile, tell: Tell) -> Facts:
-        assert order.previews
-        return previews.before(order.previews, frames_of(image), image.icc)
-
     def _classify(self, order: Order, image: ImageFile, tell: Tell) -> Facts:
         after = self._clean(order, image, tell).after if order.model else None
         return self._read_labels(order, frames_of(image), after)
