@@ -86,6 +86,12 @@ def test_fine_tuning_takes_the_model_of_the_start(pairs):
     assert tuned.result.history[0]["train_loss"] < first.result.history[0]["train_loss"]
 
 
+def test_a_start_of_another_shape_is_refused_before_anything_is_written(pairs):
+    values = {"train.start": "photo", "model.widths": [4, 4]}
+    with pytest.raises(UsageError, match=r"widths = .* set the same, or train from scratch"):
+        plan(Sources((pairs / "noisy",), pairs / "clean"), pairs / "run", Options(values=values))
+
+
 def test_gray_images_tune_a_network_of_colours(pairs):
     planned = plan(
         Sources((pairs / "noisy",), pairs / "clean"), pairs / "run", Options(values={"train.start": "photo"})

@@ -22,6 +22,7 @@ from pellucid.synthetic import noise_table
 from pellucid.train import Progress as Position
 from pellucid.train import Result, train
 from pellucid.train.group import joined
+from pellucid.train.start import starting_weights
 
 DATA = "listed"
 FILES, RECIPE, LAST = "files.json", "recipe.toml", "last.safetensors"
@@ -104,6 +105,7 @@ def plan(sources: Sources, out: Path, options: Options, progress: Progress | Non
     wishes = Wishes(options.group_by, options.validation, patch, (start.channels,) if start else ())
     findings = look(sources, wishes, progress)
     recipe = choose(findings, out.resolve().name, str((out / FILES).resolve()), start, values)
+    starting_weights(recipe)  # a network of another shape is refused here, not when files are written
     levels = estimated_levels(findings.used, findings.white, progress) if _needs_levels(findings, recipe) else None
     return Plan(findings, findings.file_list(levels), recipe)
 
