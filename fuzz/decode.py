@@ -6,7 +6,7 @@ The first argument names the target; the others are libFuzzer's. What is found t
 build/fuzz/TARGET, and a file that breaks something becomes build/fuzz/TARGET-crash-… (or -timeout-…, -oom-…).
 """
 
-import io
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,26 +27,9 @@ with atheris.instrument_imports(include=["pellucid.image", FOLLOWED]):
     import tifffile  # noqa: F401
     from PIL import AvifImagePlugin, BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
-    from pellucid.errors import PellucidError
-    from pellucid.image import read_image, write_image
+    from hostile_files import round_trip
     from pellucid.image.exif import marked, upright, upright_xmp
     from pellucid.image.jpeg_marks import frame_of
-
-
-def a_file(data: bytes) -> None:
-    """Read a file as any command does, write what it holds as a file of the same format, and read that."""
-    try:
-        image = read_image(io.BytesIO(data), MOST_PIXELS)
-        written = io.BytesIO()
-        write_image(written, image.pixels, like=image)
-    except PellucidError as error:
-        message = str(error)
-        assert "\n" not in message and "should not happen" not in message
-        return
-    again = read_image(io.BytesIO(written.getvalue()), MOST_PIXELS)
-    # Of equal frames in a row an animation keeps one.
-    assert image.is_stack or again.pixels.shape == image.pixels.shape
-    assert again.pixels.dtype == image.pixels.dtype
 
 
 def exif(data: bytes) -> None:
@@ -67,7 +50,8 @@ def marks(data: bytes) -> None:
 
 
 FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "pnm", "avif")
-TARGETS: dict[str, Callable[[bytes], None]] = {**dict.fromkeys(FORMATS, a_file), "exif": exif, "marks": marks}
+a_file = functools.partial(round_trip.opened, most_pixels=MOST_PIXELS)
+TARGETS: dict[str, Callable[[bytes], object]] = {**dict.fromkeys(FORMATS, a_file), "exif": exif, "marks": marks}
 SEEDED_BY = {"exif": "jpeg-tagged", "marks": "jpeg"}
 
 
