@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pellucid.cli.serving import amount
+from pellucid.cli.serving import amount, written
 from pellucid.errors import UsageError
 from pellucid.server import service
 from pellucid.server.settings import Settings
@@ -57,6 +57,13 @@ def test_options_reach_the_settings(told, monkeypatch):
 @pytest.mark.parametrize(("text", "value"), [("4096", 4096), ("200M", 200_000_000), ("1.5G", 1_500_000_000)])
 def test_amounts_have_units(text, value):
     assert amount("--max-bytes", text) == value
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(200_000_000, "200M"), (3_000_000_000, "3G"), (1_500_000, "1500k"), (4097, "4097"), (1, "1")]
+)
+def test_amounts_are_written_as_they_are_read(number, text):
+    assert written(number) == text and amount("--max-bytes", text) == number
 
 
 @pytest.mark.parametrize("text", ["", "M", "many", "1Q", "inf", "nan"])

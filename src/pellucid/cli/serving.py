@@ -7,9 +7,29 @@ import typer
 
 from pellucid.cli.options import examples
 from pellucid.errors import UsageError
+from pellucid.server.settings import Settings, usual_spool
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def amount(option: str, text: str) -> int:
+    """Read `200M`, `3G`, `1.5M` or `4096`.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    unit = text[-1:] if text[-1:] in UNITS else ""
+    try:
+        return int(float(text.removesuffix(unit)) * UNITS[unit])
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{option} {text}: give a number, such as 4096, 200M or 3G") from error
+
+
+def written(number: int) -> str:
+    """Return an amount in the largest of the units that leaves it whole, as `amount` reads it."""
+    unit = max((unit for unit, size in UNITS.items() if number % size == 0), key=UNITS.__getitem__)
+    return f"{number // UNITS[unit]}{unit}"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,8 +49,8 @@ def register(app: typer.Typer) -> None:
 def serve(
     host: Annotated[
         str, typer.Option(metavar="HOST", help="The address to listen on; 0.0.0.0 lets other machines in.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", help="Its port; 0 takes any that is free.")] = 8000,
+    ] = Settings.host,
+    port: Annotated[int, typer.Option(metavar="N", help="Its port; 0 takes any that is free.")] = Settings.port,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,7 +58,7 @@ def serve(
             "-m",
             metavar="NAME",
             help="A denoiser on offer: a shipped one, a file, or self; may stand several times, the first is the usual "
-            "one. By default photo, photo-fast, document and jpeg.",
+            f"one. By default {', '.join(Settings.models)}.",
         ),
     ] = None,
     classifier: Annotated[
@@ -47,7 +67,7 @@ def serve(
     ] = None,
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="onnxruntime, openvino, torch, or auto: the fastest for the work.")
-    ] = "auto",
+    ] = Settings.engine,
     token: Annotated[
         str | None,
         typer.Option(
@@ -63,43 +83,61 @@ def serve(
             help="Where uploads, results and the list of jobs are kept; by default ~/.local/state/pellucid/spool.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(metavar="N", help="Images that are worked on at the same time.")] = 1,
-    threads: Annotated[int, typer.Option(metavar="N", help="Of each worker; 0 shares out the cores.")] = 0,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="Images that are worked on at the same time.")
+    ] = Settings.workers,
+    threads: Annotated[
+        int, typer.Option(metavar="N", help="Of each worker; 0 shares out the cores.")
+    ] = Settings.threads,
     memory_limit: Annotated[
         str,
         typer.Option(metavar="BYTES", help="The most memory of a worker, such as 3G: beyond it, an image is refused."),
-    ] = "3G",
-    max_bytes: Annotated[str, typer.Option(metavar="BYTES", help="The most of one upload, such as 200M.")] = "200M",
+    ] = written(Settings.memory_limit),
+    max_bytes: Annotated[str, typer.Option(metavar="BYTES", help="The most of one upload, such as 200M.")] = written(
+        Settings.max_bytes
+    ),
     max_pixels: Annotated[
         str, typer.Option(metavar="N", help="The most pixels of one image, all its pages together, such as 100M.")
-    ] = "100M",
-    max_frames: Annotated[int, typer.Option(metavar="N", help="The most pages or frames of one image.")] = 1000,
+    ] = written(Settings.max_pixels),
+    max_frames: Annotated[
+        int, typer.Option(metavar="N", help="The most pages or frames of one image.")
+    ] = Settings.max_frames,
     max_text: Annotated[
         str, typer.Option(metavar="BYTES", help="The most text and metadata in one image, unpacked, such as 4M.")
-    ] = "4M",
-    max_files: Annotated[int, typer.Option(metavar="N", help="The most images of one job.")] = 500,
-    time_limit: Annotated[float, typer.Option(metavar="S", help="The most seconds of work on one image.")] = 300.0,
+    ] = written(Settings.max_text),
+    max_files: Annotated[int, typer.Option(metavar="N", help="The most images of one job.")] = Settings.max_files,
+    time_limit: Annotated[
+        float, typer.Option(metavar="S", help="The most seconds of work on one image.")
+    ] = Settings.time_limit,
     queue_length: Annotated[
         int, typer.Option(metavar="N", help="Images that may wait for a worker; further ones are told to come later.")
-    ] = 32,
-    max_waiting: Annotated[int, typer.Option(metavar="N", help="Images of jobs that may wait, over all jobs.")] = 2000,
-    connections: Annotated[int, typer.Option(metavar="N", help="The most clients at once.")] = 200,
+    ] = Settings.queue_length,
+    max_waiting: Annotated[
+        int, typer.Option(metavar="N", help="Images of jobs that may wait, over all jobs.")
+    ] = Settings.max_waiting,
+    connections: Annotated[int, typer.Option(metavar="N", help="The most clients at once.")] = Settings.connections,
     idle_timeout: Annotated[
         float, typer.Option(metavar="S", help="The most seconds in which a client neither sends nor takes anything.")
-    ] = 20.0,
-    body_timeout: Annotated[float, typer.Option(metavar="S", help="The most seconds that an upload may take.")] = 300.0,
+    ] = Settings.idle_timeout,
+    body_timeout: Annotated[
+        float, typer.Option(metavar="S", help="The most seconds that an upload may take.")
+    ] = Settings.body_timeout,
     stop_timeout: Annotated[
         float, typer.Option(metavar="S", help="The most seconds that what runs is given on Ctrl-C or SIGTERM.")
-    ] = 60.0,
-    job_expiry: Annotated[float, typer.Option(metavar="S", help="How long a finished job is kept.")] = 86_400.0,
+    ] = Settings.stop_timeout,
+    job_expiry: Annotated[
+        float, typer.Option(metavar="S", help="How long a finished job is kept.")
+    ] = Settings.job_expiry,
     disk_budget: Annotated[
         str, typer.Option(metavar="BYTES", help="The most of the spool; the oldest finished jobs make room first.")
-    ] = "10G",
+    ] = written(Settings.disk_budget),
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A name that a proxy asks by, if it is neither localhost nor a number."),
     ] = None,
-    root_path: Annotated[str, typer.Option(metavar="PATH", help="What a proxy cuts off, such as /pellucid.")] = "",
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="What a proxy cuts off, such as /pellucid.")
+    ] = Settings.root_path,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not log requests.")] = False,
 ) -> None:
     """Open a page to clean images on, and answer requests: the same process is an HTTP service.
@@ -115,7 +153,6 @@ def serve(
     import asyncio
 
     from pellucid.server.service import serve as run
-    from pellucid.server.settings import Settings, usual_spool
 
     models: dict[str, Any] = {"models": tuple(model)} if model else {}
     settings = Settings(
@@ -147,19 +184,6 @@ def serve(
         **models,
     )
     asyncio.run(run(settings, _tell, quiet))
-
-
-def amount(option: str, text: str) -> int:
-    """Read `200M`, `3G`, `1.5M` or `4096`.
-
-    Raises:
-        UsageError: for anything else.
-    """
-    unit = text[-1:] if text[-1:] in UNITS else ""
-    try:
-        return int(float(text.removesuffix(unit)) * UNITS[unit])
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{option} {text}: give a number, such as 4096, 200M or 3G") from error
 
 
 def _tell(address: str) -> None:
