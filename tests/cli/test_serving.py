@@ -39,6 +39,7 @@ def test_options_reach_the_settings(told, monkeypatch):
     monkeypatch.setenv("PELLUCID_TOKEN", "secret")
     settings = told(
         *("--model", "photo-fast", "--model", "a/b.onnx", "--classifier", "c.onnx", "--max-bytes", "1.5M"),
+        *("--max-batch-bytes", "20M"),
         *("--workers", "2", "--allow-host", "a.example", "--spool", "there", "--root-path", "/p", "--port", "0"),
     )
     assert settings == Settings(
@@ -48,6 +49,7 @@ def test_options_reach_the_settings(told, monkeypatch):
         classifiers=(Path("c.onnx"),),
         token="secret",
         max_bytes=1_500_000,
+        max_batch_bytes=20_000_000,
         workers=2,
         allow_hosts=("a.example",),
         root_path="/p",

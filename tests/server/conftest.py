@@ -142,8 +142,9 @@ def serving(tmp_path_factory, exported) -> Iterator[Callable[..., Service]]:
 @pytest.fixture(scope="session")
 def service(serving, reader) -> Service:
     """One with tight limits, which the tests share."""
-    limits = ("--max-bytes", "1M", "--max-pixels", "100k", "--max-frames", "5", "--max-text", "10k")
-    return serving(*limits, "--idle-timeout", "1", "--body-timeout", "3", "--classifier", str(reader))
+    sizes = ("--max-bytes", "1M", "--max-batch-bytes", "3M", "--max-text", "10k")
+    limits = (*sizes, "--max-pixels", "100k", "--max-frames", "5", "--idle-timeout", "1", "--body-timeout", "3")
+    return serving(*limits, "--classifier", str(reader))
 
 
 @pytest.fixture

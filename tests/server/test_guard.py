@@ -1,10 +1,12 @@
-"""The token, the host's name, and pages of other sites."""
+"""The token, the host's name, pages of other sites, and bounds on bodies."""
 
 import asyncio
 
 import pytest
+from starlette.datastructures import Headers
 
-from pellucid.server.guard import Guard
+from pellucid.server.guard import Body, Guard, most_of
+from pellucid.server.problems import Problem
 from pellucid.server.settings import Settings
 
 OPEN = ("/healthz", "/readyz", "/", "/openapi.json")
@@ -100,3 +102,37 @@ def test_an_error_that_nobody_foresaw_is_a_problem_without_its_words():
     scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": [], "state": {}}
     asyncio.run(Guard(app, Settings(), lambda *_: None)(scope, None, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 500 and b"1234" not in sent[1]["body"] and b"problem" not in sent[1]["body"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "length", "most"),
+    [
+        ("/v1/jobs", "multipart/form-data; boundary=x", "5000", 9000),
+        ("/pellucid/v1/jobs", "Multipart/Form-Data; boundary=x", "5000", 9000),
+        ("/v1/jobs", "multipart/form-data; boundary=x", None, 2000),
+        ("/v1/jobs", "multipart/form-data; boundary=x", "many", 2000),
+        ("/v1/jobs", "image/png", "5000", 2000),
+        ("/v1/jobs/x/again", "multipart/form-data; boundary=x", "5000", 2000),
+        ("/v1/denoise", "multipart/form-data; boundary=x", "5000", 2000),
+    ],
+)
+def test_a_form_of_many_images_that_says_its_length_may_be_longer_than_one(path, kind, length, most):
+    settings = Settings(max_bytes=2000, max_batch_bytes=9000, root_path="/pellucid")
+    headers = Headers({"content-type": kind} | ({"content-length": length} if length else {}))
+    assert most_of({"path": path}, headers, settings) == most
+
+
+@pytest.mark.parametrize(("length", "is_late"), [(1000, True), (1_000_000, False)])
+def test_a_batch_has_the_time_of_its_images(length, is_late):
+    settings = Settings(max_bytes=1000, max_batch_bytes=1_000_000, idle_timeout=60, body_timeout=0.1)
+
+    async def slow():
+        await asyncio.sleep(0.3)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    body = Body(slow, settings, Headers({"content-length": str(length)}), length)
+    if is_late:
+        with pytest.raises(Problem, match="408"):
+            asyncio.run(body.receive())
+    else:
+        assert asyncio.run(body.receive())["body"] == b"x"

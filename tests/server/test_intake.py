@@ -31,7 +31,8 @@ def taken(folder, body: bytes, kind: str = "multipart/form-data; boundary=x", st
 
     headers = [(b"content-type", kind.encode())] if kind else []
     request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, next_part)
-    return asyncio.run(receive(request, folder, options.pop("fields", ("file",)), **options))
+    options = {"file_fields": ("file",), "most_bytes": 10_000} | options
+    return asyncio.run(receive(request, folder, **options))
 
 
 def refused(status: int, *arguments, **options) -> str:
@@ -55,14 +56,14 @@ def test_a_form_is_the_same_in_parts_of_any_size(tmp_path_factory, content, step
 
 def test_several_files_lie_side_by_side(tmp_path, tmp_path_factory):
     body = part("files", PNG + b"1", "a.png") + part("files", PNG + b"2", "a.png") + part("other", PNG + b"3", "b.png")
-    found = taken(tmp_path, body + b"--x--", fields=("files", "other"), most_files=3)
+    found = taken(tmp_path, body + b"--x--", file_fields=("files", "other"), most_files=3)
     assert [(upload.field, upload.name, upload.path.read_bytes()[-1:]) for upload in found.files] == [
         ("files", "a.png", b"1"),
         ("files", "a.png", b"2"),
         ("other", "b.png", b"3"),
     ]
     assert "more than the 2 files" in refused(
-        413, tmp_path_factory.mktemp("other"), body + b"--x--", fields=("files", "other"), most_files=2
+        413, tmp_path_factory.mktemp("other"), body + b"--x--", file_fields=("files", "other"), most_files=2
     )
 
 
@@ -103,6 +104,20 @@ def test_other_bodies_are_not_taken(tmp_path, kind):
 
 def test_a_form_without_a_boundary_is_none(tmp_path):
     assert "boundary" in refused(400, tmp_path, PNG, "multipart/form-data")
+
+
+@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=x"])
+def test_a_file_is_cut_off_as_soon_as_it_is_too_large(tmp_path, kind):
+    name, many = ("image", PNG * 500) if kind == "image/png" else ("b.png", part("file", PNG * 500, "b.png"))
+    words = refused(413, tmp_path, many, kind, step=100, most_bytes=1000)
+    assert words.startswith(f"{name} has more than the 1000 bytes allowed")
+    (left,) = tmp_path.iterdir()
+    assert left.stat().st_size <= 1000
+
+
+def test_files_may_together_be_larger_than_one(tmp_path):
+    body = b"".join(part("file", PNG * 40, f"{number}.png") for number in range(5)) + b"--x--"
+    assert len(taken(tmp_path, body, most_bytes=len(PNG) * 40, most_files=5).files) == 5
 
 
 def test_a_disk_that_is_full_is_told(tmp_path, monkeypatch):

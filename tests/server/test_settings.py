@@ -12,6 +12,7 @@ from pellucid.server.settings import Settings, usual_spool
     [
         ({"port": 70_000}, "--port 70000"),
         ({"max_bytes": 10}, "--max-bytes 10"),
+        ({"max_bytes": 3_000_000_000}, "no less than --max-bytes, which is 3000000000"),
         ({"memory_limit": 1000}, "--memory-limit"),
         ({"workers": 0}, "--workers 0"),
         ({"time_limit": float("nan")}, "--time-limit nan"),

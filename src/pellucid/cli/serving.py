@@ -93,9 +93,12 @@ def serve(
         str,
         typer.Option(metavar="BYTES", help="The most memory of a worker, such as 3G: beyond it, an image is refused."),
     ] = written(Settings.memory_limit),
-    max_bytes: Annotated[str, typer.Option(metavar="BYTES", help="The most of one upload, such as 200M.")] = written(
-        Settings.max_bytes
-    ),
+    max_bytes: Annotated[
+        str, typer.Option(metavar="BYTES", help="The most of one image, as it is uploaded, such as 200M.")
+    ] = written(Settings.max_bytes),
+    max_batch_bytes: Annotated[
+        str, typer.Option(metavar="BYTES", help="The most of all images of a job together, such as 2G.")
+    ] = written(Settings.max_batch_bytes),
     max_pixels: Annotated[
         str, typer.Option(metavar="N", help="The most pixels of one image, all its pages together, such as 100M.")
     ] = written(Settings.max_pixels),
@@ -120,7 +123,10 @@ def serve(
         float, typer.Option(metavar="S", help="The most seconds in which a client neither sends nor takes anything.")
     ] = Settings.idle_timeout,
     body_timeout: Annotated[
-        float, typer.Option(metavar="S", help="The most seconds that an upload may take.")
+        float,
+        typer.Option(
+            metavar="S", help="The most seconds that an upload of --max-bytes may take; a larger one has more."
+        ),
     ] = Settings.body_timeout,
     stop_timeout: Annotated[
         float, typer.Option(metavar="S", help="The most seconds that what runs is given on Ctrl-C or SIGTERM.")
@@ -163,6 +169,7 @@ def serve(
         engine=engine,
         token=token,
         max_bytes=amount("--max-bytes", max_bytes),
+        max_batch_bytes=amount("--max-batch-bytes", max_batch_bytes),
         max_pixels=amount("--max-pixels", max_pixels),
         max_frames=max_frames,
         max_text=amount("--max-text", max_text),

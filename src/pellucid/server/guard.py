@@ -20,6 +20,7 @@ from pellucid.server.settings import MEGABYTE, Settings
 REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 OPEN, STATIC = ("/", "/healthz", "/readyz", "/openapi.json"), "/static/"  # what needs no token
 GONE = 499  # what the log calls a request whose client did not wait for the answer
+BATCH, FORM = "/v1/jobs", "multipart/"
 DRAIN_SECONDS, DRAIN_BYTES = 5.0, 64 * MEGABYTE
 
 log = logging.getLogger("pellucid.access")
@@ -41,7 +42,7 @@ class Guard:
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        body = Body(receive, self._settings, headers)
+        body = Body(receive, self._settings, headers, most_of(scope, headers, self._settings))
         answer = Answer(send, request_id, body)
         try:
             problem = self._refusal(scope, headers) or body.excess
@@ -74,9 +75,9 @@ class Guard:
 class Body:
     """A request's body as it arrives: bounded in bytes, in the time between two parts, and in time altogether."""
 
-    def __init__(self, receive: Receive, settings: Settings, headers: Headers) -> None:
-        """Take where it comes from, its bounds, and what is announced of it."""
-        self._receive, self._settings = receive, settings
+    def __init__(self, receive: Receive, settings: Settings, headers: Headers, most: int) -> None:
+        """Take where it comes from, its bounds, what is announced of it, and the most bytes that it may have."""
+        self._receive, self._settings, self._most = receive, settings, most
         announced = headers.get("content-length", "0")
         self._announced = int(announced) if announced.isdecimal() else 0
         self._got = 0
@@ -87,10 +88,11 @@ class Body:
     @property
     def excess(self) -> Problem | None:
         """Why it is not wanted, if more is announced than may be."""
-        most = self._settings.max_bytes
-        if self._announced <= most:
+        if self._announced <= self._most:
             return None
-        return Problem(413, f"The body has {self._announced} bytes, more than the {most} allowed: send less at once.")
+        return Problem(
+            413, f"The body has {self._announced} bytes, more than the {self._most} allowed: send less at once."
+        )
 
     async def receive(self) -> Message:
         """Return the next part.
@@ -100,14 +102,15 @@ class Body:
         """
         if self.is_whole:
             return await self._receive()
-        most = self._settings.max_bytes
-        if self._announced > most:
+        # A batch has the time that its images would have one by one.
+        share = max(1.0, self._announced / self._settings.max_bytes)
+        message = await self._next(self._settings.idle_timeout, share * self._settings.body_timeout)
+        if self._got > self._most:
             raise Problem(
-                413, f"The body has {self._announced} bytes, more than the {most} allowed: send less at once."
+                413,
+                f"The body has more than the {self._most} bytes allowed: send less at once, or a job's images with a "
+                "Content-Length.",
             )
-        message = await self._next(self._settings.idle_timeout, self._settings.body_timeout)
-        if self._got > most:
-            raise Problem(413, f"The body has more than the {most} bytes allowed: send less at once.")
         return message
 
     async def drain(self) -> None:
@@ -165,6 +168,17 @@ class Answer:
             if not self._body.is_whole:
                 headers["Connection"] = "close"
         await self._send(message)
+
+
+def most_of(scope: Scope, headers: Headers, settings: Settings) -> int:
+    """Return the most bytes that a request's body may have.
+
+    A form with many images may have more than one image, if it says how much is coming: there has to be room for it.
+    """
+    is_form = headers.get("content-type", "").lower().startswith(FORM)
+    is_announced = headers.get("content-length", "").isdecimal()
+    is_batch = scope["path"].removeprefix(settings.root_path) == BATCH and is_form and is_announced
+    return settings.max_batch_bytes if is_batch else settings.max_bytes
 
 
 def _strange_origin(scope: Scope, headers: Headers, settings: Settings) -> Problem | None:

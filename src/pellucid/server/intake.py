@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from pellucid.errors import UnknownFormat
 from pellucid.image.atomic import reason_of
 from pellucid.image.formats import HEAD, sniff
+from pellucid.server.guard import most_of
 from pellucid.server.names import UNNAMED, shown, shown_name
 from pellucid.server.orders import Busy
 from pellucid.server.problems import Problem
@@ -73,24 +74,28 @@ async def made_room(request: Request) -> AsyncIterator[Path]:
         NoRoom: if the disk budget is used up.
     """
     settings, spool, jobs = (getattr(request.app.state, name) for name in ("settings", "spool", "jobs"))
-    length, most = request.headers.get("content-length", ""), settings.max_bytes
+    length, most = request.headers.get("content-length", ""), most_of(request.scope, request.headers, settings)
     with jobs.room.expecting(min(int(length), most) if length.isdecimal() else most), spool.scratch() as folder:
         await jobs.room.make()
         yield folder
 
 
-async def receive(request: Request, folder: Path, file_fields: Collection[str], most_files: int = 1) -> Received:
+async def receive(
+    request: Request, folder: Path, file_fields: Collection[str], most_bytes: int, most_files: int = 1
+) -> Received:
     """Stream a request's body into a folder: a form with files, or the image itself.
 
     Args:
         request: whose body is bounded by `pellucid.server.guard`.
         folder: where to; empty, and the service's own.
         file_fields: the form's fields that may hold files.
+        most_bytes: the most of each file.
         most_files: how many may come in all.
 
     Raises:
-        Problem: 400 for a body that is no form as it says, 413 for too many files, 415 for a type of body or a format
-            that is not supported, 422 for fields that cannot be or a missing file, 507 if the disk is full.
+        Problem: 400 for a body that is no form as it says, 413 for too many files or one that is too large, 415 for a
+            type of body or a format that is not supported, 422 for fields that cannot be or a missing file, 507 if the
+            disk is full.
         ClientDisconnect: if the client has gone.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
@@ -99,9 +104,9 @@ async def receive(request: Request, folder: Path, file_fields: Collection[str], 
         boundary = options.get(b"boundary")
         if not boundary:
             raise Problem(400, "The form has no boundary: let the HTTP library write its Content-Type.")
-        form = _Form(folder, boundary, frozenset(file_fields), most_files)
+        form = _Form(folder, boundary, frozenset(file_fields), most_bytes, most_files)
     elif media_type in ("", BINARY) or media_type.startswith("image/"):
-        form = _Plain(folder)
+        form = _Plain(folder, most_bytes)
     else:
         raise Problem(
             415,
@@ -129,8 +134,8 @@ async def receive(request: Request, folder: Path, file_fields: Collection[str], 
 class _Plain:
     """A body that is the image itself."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = _File(folder / "upload", "", UNNAMED)
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._file = _File(folder / "upload", "", UNNAMED, most_bytes)
 
     def take(self, part: bytes) -> None:
         self._file.write(part)
@@ -146,8 +151,11 @@ class _Plain:
 class _Form:
     """A form with files, as its parts come (RFC 7578); the parser bounds their heads."""
 
-    def __init__(self, folder: Path, boundary: bytes, file_fields: frozenset[str], most_files: int) -> None:
-        self._folder, self._file_fields, self._most_files = folder, file_fields, most_files
+    def __init__(
+        self, folder: Path, boundary: bytes, file_fields: frozenset[str], most_bytes: int, most_files: int
+    ) -> None:
+        self._folder, self._file_fields = folder, file_fields
+        self._most_bytes, self._most_files = most_bytes, most_files
         self._received, self._opened = Received(), 0
         self._head: dict[str, bytes] = {}
         self._key, self._value = bytearray(), bytearray()
@@ -200,7 +208,8 @@ class _Form:
         if self._opened == self._most_files:
             raise Problem(413, f"The form holds more than the {self._most_files} files allowed: send them in parts.")
         name = options.get(b"filename", b"").decode("utf-8", "replace")
-        self._file = _File(self._folder / f"upload-{self._opened}", self._field, shown_name(name))
+        path = self._folder / f"upload-{self._opened}"
+        self._file = _File(path, self._field, shown_name(name), self._most_bytes)
         self._opened += 1
 
     def _data(self, data: bytes) -> None:
@@ -229,8 +238,8 @@ class _Form:
 class _File:
     """A file as it comes: what is no image of a known format is refused by its first bytes."""
 
-    def __init__(self, path: Path, field: str, name: str) -> None:
-        self._path, self._field, self._name = path, field, name
+    def __init__(self, path: Path, field: str, name: str, most: int) -> None:
+        self._path, self._field, self._name, self._most = path, field, name, most
         self._stream: BinaryIO = path.open("xb")
         self._first = b""
         self._size = 0
@@ -238,7 +247,10 @@ class _File:
     def write(self, data: bytes) -> None:
         if len(self._first) < HEAD:
             self._first += data[: HEAD - len(self._first)]
-        self._size += self._stream.write(data)
+        self._size += len(data)
+        if self._size > self._most:
+            raise Problem(413, f"{self._name} has more than the {self._most} bytes allowed: send a smaller file.")
+        self._stream.write(data)
 
     def whole(self) -> Upload:
         self.close()

@@ -33,7 +33,8 @@ class Settings:
         classifiers: the files of classifiers on offer, known likewise.
         engine: what the denoisers run on, as in `Denoiser.load`.
         token: what clients show as `Authorization: Bearer …`; None lets everybody in.
-        max_bytes: the most of one request's body.
+        max_bytes: the most of one image, and of any body but a form with several.
+        max_batch_bytes: the most of a form with several images, all together.
         max_pixels: the most of one image, all its frames together.
         max_frames: the most pages or frames of one image.
         max_text: the most bytes of text and metadata in one image, unpacked.
@@ -46,7 +47,7 @@ class Settings:
         memory_limit: the most bytes of memory that a worker may take.
         connections: the most clients at once.
         idle_timeout: the most seconds in which a client neither sends nor takes anything.
-        body_timeout: the most seconds that one request's body may take to arrive.
+        body_timeout: the most seconds that `max_bytes` of a request's body may take to arrive.
         stop_timeout: the most seconds that what runs may take once the service is told to stop.
         job_expiry: the seconds for which a finished job is kept.
         disk_budget: the most bytes in the spool.
@@ -62,6 +63,7 @@ class Settings:
     engine: str = "auto"
     token: str | None = None
     max_bytes: int = 200 * MEGABYTE
+    max_batch_bytes: int = 2 * GIGABYTE
     max_pixels: int = 100_000_000
     max_frames: int = 1000
     max_text: int = 4 * MEGABYTE
@@ -87,6 +89,10 @@ class Settings:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise UsageError(f"--{name.replace('_', '-')} {value:g}: give a number from {least:g} to {most:g}")
+        if self.max_batch_bytes < self.max_bytes:
+            raise UsageError(
+                f"--max-batch-bytes {self.max_batch_bytes}: give no less than --max-bytes, which is {self.max_bytes}"
+            )
         if not self.models:
             raise UsageError("--model: name at least one denoiser, such as photo")
         if self.token is not None and not (self.token and self.token.isascii() and self.token.isprintable()):
@@ -124,6 +130,7 @@ def _name_of(model: str | Path) -> str:
 _RANGES = (
     ("port", 0, 65_535),
     ("max_bytes", 1000, math.inf),
+    ("max_batch_bytes", 1000, math.inf),
     ("max_pixels", 1, math.inf),
     ("max_frames", 1, 1_000_000),
     ("max_text", 0, math.inf),

@@ -363,3 +363,23 @@ def test_the_body_may_be_the_image_itself(settings, new_bench):
 
     job = asyncio.run(act())
     assert (job["status"], job["sigma"], job["items"][0]["name"]) == ("done", 25.5, "image")
+
+
+def test_each_image_and_all_together_have_bounds_of_their_own(service, picture):
+    image = picture("BMP", (120, 160))
+    files = [("files", (f"{number}.bmp", image)) for number in range(20)]
+    assert 1_000_000 < len(files) * len(image) < 3_000_000
+    answer = service.client.post("/v1/jobs", files=files)
+    assert answer.status_code == 202 and len(answer.json()["items"]) == 20
+    service.client.delete(answer.json()["links"]["self"])
+    assert "more than the 3000000 allowed" in problem(service.client.post("/v1/jobs", files=3 * files), 413)
+    large = ("files", ("large.bmp", image + bytes(1_000_000)))
+    words = problem(service.client.post("/v1/jobs", files=[*files[:3], large]), 413)
+    assert words.startswith("large.bmp has more than the 1000000 bytes allowed")
+
+
+def test_a_form_that_does_not_say_how_long_it_is_may_be_as_long_as_one_image(service, picture):
+    content = httpx.Request("POST", service.address, files=[("files", ("a.bmp", picture("BMP", (600, 400))))] * 2)
+    parts = (content.read()[start : start + 100_000] for start in range(0, len(content.read()), 100_000))
+    headers = {"Content-Type": content.headers["content-type"]}
+    assert "with a Content-Length" in problem(service.client.post("/v1/jobs", content=parts, headers=headers), 413)

@@ -14,7 +14,8 @@ def test_what_is_on_offer_is_told_with_the_limits(service, exported, reader):
     assert denoiser["sha256"] == {exported.name: hashlib.sha256(exported.read_bytes()).hexdigest()}
     assert classifier["name"] == "brightness" and list(classifier["sha256"]) == [reader.name]
     assert {"PNG", "JPEG", "TIFF"} <= set(found["formats"])
-    assert found["limits"]["max_bytes"] == 1_000_000 and found["limits"]["max_frames"] == 5
+    assert found["limits"]["max_bytes"] == 1_000_000 and found["limits"]["max_batch_bytes"] == 3_000_000
+    assert found["limits"]["max_frames"] == 5
 
 
 def test_a_shipped_network_comes_with_its_card():

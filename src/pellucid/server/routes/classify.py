@@ -61,7 +61,7 @@ async def classify(request: Request) -> dict[str, Any]:
     if not settings.readers:
         raise Problem(404, "This service has no classifier: start it with --classifier FILE.")
     async with admitted(request) as folder:
-        received = await receive(request, folder, ("file",))
+        received = await receive(request, folder, ("file",), settings.max_bytes)
         asked = dict(request.query_params) | received.fields
         model = chosen("model", asked.pop("model", "") or next(iter(settings.readers)), settings.readers)
         denoiser = chosen("denoise", asked["denoise"], settings.denoisers) if asked.get("denoise") else ""

@@ -38,7 +38,7 @@ async def denoise(request: Request) -> StreamingResponse:
     asked = dict(request.query_params)
     wishes(asked, settings)
     async with admitted(request) as folder:
-        received = await receive(request, folder, ("file",))
+        received = await receive(request, folder, ("file",), settings.max_bytes)
         wanted = wishes(asked | received.fields, settings)
         (upload,) = received.files
         target = folder / "result"

@@ -60,7 +60,8 @@ async def accept(request: Request) -> Response:
     wishes(asked, settings)
     await jobs.check_line()
     async with intake.made_room(request) as folder:
-        received = await intake.receive(request, folder, (FILES, REFERENCES), 2 * settings.max_files)
+        fields, most = (FILES, REFERENCES), 2 * settings.max_files
+        received = await intake.receive(request, folder, fields, settings.max_bytes, most)
         wanted = wishes(asked | received.fields, settings)
         files = [upload for upload in received.files if upload.field != REFERENCES]
         references = [upload for upload in received.files if upload.field == REFERENCES]

@@ -10,7 +10,7 @@ from pellucid import weights
 from pellucid.server.orders import MEDIA_TYPES
 from pellucid.server.problems import described
 
-LIMITS = ("max_bytes", "max_pixels", "max_frames", "max_files", "time_limit")
+LIMITS = ("max_bytes", "max_batch_bytes", "max_pixels", "max_frames", "max_files", "time_limit")
 
 
 class DenoiserOnOffer(BaseModel):
