@@ -31,6 +31,13 @@ class Bare(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class BareServer(ThreadingHTTPServer):
+    """Says nothing of clients that leave in the middle of an answer, as wrk does at its end."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Pass over it."""
+
+
 def connected(address: str) -> http.client.HTTPConnection:
     """Return a connection that stays open."""
     place = urlsplit(address)
@@ -66,7 +73,7 @@ def latencies(address: str, bare: str, seconds: float) -> dict[str, list[float]]
 
 def serve_bare() -> None:
     """Print where the bare server is, and serve until standard input ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bare)
+    server = BareServer(("127.0.0.1", 0), Bare)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     sys.stdin.read()

@@ -1,0 +1,112 @@
+-- Sends good and bad images and asks for /healthz, by chance and at a steady pace, and checks every answer.
+--
+--     wrk … -s mixed.lua URL -- FOLDER SEED PAUSE
+--
+-- FOLDER/requests.tsv tells of each request: its kind, its name, the file of its body, the body's type, the statuses
+-- that are right, with commas, and the file that the answer has to equal; `-` where there is none. PAUSE is in milliseconds.
+--
+-- wrk does not say which request an answer belongs to. Its id does, which the service has to give back.
+
+local threads = {}
+
+function setup(thread)
+   table.insert(threads, thread)
+   thread:set("number", #threads)
+end
+
+local function content(path)
+   local file = assert(io.open(path, "rb"))
+   local found = file:read("*a")
+   file:close()
+   return found
+end
+
+function init(args)
+   folder, pause = args[1], tonumber(args[3])
+   math.randomseed(tonumber(args[2]) + number)
+   requests, counts, wrong = {}, {}, {}
+   kinds = {}
+   for line in io.lines(folder .. "/requests.tsv") do
+      local kind, name, body, media, statuses, answer = line:match("^(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)$")
+      local made = { kind = kind, name = name, statuses = "," .. statuses .. "," }
+      made.answer = answer ~= "-" and content(folder .. "/" .. answer) or nil
+      local headers = { ["X-Request-ID"] = "wrk-" .. #requests + 1 }
+      if body == "-" then
+         made.text = wrk.format("GET", "/healthz", headers)
+      else
+         headers["Content-Type"] = media
+         made.text = wrk.format("POST", "/v1/denoise", headers, content(folder .. "/" .. body))
+      end
+      table.insert(requests, made)
+      kinds[kind] = kinds[kind] or {}
+      table.insert(kinds[kind], made)
+   end
+   shares = { kinds.good, kinds.good, kinds.bad, kinds.healthz }
+end
+
+function delay()
+   return math.random(pause, 3 * pause)
+end
+
+function request()
+   local kind = shares[math.random(#shares)]
+   return kind[math.random(#kind)].text
+end
+
+local function fault(asked, status, headers, body)
+   if status == 429 then
+      return not headers["retry-after"] and "429 without Retry-After"
+   elseif not asked.statuses:find("," .. status .. ",", 1, true) then
+      return "answered " .. status .. " " .. body:sub(1, 200)
+   elseif asked.kind == "good" then
+      return body ~= asked.answer and "another image than the command line's"
+   elseif asked.kind == "bad" then
+      if headers["content-type"] ~= "application/problem+json" then
+         return "refused as " .. tostring(headers["content-type"])
+      end
+      for _, member in ipairs({ "type", "title", "status", "detail", "instance" }) do
+         if not body:find('"' .. member .. '"%s*:') then
+            return "refused without " .. member
+         end
+      end
+   end
+end
+
+function response(status, headers, body)
+   local lowered = {}
+   for name, value in pairs(headers) do
+      lowered[name:lower()] = value
+   end
+   local asked = requests[tonumber((lowered["x-request-id"] or ""):match("^wrk%-(%d+)$"))]
+   if not asked then
+      table.insert(wrong, "an answer to nothing that was asked: " .. status)
+      return
+   end
+   local counted = asked.kind .. " " .. status
+   counts[counted] = (counts[counted] or 0) + 1
+   local words = fault(asked, status, lowered, body)
+   if words then
+      table.insert(wrong, asked.name .. ": " .. words)
+   end
+end
+
+-- Lines of three fields each, for wrk.py.
+local function tell(kind, what, number)
+   print(kind .. "\t" .. what:gsub("[^%g ]", " ") .. "\t" .. number)
+end
+
+function done(summary)
+   for _, thread in ipairs(threads) do
+      for what, count in pairs(thread:get("counts")) do
+         tell("count", what, count)
+      end
+      for _, words in ipairs(thread:get("wrong")) do
+         tell("wrong", words, 1)
+      end
+   end
+   for _, what in ipairs({ "connect", "read", "write", "timeout" }) do
+      if summary.errors[what] > 0 then
+         tell("wrong", "connections with errors of " .. what, summary.errors[what])
+      end
+   end
+end

@@ -1,0 +1,123 @@
+"""wrk, a load generator that knows nothing of ours: it sends images and checks what comes back, and times /healthz."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from photo_parts.tables import LeftOut
+from service_parts.images import Bad, Good
+
+PROGRAM = "wrk"
+ABSENT = "wrk is not installed: apt install wrk"
+SCRIPTS = Path(__file__).parent
+THREADS, CONNECTIONS = 2, 4
+PAUSE, STEADY_PAUSE = 100, 25  # milliseconds before the next request, at least
+PATIENCE = 120  # seconds within which an answer has to be there
+
+
+@dataclass
+class Checked:
+    """What came back.
+
+    Attributes:
+        counts: answers by kind and status.
+        wrong: what was not right, in words.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long answers took.
+
+    Attributes:
+        answers: how many there were.
+        median: in seconds.
+        p99: the 99th percentile, in seconds.
+        failed: how often there was none, or another than 200.
+    """
+
+    answers: int
+    median: float
+    p99: float
+    failed: int = 0
+
+
+def is_installed() -> bool:
+    """Return whether wrk is there."""
+    return shutil.which(PROGRAM) is not None
+
+
+def written(folder: Path, good: list[Good], bad: list[Bad]) -> None:
+    """Write what is to be sent, and what has to come back, where the script looks for it.
+
+    Args:
+        folder: where to; not there yet.
+        good: images, sent as they are.
+        bad: bodies that have to be refused, sent as a form's file.
+    """
+    folder.mkdir()
+    rows = [("healthz", "/healthz", "-", "-", "200", "-")]
+    for image in good:
+        (folder / image.name).write_bytes(image.content)
+        (folder / f"{image.name}.answer").write_bytes(image.answer)
+        rows.append(("good", image.name, image.name, "application/octet-stream", "200", f"{image.name}.answer"))
+    for body in bad:
+        form = httpx.Request("POST", "http://test", files={"file": (body.name, body.content)})
+        (folder / f"bad-{body.name}").write_bytes(form.read())
+        statuses = ",".join(map(str, body.statuses))
+        rows.append(("bad", body.name, f"bad-{body.name}", form.headers["content-type"], statuses, "-"))
+    (folder / "requests.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+
+
+async def mixed(address: str, folder: Path, seconds: float, seed: int, pause: int = PAUSE) -> Checked:
+    """Send what `written` wrote, and ask for /healthz, by chance, for so many seconds; return what came back.
+
+    Raises:
+        LeftOut: if wrk fails.
+    """
+    options = ("--threads", str(THREADS), "--connections", str(CONNECTIONS))
+    lines = await _run("mixed.lua", address, seconds, options, (str(folder), str(seed), str(pause)))
+    found = Checked()
+    for kind, what, number in (line.split("\t") for line in lines if line.count("\t") == 2):
+        if kind == "count":
+            found.counts[what] = found.counts.get(what, 0) + int(number)
+        else:
+            found.wrong.append(what)
+    return found
+
+
+async def waits(url: str, seconds: float, pause: int = STEADY_PAUSE) -> Waits:
+    """Ask for one address steadily, on one connection, for so many seconds; return how long the answers took.
+
+    Raises:
+        LeftOut: if wrk fails.
+    """
+    options = ("--threads", "1", "--connections", "1")
+    lines = await _run("steady.lua", url, seconds, options, (str(pause),))
+    found = {name: float(value) for name, value in (line.split("\t") for line in lines if line.count("\t") == 1)}
+    return Waits(int(found["answers"]), found["median"] / 1e6, found["p99"] / 1e6, int(found["failed"]))
+
+
+async def _run(
+    script: str, url: str, seconds: float, options: tuple[str, ...], arguments: tuple[str, ...]
+) -> list[str]:
+    """Run wrk with a script, and return what it printed, line by line."""
+    command = [PROGRAM, *options, "--duration", f"{max(1, round(seconds))}s", "--timeout", f"{PATIENCE}s"]
+    command += ["--script", str(SCRIPTS / script), url, "--", *arguments]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    try:
+        out, error = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    # wrk's status is 0 where its script fails, too.
+    if process.returncode or error:
+        raise LeftOut(f"wrk ended: {(error or out).decode().strip()[-500:]}")
+    return out.decode().splitlines()
