@@ -3,10 +3,10 @@
     .venv/bin/python fuzz/decode.py png -max_total_time=60
 
 The first argument names the target; the others are libFuzzer's. What is found to reach new code is kept in
-build/fuzz/TARGET, and a file that breaks something becomes build/fuzz/TARGET-crash-… (or -timeout-…, -oom-…).
+build/fuzz/TARGET, and a file that breaks something becomes build/fuzz/TARGET-crash-… (or -timeout-…, -oom-…), which,
+given as an argument, is run once more.
 """
 
-import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +32,11 @@ with atheris.instrument_imports(include=["pellucid.image", FOLLOWED]):
     from pellucid.image.jpeg_marks import frame_of
 
 
+def a_file(data: bytes) -> None:
+    """Read a file, write it and read that."""
+    round_trip.opened(data, MOST_PIXELS)
+
+
 def exif(data: bytes) -> None:
     """Turn an EXIF block and an XMP packet upright; neither fails, whatever they hold."""
     block = marked(data)
@@ -50,8 +55,7 @@ def marks(data: bytes) -> None:
 
 
 FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "pnm", "avif")
-a_file = functools.partial(round_trip.opened, most_pixels=MOST_PIXELS)
-TARGETS: dict[str, Callable[[bytes], object]] = {**dict.fromkeys(FORMATS, a_file), "exif": exif, "marks": marks}
+TARGETS: dict[str, Callable[[bytes], None]] = {**dict.fromkeys(FORMATS, a_file), "exif": exif, "marks": marks}
 SEEDED_BY = {"exif": "jpeg-tagged", "marks": "jpeg"}
 
 
@@ -74,9 +78,10 @@ def main() -> None:
     target, *options = sys.argv[1:] or [""]
     if target not in TARGETS:
         sys.exit(f"fuzz/decode.py: name one of {', '.join(TARGETS)}")
-    folder = seeds(target)
+    # A file to run once more takes the folder's place: libFuzzer takes either.
+    inputs = [] if any(not option.startswith("-") for option in options) else [str(seeds(target))]
     artifacts = f"-artifact_prefix={BUILD / target}-"
-    atheris.Setup([sys.argv[0], *OPTIONS, artifacts, *options, str(folder)], TARGETS[target])
+    atheris.Setup([sys.argv[0], *OPTIONS, artifacts, *options, *inputs], TARGETS[target])
     atheris.Fuzz()
 
 
