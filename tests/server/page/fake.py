@@ -29,7 +29,13 @@ MODELS = {
     ],
     "classifiers": [{"name": "digit-reader"}],
     "formats": ["png", "jpeg", "tiff"],
-    "limits": {"max_bytes": 1_000_000, "max_pixels": 4_000_000, "max_frames": 10},
+    "limits": {
+        "max_bytes": 1_000_000,
+        "max_batch_bytes": 2_000_000,
+        "max_files": 40,
+        "max_pixels": 4_000_000,
+        "max_frames": 10,
+    },
 }
 
 

@@ -13,7 +13,7 @@ expect = sync_api.expect
 
 def test_an_image_comes_back_beside_what_it_was(page, fake, photo):
     expect(page.get_by_role("heading", name="Drop a photograph here")).to_be_visible()
-    expect(page.locator("#limits")).to_have_text("PNG, JPEG, TIFF; up to 1 MB and 4 megapixels.")
+    expect(page.locator("#limits")).to_have_text("PNG, JPEG, TIFF; up to 1 MB and 4 megapixels each, 2 MB together.")
     give(page, photo())
     done(page)
     wanted = {"model": "photo", "strength": "1", "sigma": "auto", "classifier": ""}
@@ -107,18 +107,57 @@ def test_a_damaged_image_says_why(page, photo):
 
 
 def test_too_much_is_refused_before_it_is_sent(page, fake, tmp_path):
+    def sized(name, size):
+        (tmp_path / name).write_bytes(bytes(size))
+        return tmp_path / name
+
+    alert = page.get_by_role("alert")
+    give(page, sized("large.png", 1_200_000))
+    expect(alert).to_have_text("Larger than the 1 MB that this service takes: large.png (1.2 MB).")
+    give(page, *(sized(f"{number}.png", 600_000) for number in range(1, 5)))
+    expect(alert).to_have_text(
+        "These 4 images are together 2.4 MB, and this service takes up to 2 MB at once: "
+        "send the first 3, up to 3.png, and then the others."
+    )
+    give(page, *(sized(f"{number}.png", 1) for number in range(41)))
+    expect(alert).to_have_text("These are 41 images, and this service takes up to 40 at once: send fewer.")
+    assert fake.asked == []
+
+
+def test_an_image_that_is_too_large_is_left_out(page, fake, photo, tmp_path):
     large = tmp_path / "large.png"
     large.write_bytes(bytes(1_200_000))
-    give(page, large)
-    expect(page.get_by_role("alert")).to_have_text("large.png is 1.2 MB, and this service takes up to 1 MB at once.")
-    halves = [tmp_path / "one.png", tmp_path / "two.png"]
-    for half in halves:
-        half.write_bytes(bytes(600_000))
-    give(page, *halves)
+    give(page, photo("one.png"), large, photo("two.png"))
+    done(page)
     expect(page.get_by_role("alert")).to_have_text(
-        "These 2 images are together 1.2 MB, and this service takes up to 1 MB at once: send fewer."
+        "Left out, since larger than the 1 MB that this service takes: large.png (1.2 MB)."
     )
-    assert fake.asked == []
+    assert fake.asked[0]["names"] == ["one.png", "two.png"]
+
+
+def test_a_reference_that_is_too_large_is_not_sent(page, fake, photo, tmp_path):
+    give(page, photo())
+    done(page)
+    large = tmp_path / "clean.png"
+    large.write_bytes(bytes(1_200_000))
+    page.set_input_files("#reference-files", large)
+    expect(page.get_by_role("alert")).to_contain_text("clean.png (1.2 MB)")
+    assert len(fake.asked) == 1
+
+
+def test_sending_shows_how_much_is_sent_of_how_much(page, photo):
+    line = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000}
+    paths = [photo(f"{number}.png") for number in range(4)]
+    size = sum(path.stat().st_size for path in paths)
+    line.send("Network.emulateNetworkConditions", slow)
+    give(page, *paths)
+    expect(page.locator("#work-text")).to_have_text(
+        re.compile(rf"Sending, \d+\s% of {size / 1000:.0f} kB, about [\d.]+ s left")
+    )
+    expect(page.locator("#progress")).to_have_attribute("value", re.compile(r"0\.\d"))
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Clean", exact=True)).to_be_visible()
 
 
 def test_a_busy_service_is_asked_again(page, fake, photo):

@@ -1,7 +1,7 @@
 // The page: images go in as a job, the job is followed, and what comes back is shown.
 
 import { address, finished, follow, hasToken, json, onTokenNeeded, pause, Refusal, request, upload } from "./api.js";
-import { imagesOf, listen } from "./intake.js";
+import { admitted, listen, sizeOf } from "./intake.js";
 import { Settings, tellFacts } from "./panel.js";
 import { Pictures } from "./pictures.js";
 import { Strip } from "./strip.js";
@@ -28,29 +28,19 @@ const names = () => (state.job?.items ?? state.files).map(({ name }) => name);
 // ---- from files to a job
 
 function begin(given) {
-  const { files, without } = imagesOf(given);
-  if (!files.length) return;
-  const refused = tooMuch(files);
-  if (refused) { complain(refused); return; }
+  const { files, said } = admitted(given, limits);
+  if (!files.length) {
+    if (said) complain(said);
+    return;
+  }
   const wasChosen = find("welcome").contains(document.activeElement);
   forget();
   state.files = files;
   strip.list(names(), files);
   select(0);
   send();
-  if (without.length) complain(`Left out, since ${without.length > 1 ? "they are no images" : "it is no image"}: ${without.map(({ name }) => name).join(", ")}.`);
+  complain(said);
   if (wasChosen) find("stage").focus(); // What was chosen with is gone.
-}
-
-// What the service would refuse is refused before it is sent.
-function tooMuch(files) {
-  const { max_bytes: most, max_files: many } = limits ?? {};
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  if (total > most) {
-    const what = files.length === 1 ? `${files[0].name} is` : `These ${count(files.length)} are together`;
-    return `${what} ${bytes(total)}, and this service takes up to ${bytes(most)} at once${files.length > 1 ? ": send fewer" : ""}.`;
-  }
-  return files.length > many ? `These are ${count(files.length)}, and this service takes up to ${many} at once: send fewer.` : "";
 }
 
 function forget() {
@@ -90,7 +80,9 @@ async function sent(signal) {
   for (const file of state.files) form.append("files", file, file.name);
   for (const file of state.references) form.append("references", file, file.name);
   tell(`Sending ${count(state.files.length)}.`);
-  const told = share => progress(share, share < 1 ? `Sending, ${percent(share)}` : "Waiting for the service");
+  const size = bytes(sizeOf([...state.files, ...state.references]));
+  const told = share => progress(share, share < 1 ? `Sending, ${percent(share)} of ${size}${remaining(share)}` : "Waiting for the service");
+  state.began = performance.now();
   return upload("v1/jobs", form, { told, signal });
 }
 
@@ -294,7 +286,9 @@ function tellReferences() {
 
 function compareWith(references) {
   const wasHere = find("reference-field").contains(document.activeElement);
-  state.references = references;
+  const { files, said } = admitted(references, limits, state.files);
+  if (said) { complain(said); return; }
+  state.references = files;
   send();
   // Of the two buttons, one takes the other's place.
   if (wasHere) find(references.length ? "reference-remove" : "reference-choose").focus();
@@ -362,7 +356,7 @@ async function offer() {
   settings.offer(found);
   limits = found.limits;
   const formats = found.formats.map(name => name.toUpperCase()).join(", ");
-  find("limits").textContent = `${formats}; up to ${bytes(limits.max_bytes)} and ${Math.round(limits.max_pixels / 1e6)} megapixels.`;
+  find("limits").textContent = `${formats}; up to ${bytes(limits.max_bytes)} and ${Math.round(limits.max_pixels / 1e6)} megapixels each, ${bytes(limits.max_batch_bytes)} together.`;
 }
 
 onTokenNeeded(askToken);

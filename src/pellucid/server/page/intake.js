@@ -1,13 +1,48 @@
-// How images come in: dropped (folders too), pasted, chosen.
+// How images come in: dropped (folders too), pasted, chosen; and which of them are sent.
+
+import { bytes, count } from "./telling.js";
 
 const IMAGE = /\.(png|jpe?g|tiff?|webp|bmp|p[bgpn]m|avif|hei[cf]|dng|cr[23w]|nef|arw|raf|rw2|orf|pef|srw)$/i;
 const PASTED = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/tiff": "tif", "image/bmp": "bmp" };
+const MOST_NAMED = 5;
 
-/** Part many files into images and others, by their names; one by itself goes to the service, which says what it is. */
-export function imagesOf(given) {
-  if (given.length < 2) return { files: given, without: [] };
-  const isImage = ({ name, type }) => type.startsWith("image/") || IMAGE.test(name);
-  return { files: given.filter(isImage), without: given.filter(file => !isImage(file)) };
+/**
+ * Choose what is sent, so that nothing is sent in vain: images, by their names (one file by itself goes to the service,
+ * which says what it is), that keep to the limits, with `others` that go along. `said` tells what is left out, and why.
+ */
+export function admitted(given, limits, others = []) {
+  const { max_bytes: most, max_batch_bytes: whole, max_files: many } = { ...UNBOUNDED, ...limits };
+  const isImage = ({ name, type }) => given.length < 2 || type.startsWith("image/") || IMAGE.test(name);
+  const [images, without] = parted(given, isImage);
+  const [files, large] = parted(images, ({ size }) => size <= most);
+  if (files.length > many) return refused(`These are ${count(files.length)}, and this service takes up to ${many} at once: send fewer.`);
+  const tooMuch = beyond(files, others, whole);
+  if (tooMuch) return refused(tooMuch);
+  const said = [];
+  if (without.length) said.push(`Left out, since ${without.length > 1 ? "they are no images" : "it is no image"}: ${listed(without)}.`);
+  if (large.length) said.push(`${files.length ? "Left out, since larger" : "Larger"} than the ${bytes(most)} that this service takes: ${listed(large, weighed)}.`);
+  return { files, said: said.join(" ") };
+}
+
+const UNBOUNDED = { max_bytes: Infinity, max_batch_bytes: Infinity, max_files: Infinity };
+const refused = said => ({ files: [], said });
+const weighed = ({ name, size }) => `${name} (${bytes(size)})`;
+const parted = (files, is) => [files.filter(is), files.filter(file => !is(file))];
+
+export const sizeOf = files => files.reduce((sum, { size }) => sum + size, 0);
+
+// Say how many of the images can be sent at once, if not all can, or nothing.
+function beyond(files, others, whole) {
+  const total = sizeOf(files) + sizeOf(others);
+  if (total <= whole) return "";
+  let [left, fit] = [whole - sizeOf(others), 0];
+  while (fit < files.length && files[fit].size <= left) left -= files[fit++].size;
+  const remedy = fit ? `send the first ${fit}, up to ${files[fit - 1].name}, and then the others` : "send fewer";
+  return `These ${count(files.length + others.length)} are together ${bytes(total)}, and this service takes up to ${bytes(whole)} at once: ${remedy}.`;
+}
+
+function listed(files, told = ({ name }) => name) {
+  return files.slice(0, MOST_NAMED).map(told).join(", ") + (files.length > MOST_NAMED ? ` and ${files.length - MOST_NAMED} more` : "");
 }
 
 /** Call `take(files, target)` with the files that are dropped or pasted; `target` is where they fell, or null. */
