@@ -52,6 +52,23 @@ def test_the_level_has_an_error_but_where_it_is_to_be_exact():
     assert len(none_exact.unique()) > 3900 and none_exact.min() > 0
 
 
+def test_a_part_may_be_told_as_fainter_than_it_is():
+    clean = torch.rand(2000, 1, 8, 8, generator=seeded())
+    parts = [gaussian(0.2, told=[0.5, 1.0]), {"name": "speckle", "sigma": 0.9}]
+    noisy, level = Mix(parts, exact=["gaussian", "speckle"])(clean, seeded())
+    is_gaussian = level <= 0.2
+    assert stats.kstest(level[is_gaussian].double(), stats.uniform(0.1, 0.1).cdf).pvalue > 1e-3
+    assert (noisy - clean)[is_gaussian].std().item() == pytest.approx(0.2, rel=0.02)
+    plain = Mix([gaussian(0.2, told=0.25)])(clean[:4], seeded())[1]
+    np.testing.assert_allclose(plain, 0.05, rtol=1e-6)
+
+
+@pytest.mark.parametrize("told", [0, -1, [0.9, 0.5], "half"])
+def test_other_shares_of_the_level_are_refused(told):
+    with pytest.raises(ValueError, match="told="):
+        Mix([gaussian(0.2, told=told)])
+
+
 def test_the_error_is_in_the_level_alone():
     clean = torch.rand(8, 3, 16, 16, generator=seeded())
     sure, unsure = (Mix([gaussian([0, 0.3])], error, exact=())(clean, seeded()) for error in (0.0, 0.2))

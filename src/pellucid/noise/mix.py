@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pellucid import registry
-from pellucid.noise.limits import number_between
+from pellucid.noise.limits import drawn, number_between, range_between
 from pellucid.noise.parts import built, frozen
 
 DEFAULT = ({"name": "gaussian"}, {"name": "poisson"})
@@ -18,8 +18,10 @@ class Mix:
     """One of `parts` for each sample, with a probability in proportion to its weight.
 
     Attributes:
-        parts: noise models as tables: `name`, the options, and `weight` (1 where it is not given), such as
-            `[{name = "gaussian", sigma = [0, 0.2], weight = 3}, {name = "jpeg"}]`.
+        parts: noise models as tables: `name`, the options, `weight` (1 where it is not given), such as
+            `[{name = "gaussian", sigma = [0, 0.2], weight = 3}, {name = "jpeg"}]`, and `told`, the share of the level
+            that is given as the level, or (low, high) to draw it between (1 where it is not given): for noise that is
+            known to be estimated as fainter than it is.
         level_error: the standard deviation of the error, relative to it, that the level is given with, so that a
             network which is told the level learns not to trust it blindly. The parts named in `exact` have none.
         exact: names of parts whose level stays exact.
@@ -55,7 +57,8 @@ class Mix:
             index = (chosen == number).nonzero()[:, 0]
             if len(index):
                 noisy[index], exact = part.model(clean[index], generator)
-                level[index] = exact if part.name in self.exact else exact * (1 + error[index]).to(exact)
+                told = exact * drawn(part.told, exact, generator)
+                level[index] = told if part.name in self.exact else told * (1 + error[index]).to(exact)
         return noisy, level
 
     def _built(self) -> list["_Part"]:
@@ -63,7 +66,8 @@ class Mix:
         for part in self.parts:
             options = dict(part)
             weight = number_between("weight", options.pop("weight", 1.0), 0, 1e6, "give 0 or more")
-            parts.append(_Part(*built(tuple(options.items())), weight))
+            told = range_between("told", options.pop("told", 1.0), 0.1, 10, "give a share of the level, such as 0.7")
+            parts.append(_Part(*built(tuple(options.items())), weight, told))
         return parts
 
 
@@ -71,3 +75,4 @@ class _Part(NamedTuple):
     name: str
     model: Any
     weight: float
+    told: float | tuple[float, float]
