@@ -110,6 +110,24 @@ def test_a_description_of_axes_that_are_gone_is_left_out(again, random, tmp_path
     assert 270 not in described(tmp_path / "again.tif")[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"stage": {"shape": 3}}',
+        '{"shape": "round"}',
+        '{"shape": [1e400]}',
+        '{"shape": [16, 20], "axes": 5}',
+        '{"shape": [5, 31, 3',
+        "shape=round",
+    ],
+)
+def test_descriptions_that_only_look_like_those_of_tifffile_come_back(again, random, tmp_path, text):
+    pixels = random((16, 20))
+    tifffile.imwrite(tmp_path / "a.tif", pixels, description=text, metadata=None)
+    np.testing.assert_array_equal(again(read_image(tmp_path / "a.tif")).pixels, pixels)
+    assert described(tmp_path / "again.tif")[0][270] == text
+
+
 @pytest.mark.parametrize("order", "<>")
 def test_exif_places_and_xmp_stay_in_tiff(again, random, icc, exif_block, tmp_path, order):
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"

@@ -104,7 +104,10 @@ def _pages_inside(file: Any, pages: list[Any]) -> int:
     if len(pages) > 1 or len(file.pages) > 1 or elsewhere or not (file.is_imagej or file.is_shaped):
         return 1
     size = int(np.prod(pages[0].shape))
-    held = int(np.prod(file.series[0].shape))
+    try:
+        held = int(np.prod(file.series[0].shape))
+    except (ValueError, TypeError, LookupError, ArithmeticError):
+        return 1  # any description in JSON that has a "shape" is taken for tifffile's
     return held // size if size and held % size == 0 and pages[0].compression == 1 else 1
 
 
