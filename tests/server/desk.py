@@ -28,12 +28,14 @@ async def opened(settings, bench, clock=None):
             await jobs.stop()
 
 
-async def sent(jobs, *contents, options=PHOTO, reference=None):
+async def sent(jobs, *contents, options=PHOTO, reference=None, refused=()):
+    """Have a job accepted; those of the numbers in `refused` have failed before they are begun."""
     with Spool(jobs._spool.folder).scratch() as folder:
         uploads = []
         for number, content in enumerate(contents):
             (folder / str(number)).write_bytes(content)
-            uploads.append(Upload(f"{number}.png", folder / str(number)))
+            error = "no image" if number in refused else None
+            uploads.append(Upload(f"{number}.png", folder / str(number), error=error))
         if reference:
             (folder / "reference").write_bytes(reference)
             uploads[0] = replace(uploads[0], reference=folder / "reference")

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 from starlette.datastructures import Headers
 
@@ -136,3 +137,29 @@ def test_a_batch_has_the_time_of_its_images(length, is_late):
             asyncio.run(body.receive())
     else:
         assert asyncio.run(body.receive())["body"] == b"x"
+
+
+def told(answer: httpx.Response) -> str:
+    """Return what a client is told whose body is too large."""
+    assert answer.status_code == 413, answer.text
+    return answer.json()["detail"]
+
+
+def test_each_image_and_all_together_have_bounds_of_their_own(service, picture):
+    image = picture("BMP", (120, 160))
+    files = [("files", (f"{number}.bmp", image)) for number in range(20)]
+    assert 1_000_000 < len(files) * len(image) < 3_000_000
+    answer = service.client.post("/v1/jobs", files=files)
+    assert answer.status_code == 202 and len(answer.json()["items"]) == 20
+    service.client.delete(answer.json()["links"]["self"])
+    assert "more than the 3000000 allowed" in told(service.client.post("/v1/jobs", files=3 * files))
+    large = ("files", ("large.bmp", image + bytes(1_000_000)))
+    words = told(service.client.post("/v1/jobs", files=[*files[:3], large]))
+    assert words.startswith("large.bmp has more than the 1000000 bytes allowed")
+
+
+def test_a_form_that_does_not_say_how_long_it_is_may_be_as_long_as_one_image(service, picture):
+    content = httpx.Request("POST", service.address, files=[("files", ("a.bmp", picture("BMP", (600, 400))))] * 2)
+    parts = (content.read()[start : start + 100_000] for start in range(0, len(content.read()), 100_000))
+    headers = {"Content-Type": content.headers["content-type"]}
+    assert "with a Content-Length" in told(service.client.post("/v1/jobs", content=parts, headers=headers))

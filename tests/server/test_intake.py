@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from pellucid.image.formats import HEAD
 from pellucid.server.intake import LONGEST_FIELD, MOST_FIELDS, Received, admitted, receive
 from pellucid.server.orders import Busy
 from pellucid.server.problems import Problem
@@ -50,7 +51,7 @@ def test_a_form_is_the_same_in_parts_of_any_size(tmp_path_factory, content, step
     found = taken(folder, body, step=step)
     (upload,) = found.files
     assert upload.path.read_bytes() == PNG + content and upload.size == len(PNG + content)
-    assert upload.path.parent == folder and (upload.name, upload.field, upload.format) == ("a.png", "file", "PNG")
+    assert upload.path.parent == folder and (upload.name, upload.field, upload.refusal) == ("a.png", "file", None)
     assert found.fields == {"sigma": "25", "odd": "ü"}
 
 
@@ -70,7 +71,7 @@ def test_several_files_lie_side_by_side(tmp_path, tmp_path_factory):
 @pytest.mark.parametrize("kind", ["", "image/png", "application/octet-stream"])
 def test_a_body_may_be_the_image(tmp_path, kind):
     (upload,) = taken(tmp_path, PNG, kind, step=3).files
-    assert upload.path.read_bytes() == PNG and upload.format == "PNG" and upload.field == ""
+    assert upload.path.read_bytes() == PNG and upload.refusal is None and upload.field == ""
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,7 @@ def test_a_body_may_be_the_image(tmp_path, kind):
         ),
         (422, "no image", part("file", b"", "") + b"--x--"),
         (422, "no image", b"--x--"),
+        (422, "a.png is empty", part("file", b"", "a.png") + b"--x--"),
         (422, "in the field b", part("b", PNG, "a.png") + b"--x--"),
         (415, "notes.txt is not an image", part("file", b"Dear diary", "notes.txt") + b"--x--"),
         (415, "a GIF file", part("file", b"GIF89a...", "a.png") + b"--x--"),
@@ -95,6 +97,20 @@ def test_a_body_may_be_the_image(tmp_path, kind):
 )
 def test_what_is_wrong_with_a_form_is_told(tmp_path, status, words, body):
     assert words in refused(status, tmp_path, body)
+
+
+@pytest.mark.parametrize("step", [1, 100, 10_000])
+def test_of_several_files_one_that_is_no_image_is_told_and_not_kept(tmp_path, step):
+    body = part("file", b"Dear diary" * 900, "notes.jpg") + part("file", PNG * 500, "b.png") + b"--x--"
+    notes, picture = taken(tmp_path, body, step=step, most_files=2).files
+    assert notes.refusal and notes.refusal.status_code == 415 and "notes.jpg is not an image" in notes.refusal.detail
+    assert notes.size == 9000 and notes.path.stat().st_size < HEAD + min(step, 9000) + 1
+    assert picture.refusal is None and picture.path.read_bytes() == PNG * 500
+
+
+def test_of_files_that_are_all_none_the_first_is_told(tmp_path):
+    body = part("file", b"Dear diary", "a.txt") + part("file", b"GIF89a", "b.gif") + b"--x--"
+    assert refused(415, tmp_path, body, most_files=2).startswith("a.txt is not an image")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-www-form-urlencoded"])

@@ -134,6 +134,23 @@ def test_a_job_runs_again_with_other_options_on_the_same_uploads(new_bench, sett
     assert first.id != second.id and second.items[0].name == "0.png"
 
 
+def test_what_was_refused_is_not_run_now_or_again(new_bench, settings):
+    async def act():
+        bench = new_bench()
+        async with opened(replace(settings, max_waiting=1), bench) as jobs:
+            first = await ended(jobs, await sent(jobs, b"one", b"two", b"three", refused=(0, 2)))
+            again = await jobs.again(first.id, PHOTO)
+            assert again
+            second = await ended(jobs, again.id)
+            return first, second, [order.source.read_bytes() for order in bench.orders], jobs.share(first.items[0])
+
+    *both, contents, share = asyncio.run(act())
+    for job in both:
+        assert job.status == "done" and [item.state for item in job.items] == ["failed", "done", "failed"]
+        assert [item.error for item in job.items] == ["no image", None, "no image"]
+    assert contents == [b"two", b"two"] and share == 1
+
+
 def test_more_than_may_wait_is_turned_away_and_leaves_nothing(new_bench, settings):
     async def act():
         bench = new_bench()

@@ -70,6 +70,37 @@ def test_a_job_of_anothers_items_begins_anew(store):
     assert added == store.job("k") and states(store, "k") == ["queued", "queued"] and added.items[0].facts is None
 
 
+def refused(number, source):
+    return Item("", number, f"{source}.png", source, state="failed", error="no image")
+
+
+def test_what_was_refused_is_not_begun_now_or_again(store, tmp_path):
+    added = store.add("j", PHOTO, [refused(1, "a"), *items("x", "b")[1:]], {"a": 1, "b": 1})
+    assert added == store.job("j") and (added.status, store.waiting()) == ("queued", 1)
+    assert added.items[0].is_refused and not added.items[1].is_refused
+    store.recover(lambda job, number: None)
+    item, _ = store.claim()
+    assert item.number == 2 and store.job("j").status == "running" and store.claim() is None
+    store.end(item, Ending("failed", "out of memory"))
+    store.add("k", PHOTO, store.job("j").items, {})
+    assert [(item.state, item.error) for item in store.job("k").items] == [("failed", "no image"), ("queued", None)]
+    assert store.waiting() == 1 and store.job("k").status == "queued"
+    assert store.remove("j") == [] and store.known() == ({"k"}, {"a", "b"})
+
+
+def test_a_job_of_which_one_was_refused_is_done_or_cancelled_by_the_others(store):
+    for job, ending in (("j", Ending("done")), ("k", Ending("cancelled"))):
+        new = {f"{job}{name}": 1 for name in "abc"}
+        store.add(job, PHOTO, [refused(1, f"{job}a"), *items(*new)[1:]], new)
+        store.end(store.claim()[0], ending)
+        if ending.state == "cancelled":
+            store.cancel(job)
+        else:
+            store.end(store.claim()[0], ending)
+        assert store.job(job).status == ending.state and states(store, job) == ["failed", *[ending.state] * 2]
+    assert store.finished() == ["j", "k"]
+
+
 def test_what_is_done_is_never_done_again(store):
     accept(store, "j", "a")
     item, _ = store.claim()

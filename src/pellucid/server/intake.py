@@ -31,16 +31,16 @@ class Upload:
     Attributes:
         field: the form's field that it came in; empty for a body that is the image itself.
         name: what its sender calls it, fit to be shown; it is never used as a path.
-        path: where it lies.
-        size: in bytes.
-        format: as its first bytes tell, a key of `pellucid.image.formats.SUFFIXES` or "RAW".
+        path: where it lies; of a file that cannot be taken, no more than its beginning.
+        size: in bytes, as it was sent.
+        refusal: why it cannot be taken, as its first bytes tell, or None.
     """
 
     field: str
     name: str
     path: Path
     size: int
-    format: str
+    refusal: Problem | None
 
 
 @dataclass
@@ -94,8 +94,8 @@ async def receive(
 
     Raises:
         Problem: 400 for a body that is no form as it says, 413 for too many files or one that is too large, 415 for a
-            type of body or a format that is not supported, 422 for fields that cannot be or a missing file, 507 if the
-            disk is full.
+            type of body that is not supported or where no file is of a format that is, 422 for fields that cannot be or
+            a missing file, 507 if the disk is full.
         ClientDisconnect: if the client has gone.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
@@ -128,6 +128,8 @@ async def receive(
         form.close()
     if not received.files:
         raise Problem(422, f"There is no image: send one as {sorted(file_fields)[0]}, or as the body itself.")
+    if all(upload.refusal for upload in received.files):
+        raise next(upload.refusal for upload in received.files if upload.refusal)
     return received
 
 
@@ -160,6 +162,7 @@ class _Form:
         self._head: dict[str, bytes] = {}
         self._key, self._value = bytearray(), bytearray()
         self._file: _File | None = None
+        self._is_named = False
         self._field, self._text = "", bytearray()
         self._ended = False
         self._parser = MultipartParser(
@@ -208,6 +211,7 @@ class _Form:
         if self._opened == self._most_files:
             raise Problem(413, f"The form holds more than the {self._most_files} files allowed: send them in parts.")
         name = options.get(b"filename", b"").decode("utf-8", "replace")
+        self._is_named = bool(name)
         path = self._folder / f"upload-{self._opened}"
         self._file = _File(path, self._field, shown_name(name), self._most_bytes)
         self._opened += 1
@@ -223,8 +227,8 @@ class _Form:
     def _end(self) -> None:
         if self._file:
             upload, self._file = self._file.whole(), None
-            # A browser sends a file field that nobody filled as one of no bytes.
-            if upload.size:
+            # A browser sends a file field that nobody filled as one of no name and no bytes.
+            if upload.size or self._is_named:
                 self._received.files.append(upload)
         elif len(self._received.fields) == MOST_FIELDS:
             raise Problem(400, f"The form has more than {MOST_FIELDS} fields.")
@@ -236,31 +240,40 @@ class _Form:
 
 
 class _File:
-    """A file as it comes: what is no image of a known format is refused by its first bytes."""
+    """A file as it comes: what is no image of a known format is told by its first bytes, and not kept."""
 
     def __init__(self, path: Path, field: str, name: str, most: int) -> None:
         self._path, self._field, self._name, self._most = path, field, name, most
         self._stream: BinaryIO = path.open("xb")
         self._first = b""
         self._size = 0
+        self._refusal: Problem | None = None
 
     def write(self, data: bytes) -> None:
-        if len(self._first) < HEAD:
-            self._first += data[: HEAD - len(self._first)]
         self._size += len(data)
         if self._size > self._most:
             raise Problem(413, f"{self._name} has more than the {self._most} bytes allowed: send a smaller file.")
+        if self._refusal:
+            return
         self._stream.write(data)
+        if len(self._first) < HEAD:
+            self._first += data[: HEAD - len(self._first)]
+            if len(self._first) == HEAD:
+                self._look()
 
     def whole(self) -> Upload:
         self.close()
-        kind = ""
-        if self._size:
-            try:
-                kind = sniff(Path(self._name), self._first)
-            except UnknownFormat as error:
-                raise Problem(415, str(error)) from error
-        return Upload(self._field, self._name, self._path, self._size, kind)
+        if not self._size:
+            self._refusal = Problem(422, f"{self._name} is empty: give a whole file.")
+        elif len(self._first) < HEAD:
+            self._look()
+        return Upload(self._field, self._name, self._path, self._size, self._refusal)
+
+    def _look(self) -> None:
+        try:
+            sniff(Path(self._name), self._first)
+        except UnknownFormat as error:
+            self._refusal = Problem(415, str(error))
 
     def close(self) -> None:
         self._stream.close()

@@ -28,11 +28,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Upload:
-    """One image of a job to be: what its sender calls it, and where it and a reference for it lie in the scratch."""
+    """One image of a job to be.
+
+    Attributes:
+        name: what its sender calls it.
+        source: where it lies in the scratch.
+        reference: where a clean image to compare it with lies there, or None.
+        error: why it has failed before it is begun, or None.
+    """
 
     name: str
     source: Path
     reference: Path | None = None
+    error: str | None = None
 
 
 class Jobs:
@@ -92,7 +100,7 @@ class Jobs:
     async def accept(self, options: Options, uploads: Sequence[Upload]) -> Job:
         """Accept a job, and take its uploads: once this returns, it will be done, or fail with a reason.
 
-        The caller has `room.expecting` it.
+        The caller has `room.expecting` it, and at least one of the uploads has not failed before it is begun.
 
         Raises:
             Busy: if too many images wait already.
@@ -111,7 +119,7 @@ class Jobs:
         before = await self.job(id)
         if before is None:
             return None
-        await self.check_line(len(before.items))
+        await self.check_line(sum(not item.is_refused for item in before.items))
         # It may be removed at this very moment, and the images with it.
         with suppress(sqlite3.IntegrityError), self.room.pinned(id):
             return await self._add(options, before.items, {})
@@ -155,7 +163,7 @@ class Jobs:
         self.used = await self._ledger.call(Store.used)
 
     async def _accept(self, options: Options, uploads: Sequence[Upload]) -> Job:
-        await self.check_line(len(uploads))
+        await self.check_line(sum(not upload.error for upload in uploads))
         kept: dict[str, int] = {}
 
         def keep(path: Path) -> str:
@@ -165,9 +173,9 @@ class Jobs:
 
         def items() -> Iterator[Item]:
             for number, upload in enumerate(uploads, 1):
-                yield Item(
-                    "", number, upload.name, keep(upload.source), keep(upload.reference) if upload.reference else None
-                )
+                reference = keep(upload.reference) if upload.reference else None
+                state = "failed" if upload.error else "queued"
+                yield Item("", number, upload.name, keep(upload.source), reference, state, error=upload.error)
 
         try:
             return await self._add(options, await asyncio.to_thread(list, items()), kept)

@@ -98,6 +98,11 @@ class Item:
     error: str | None = None
     facts: dict[str, Any] | None = None
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether it had failed before it was begun, and will whatever is wanted of it."""
+        return self.state == "failed" and not self.attempts
+
 
 @dataclass(frozen=True)
 class Job:
@@ -113,12 +118,12 @@ class Job:
     @property
     def status(self) -> State:
         """The state of the whole: a job is done if one of its items is, and failed if none is."""
-        states = {item.state for item in self.items}
         if self.finished is None:
-            return "queued" if states == {"queued"} else "running"
+            is_untouched = all(item.state == "queued" or item.is_refused for item in self.items)
+            return "queued" if is_untouched else "running"
         if self.cancelled:
             return "cancelled"
-        return "done" if "done" in states else "failed"
+        return "done" if any(item.state == "done" for item in self.items) else "failed"
 
 
 @dataclass(frozen=True)
@@ -165,9 +170,11 @@ class Store:
     def add(self, id: str, options: Options, items: Sequence[Item], uploads: Mapping[str, int]) -> Job:
         """Accept a job; `uploads` maps the names of its files that are new in the spool to their bytes.
 
-        Of items that come from another job, states and facts are left behind.
+        Of items that come from another job, states and facts are left behind; those that were refused stay so. Not all
+        may be.
         """
         now = self._clock()
+        new = tuple(_anew(item, id) for item in items)
         with self._change() as base:
             base.execute(
                 "INSERT INTO jobs (id, created, turn, options) VALUES (?, ?, ?, ?)",
@@ -175,11 +182,10 @@ class Store:
             )
             base.executemany("INSERT INTO uploads (name, bytes) VALUES (?, ?)", uploads.items())
             base.executemany(
-                "INSERT INTO items (job, number, name, source, reference) VALUES (?, ?, ?, ?, ?)",
-                [(id, item.number, item.name, item.source, item.reference) for item in items],
+                "INSERT INTO items (job, number, name, source, reference, state, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(id, each.number, each.name, each.source, each.reference, each.state, each.error) for each in new],
             )
-        new = (Item(id, item.number, item.name, item.source, item.reference) for item in items)
-        return Job(id, now, options, tuple(new))
+        return Job(id, now, options, new)
 
     def job(self, id: str) -> Job | None:
         """Return a job as it stands, or None if there is none of this id."""
@@ -307,6 +313,12 @@ class Store:
             self._base.execute("ROLLBACK")
             raise
         self._base.execute("COMMIT")
+
+
+def _anew(item: Item, job: str) -> Item:
+    """Return an item of a new job as it begins."""
+    begun = Item(job, item.number, item.name, item.source, item.reference)
+    return replace(begun, state="failed", error=item.error) if item.is_refused else begun
 
 
 def _item(row: sqlite3.Row) -> Item:

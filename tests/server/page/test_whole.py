@@ -1,6 +1,8 @@
 """The page with the service itself, whose worker denoises with a small network."""
 
 import io
+import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -79,3 +81,28 @@ def test_a_damaged_file_and_one_of_no_image_are_refused_in_words(opened, service
     give(page, text)
     expect(page.get_by_role("alert")).to_contain_text("notes.txt")
     expect(page.get_by_role("button", name="Clean", exact=True)).to_be_visible()
+
+
+def test_of_many_one_that_is_no_image_fails_by_itself(opened, service, photo, tmp_path):
+    page = opened(service)
+    notes = tmp_path / "notes.jpg"
+    notes.write_text("This is no image.")
+    give(page, photo("one.png"), notes, photo("two.png"))
+    done(page)
+    expect(page.get_by_role("alert")).to_contain_text("notes.jpg is not an image of a format that is supported")
+    options = page.get_by_role("option")
+    for index, state in enumerate(("done", "failed", "done")):
+        expect(options.nth(index)).to_have_attribute("data-state", state)
+    expect(options.nth(1)).to_contain_text("failed")
+    expect(options.nth(1)).to_have_attribute("title", re.compile("^notes.jpg is not an image of a format"))
+    options.nth(1).click()
+    expect(page.locator("#plate")).to_contain_text("notes.jpg is not an image of a format")
+    expect(page.get_by_role("link", name="Download", exact=True)).to_have_count(0)
+    options.nth(2).click()
+    done(page)
+    expect(page.locator("#plate")).to_be_hidden()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all as ZIP").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["one-denoised.png", "two-denoised.png", "failed.txt"]
+        assert archive.read("failed.txt").startswith(b"notes.jpg is not an image")

@@ -5,7 +5,7 @@ import { admitted, listen, sizeOf } from "./intake.js";
 import { Settings, tellFacts } from "./panel.js";
 import { Pictures } from "./pictures.js";
 import { Strip } from "./strip.js";
-import { askToken, bytes, complain, count, duration, percent, progress, tell } from "./telling.js";
+import { askToken, bytes, complain, count, duration, percent, progress, reason, tell } from "./telling.js";
 import { Viewer } from "./viewer.js";
 
 const BROWSER_SHOWS = /^image\/(jpeg|png|webp|avif|bmp|gif)$/;
@@ -193,8 +193,6 @@ function ended() {
   else tell(!done.length ? "" : `${done[0].name} is done.${typeof level === "number" ? ` Noise level ${level.toFixed(1)} of 255.` : ""}`);
   if (failed.length) complain(`${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${reason(failed[0])}`);
 }
-
-const reason = ({ name, error }) => error.includes(name) ? error : `${name}: ${error}`;
 
 // ---- one image of it
 

@@ -1,5 +1,7 @@
 // The images of a batch side by side: a list box whose options are small pictures.
 
+import { reason } from "./telling.js";
+
 const SIDE = 160;
 const STATES = { queued: "waiting", running: "in work", done: "done", failed: "failed", cancelled: "cancelled" };
 
@@ -30,12 +32,13 @@ export class Strip {
     if (names.length > 1) this.#draw(files, ++this.#turn);
   }
 
-  /** Tell each image's state: "queued" and so on, and its share done. */
+  /** Tell each image's state: "queued" and so on, its share done, and why it failed. */
   update(items) {
-    items.forEach(({ status, progress }, index) => {
+    items.forEach(({ name, status, progress, error }, index) => {
       const option = this.#options[index];
       option.dataset.state = status;
       option.style.setProperty("--done", progress ?? 0);
+      option.title = error ? reason({ name, error }) : name;
       option.querySelector(".thumb-state").textContent = STATES[status] ?? status;
     });
   }

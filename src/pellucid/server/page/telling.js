@@ -20,6 +20,9 @@ export function duration(seconds) {
   return `${Math.round(seconds / 60)} min`;
 }
 
+/** Why an image of a job failed, with its name. */
+export const reason = ({ name, error }) => error.includes(name) ? error : `${name}: ${error}`;
+
 /** Say something to those who do not see the page. */
 export function tell(text) { find("status").textContent = text; }
 

@@ -1,6 +1,6 @@
 """Jobs: many images, or one that takes long, whose result is followed and fetched later."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,8 +10,9 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from pellucid.server import intake, openapi_jobs
-from pellucid.server.jobs import Jobs, Upload
+from pellucid.server.jobs import Jobs
 from pellucid.server.names import disposition, result_name
+from pellucid.server.pairing import paired
 from pellucid.server.problems import Problem, described
 from pellucid.server.room import Room
 from pellucid.server.settings import Settings
@@ -53,7 +54,8 @@ async def accept(request: Request) -> Response:
     """Take images, and answer at once: the work goes on by itself.
 
     References, clean images to compare with, belong to the images with the same names but for the suffix; with other
-    names, and as many of them as there are images, to those in the same order.
+    names, and as many of them as there are images, to those in the same order. Of several images, one that is of no
+    format that is supported has failed from the start, and the others are denoised.
     """
     settings, _, jobs = _state(request)
     asked = dict(request.query_params)
@@ -67,8 +69,7 @@ async def accept(request: Request) -> Response:
         references = [upload for upload in received.files if upload.field == REFERENCES]
         if len(files) > settings.max_files:
             raise Problem(413, f"There are {len(files)} images, more than the {settings.max_files} allowed in a job.")
-        paired = _paired(files, references)
-        job = await jobs.accept(wanted, paired)
+        job = await jobs.accept(wanted, paired(files, references))
     return _answer(request, job, 202)
 
 
@@ -225,9 +226,15 @@ def _members(job: Job, folders: Mapping[int, Path]) -> Iterator[tuple[str, Path 
         path = find(folders[item.number], RESULT) if item.state == "done" else None
         if path:
             yield result_name(item.name, (item.facts or {})["suffix"]), path
-    failed = [f"{item.name}: {item.error or item.state}\n" for item in job.items if item.state != "done"]
+    failed = [f"{_reason(item)}\n" for item in job.items if item.state != "done"]
     if failed:
         yield FAILURES, "".join(failed).encode()
+
+
+def _reason(item: Item) -> str:
+    """Return why there is no result of an image, with its name."""
+    why = item.error or item.state
+    return why if item.name in why else f"{item.name}: {why}"
 
 
 async def _fields(request: Request) -> dict[str, str]:
@@ -248,26 +255,3 @@ async def _fields(request: Request) -> dict[str, str]:
 
     async with Request(request.scope, receive).form(max_files=0, max_fields=intake.MOST_FIELDS) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-def _paired(files: Sequence[intake.Upload], references: Sequence[intake.Upload]) -> list[Upload]:
-    """Return the images, each with the reference that belongs to it.
-
-    Raises:
-        Problem: 422 if that cannot be told.
-    """
-    if not files:
-        raise Problem(422, f"There is no image: send at least one as {FILES}.")
-    stems = [Path(file.name).stem.casefold() for file in files]
-    named = {Path(reference.name).stem.casefold(): reference.path for reference in references}
-    if set(named) <= set(stems) and len(named) == len(references):
-        matching = [named.get(stem) for stem in stems]
-    elif len(references) == len(files):
-        matching = [reference.path for reference in references]
-    else:
-        raise Problem(
-            422,
-            f"There are {len(references)} references for {len(files)} images, and not all with their names: send one "
-            "for each in the same order, or call them as their images.",
-        )
-    return [Upload(file.name, file.path, path) for file, path in zip(files, matching, strict=True)]
