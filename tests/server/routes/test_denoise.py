@@ -96,7 +96,7 @@ def test_requests_have_ids(service, picture):
         (422, "a.png is cut short or damaged", lambda image: {"files": {"file": ("a.png", image[:-90])}}),
         (422, "a.png is cut short or damaged", lambda image: {"files": {"file": ("../../a.png", image[:40])}}),
         (422, "no image", lambda image: {"content": b""}),
-        (422, "no image", lambda image: {"files": {"file": ("a.png", b"")}}),
+        (422, "a.png is empty", lambda image: {"files": {"file": ("a.png", b"")}}),
         (422, "file in the field other", lambda image: {"files": {"other": ("a.png", image)}}),
         (
             413,
