@@ -1,6 +1,7 @@
 """TIFF however it is stored: depths, planes, palettes, alpha, pages."""
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -284,3 +285,12 @@ def test_resolutions_in_units_that_are_none_are_dropped(again, random, tmp_path,
     assert stored in data
     (tmp_path / "a.tif").write_bytes(data.replace(stored, stored[:-2] + bytes((unit, 0))))
     assert again(read_image(tmp_path / "a.tif")).dpi == ((300, 150) if unit == 2 else None)
+
+
+def test_a_width_of_many_numbers_is_refused_in_a_short_line(refusal, random, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", random((6, 9)), metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        first: Any = file.pages[0]
+        first.tags[256].overwrite(list(range(1 << 31, (1 << 31) + 257)))
+        first.tags[257].overwrite(0)
+    assert "not one whole number each" in refusal(read_image, tmp_path / "a.tif")

@@ -24,7 +24,10 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         ) from None
     exif = exif_of(stream) if stream.read(4) in TIFF_STARTS else None
     stream.seek(0)
-    with rawpy.imread(stream) as raw:
-        budget.check(path, raw.sizes.iheight, raw.sizes.iwidth)
-        samples = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True)
+    try:
+        with rawpy.imread(stream) as raw:
+            budget.check(path, raw.sizes.iheight, raw.sizes.iwidth)
+            samples = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True)
+    except rawpy.LibRawError as error:
+        raise ValueError(error.args[0].decode()) from error  # it says what is wrong in bytes
     return finished(path, "RAW", samples, False, 16, Metadata(exif=exif))

@@ -113,8 +113,10 @@ def _pages_inside(file: Any, pages: list[Any]) -> int:
 
 def _check_page(path: Path, page: Any, size: int, budget: Budget) -> None:
     """Refuse, from the header alone, what is too large, cut short or not supported."""
-    budget.check(path, page.imagelength, page.imagewidth)
     channels, depth = page.samplesperpixel, page.imagedepth
+    if not all(isinstance(size, int) for size in (page.imagelength, page.imagewidth, channels, depth)):
+        raise ValueError("its width, height, depth or channels are not one whole number each")
+    budget.check(path, page.imagelength, page.imagewidth)
     if page.imagelength * page.imagewidth * channels > 4 * budget.max_pixels or channels > MOST_CHANNELS or depth > 1:
         raise PellucidError(
             f"{path} has {channels} channels and a depth of {depth}, too much: save its channels or slices one a file"
