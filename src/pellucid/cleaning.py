@@ -66,7 +66,8 @@ def clean(
 
 
 def frames_of(image: ImageFile, white: float | None = None) -> Frames:
-    """Return a file's pages and channels for reading in parts; `white` as in `pellucid.frames.Frames`."""
+    """Return a file's pages and channels for reading in parts; `white` None takes the image's own."""
+    white = image.white if white is None else white
     return Frames(with_channels(image), -1, white, has_alpha=False, name=str(image.path))
 
 

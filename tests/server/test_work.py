@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from pellucid import frames
 from pellucid.errors import Cancelled, TooLarge
-from pellucid.image import read_image, write_image
+from pellucid.image import formats, read_image, write_image
 from pellucid.server.orders import Order, Refused
 from pellucid.server.settings import Settings
 from pellucid.server.work import Workshop
@@ -121,6 +122,15 @@ def test_remarks_name_the_image_as_its_sender_does(workshop, order, tmp_path):
     write_image(tmp_path / "odd.tif", pixels)
     facts = workshop.do(replace(order, source=tmp_path / "odd.tif", name="mine.tif"), on)
     assert len(facts["remarks"]) == 1 and facts["remarks"][0].startswith("mine.tif holds values that are not finite")
+
+
+def test_what_is_white_is_looked_for_once(workshop, order, tmp_path, monkeypatch):
+    looked = []
+    for module in (formats, frames):
+        monkeypatch.setattr(module, "data_range_of", lambda pixels: looked.append(pixels) or 4095.0)
+    write_image(tmp_path / "camera.tif", RNG.integers(0, 4096, (80, 90, 3), np.uint16))
+    facts = workshop.do(replace(order, source=tmp_path / "camera.tif"), on)
+    assert len(looked) == 1 and facts["remarks"] == ["12 bits in 16: white is taken to be 4095"]
 
 
 def test_it_stops_when_told(workshop, order):

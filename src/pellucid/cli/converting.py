@@ -110,7 +110,7 @@ def convert(
 
     def noting(image: "ImageFile", name: str) -> "np.ndarray":
         known = spec is not None and spec.white_of(image.pixels)
-        if not known and (remark := range_remark(image.pixels)):
+        if not known and (remark := range_remark(image.pixels.dtype, image.white)):
             remarks.append(f"{name}: {remark}")
         with collected(remarks):
             return work(image, tasks[follow.position], follow.within)

@@ -40,12 +40,16 @@ def _counted(pixels: np.ndarray) -> tuple[int, int, float]:
     return number, above, top
 
 
-def range_remark(pixels: np.ndarray) -> str | None:
-    """Say in words which value was taken for white where `data_range_of` had to guess, or return None."""
-    white = data_range_of(pixels)
-    if pixels.dtype == np.uint16 and white == TWELVE_BITS:
+def range_remark(dtype: np.dtype, white: float) -> str | None:
+    """Say in words which value was taken for white where `data_range_of` had to guess, or return None.
+
+    Args:
+        dtype: of the array.
+        white: what `data_range_of` returned for it.
+    """
+    if dtype == np.uint16 and white == TWELVE_BITS:
         return f"12 bits in 16: white is taken to be {TWELVE_BITS}"
-    if pixels.dtype.kind == "f" and white != 1:
+    if dtype.kind == "f" and white != 1:
         return f"values far above 1: white is taken to be {white:g}"
     return None
 

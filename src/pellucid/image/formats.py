@@ -1,5 +1,6 @@
 """The formats of image files: how each is told, what it can hold, and the image that is read from it."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -7,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pellucid.errors import PellucidError, TooLarge, UnknownFormat
+from pellucid.image.arrays import data_range_of
 from pellucid.image.exif import upright, upright_xmp
 
 SUFFIXES = {
@@ -105,6 +107,11 @@ class ImageFile:
     def channel_axis(self) -> int | None:
         """The last axis of colours; None for gray."""
         return -1 if self.pixels.ndim == 3 + self.is_stack else None
+
+    @functools.cached_property
+    def white(self) -> float:
+        """The value that stands for white, as far as the pixels tell: `pellucid.image.data_range_of` them."""
+        return data_range_of(self.pixels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,7 +73,7 @@ class Workshop:
             image = self._read(order.source)
             facts = said_of(image)
             facts |= getattr(self, f"_{order.kind}")(order, image, tell)
-        remark = None if self._knows_white(order, image) else range_remark(image.pixels)
+        remark = None if self._knows_white(order, image) else range_remark(image.pixels.dtype, image.white)
         said = [*filter(None, [remark]), *(str(warning.message) for warning in caught)]
         named = [text.replace(str(order.source), order.name) for text in said]
         return facts | {"remarks": list(dict.fromkeys(named)), "seconds": time.monotonic() - started}
