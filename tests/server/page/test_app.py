@@ -127,12 +127,13 @@ def test_too_much_is_refused_before_it_is_sent(page, fake, tmp_path):
 def test_an_image_that_is_too_large_is_left_out(page, fake, photo, tmp_path):
     large = tmp_path / "large.png"
     large.write_bytes(bytes(1_200_000))
+    said = "Left out, since larger than the 1 MB that this service takes: large.png (1.2 MB)."
     give(page, photo("one.png"), large, photo("two.png"))
     done(page)
-    expect(page.get_by_role("alert")).to_have_text(
-        "Left out, since larger than the 1 MB that this service takes: large.png (1.2 MB)."
-    )
+    expect(page.get_by_role("alert")).to_have_text(said)
     assert fake.asked[0]["names"] == ["one.png", "two.png"]
+    give(page, photo("one.png"), large, photo("broken.png"))
+    expect(page.get_by_role("alert")).to_have_text(f"{said} broken.png: the file is damaged: give a whole one")
 
 
 def test_a_reference_that_is_too_large_is_not_sent(page, fake, photo, tmp_path):

@@ -18,7 +18,7 @@ const settings = new Settings(settingsChanged);
 const pictures = new Pictures();
 
 // `isDue`: settings have changed and wait to be applied. `kept` is the last job that brought something: where a change of settings is cancelled, it is gone back to.
-const empty = () => ({ files: [], references: [], job: null, kept: null, selected: 0, running: null, isDue: false, shown: "", began: 0 });
+const empty = () => ({ files: [], references: [], leftOut: "", job: null, kept: null, selected: 0, running: null, isDue: false, shown: "", began: 0 });
 let state = empty();
 let limits = null;
 let offered; // resolves once the service has said what it has
@@ -35,7 +35,7 @@ function begin(given) {
   }
   const wasChosen = find("welcome").contains(document.activeElement);
   forget();
-  state.files = files;
+  [state.files, state.leftOut] = [files, said];
   strip.list(names(), files);
   select(0);
   send();
@@ -191,7 +191,7 @@ function ended() {
   if (job.status === "cancelled") tell("Cancelled.");
   else if (job.items.length > 1) tell(`${done.length} of ${job.items.length} done.`);
   else tell(!done.length ? "" : `${done[0].name} is done.${typeof level === "number" ? ` Noise level ${level.toFixed(1)} of 255.` : ""}`);
-  if (failed.length) complain(`${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${reason(failed[0])}`);
+  if (failed.length) complain(`${state.leftOut} ${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${reason(failed[0])}`.trim());
 }
 
 // ---- one image of it
