@@ -185,12 +185,23 @@ def test_too_many_pixels_are_refused_from_the_header(random, refusal, tmp_path, 
     assert "50x30 = 0.0015 megapixels" in message and "max_pixels" in message
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp"])
-def test_too_much_metadata_is_refused(random, icc, refusal, tmp_path, suffix):
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp", ".avif"])
+def test_too_much_metadata_is_refused_before_anything_is_decoded(random, icc, refusal, tmp_path, suffix, monkeypatch):
     path = tmp_path / f"a{suffix}"
     Image.fromarray(random((30, 50, 3))).save(path, icc_profile=icc)
     assert read_image(path, max_text=len(icc)).icc == icc
+    for decoder in ("jpeg8_decode", "webp_decode"):
+        monkeypatch.setattr(imagecodecs, decoder, None)
+    monkeypatch.setattr(Image.Image, "tobytes", None)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", None)
     assert "text and metadata" in refusal(read_image, path, max_text=len(icc) - 1)
+
+
+def test_a_comment_counts_as_text(random, refusal, tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(random((30, 50, 3))).save(path, comment=b"c" * 1000)
+    assert read_image(path, max_text=1000).pixels.shape == (30, 50, 3)
+    assert "carries 1000 bytes of text" in refusal(read_image, path, max_text=999)
 
 
 def test_a_header_that_lies_costs_nothing(chunk, refusal, tmp_path):

@@ -44,6 +44,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     budget.check(path, picture.height, picture.width, count)
     info = picture.info
     metadata = Metadata(info.get("icc_profile"), marked(info.get("exif")), None, info.get("xmp"))
+    budget.check_text(path, metadata.size)
     if count > 1:
         if bits > 8:
             raise PellucidError(

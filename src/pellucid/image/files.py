@@ -74,7 +74,7 @@ def read_image(
         max_pixels: the most pixels (height times width times frames) that are accepted.
         max_frames: the most pages or frames; 1 refuses stacks.
         limit_name: what an error calls `max_pixels`, such as the option that sets it.
-        max_text: the most bytes of profile, EXIF, XMP and texts, unpacked; of a PNG checked before anything is decoded.
+        max_text: the most bytes of profile, EXIF, XMP and texts, unpacked, checked before any pixel is decoded.
 
     Raises:
         PellucidError: on one line that names the file and the remedy, whatever is wrong with it.
@@ -88,9 +88,7 @@ def read_image(
                 raise PellucidError(f"{path} is empty (0 bytes): get the file anew")
             kind = sniff(path, head)
             stream.seek(0)
-            image = READERS[kind](stream, path, budget)
-            budget.check_text(path, sum(len(block or b"") for block in (image.icc, image.exif, image.xmp)))
-            return image
+            return READERS[kind](stream, path, budget)
     except PellucidError:
         raise
     except FileNotFoundError:

@@ -124,6 +124,11 @@ class Metadata:
     xmp: bytes | None = None
     native: Any = None
 
+    @property
+    def size(self) -> int:
+        """The bytes of profile, EXIF block and XMP, unpacked."""
+        return sum(len(block or b"") for block in (self.icc, self.exif, self.xmp))
+
 
 @dataclass(frozen=True)
 class Sheet:

@@ -35,13 +35,14 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     picture = container[container.primary_index]
     width, height = picture.size
     budget.check(path, height, width)
-    samples, bits = np.asarray(picture), picture.info.get("bit_depth", 8)
-    if samples.dtype == np.uint16:
-        samples = np.rint((samples >> (16 - bits)) * np.float32(65_535 / _top(bits))).astype(np.uint16)
     info, mode = picture.info, picture.mode.partition(";")[0]
     metadata = Metadata(
         info.get("icc_profile"), marked(info.get("exif")), None, info.get("xmp"), info.get("chroma", 420)
     )
+    budget.check_text(path, metadata.size)
+    samples, bits = np.asarray(picture), info.get("bit_depth", 8)
+    if samples.dtype == np.uint16:
+        samples = np.rint((samples >> (16 - bits)) * np.float32(65_535 / _top(bits))).astype(np.uint16)
     return finished(path, "HEIF", samples, mode in ("LA", "RGBA"), bits, metadata)
 
 

@@ -51,6 +51,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     metadata = Metadata(
         info.get("icc_profile"), marked(info.get("exif")), info.get("dpi"), info.get("xmp"), _native(picture)
     )
+    budget.check_text(path, metadata.size + len(info.get("comment", b"")))
     stream.seek(0)
     data = stream.read()
     # The decoders fill what is missing with gray, and call it a warning.

@@ -22,7 +22,8 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         raise PellucidError(
             f"{path} is a camera raw file: pip install rawpy to read it, or develop it to TIFF first"
         ) from None
-    exif = exif_of(stream) if stream.read(4) in TIFF_STARTS else None
+    metadata = Metadata(exif=exif_of(stream) if stream.read(4) in TIFF_STARTS else None)
+    budget.check_text(path, metadata.size)
     stream.seek(0)
     try:
         with rawpy.imread(stream) as raw:
@@ -30,4 +31,4 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
             samples = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True)
     except rawpy.LibRawError as error:
         raise ValueError(error.args[0].decode()) from error  # it says what is wrong in bytes
-    return finished(path, "RAW", samples, False, 16, Metadata(exif=exif))
+    return finished(path, "RAW", samples, False, 16, metadata)

@@ -53,6 +53,8 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         count = max(len(pages), inside)
         budget.check(path, first.imagelength, first.imagewidth, count, "pages")
         check_padding(path, pages, budget)
+        metadata = _metadata(file, pages, stream, inside > 1)
+        budget.check_text(path, metadata.size)
         if inside > 1:
             stack = file.series[0].asarray().reshape(inside, *first.shape)
             samples = _stacked(path, (_upright(path, first, frame) for frame in stack), count)
@@ -60,20 +62,22 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
             samples = _stacked(path, (_upright(path, page, page.asarray()) for page in pages), count)
         else:
             samples = _upright(path, first, first.asarray())
-        native = native_of(file, pages, stream, inside > 1)
-        tags = first.tags
-        icc, xmp = tags.valueof(PROFILE), tags.valueof(XMP)
-        is_cmyk, has_alpha = first.photometric == CMYK, _has_alpha(first)
+        has_alpha = _has_alpha(first)
     if first.photometric == PALETTE and samples.shape[-1] == 3 and all_gray(samples):
         samples = samples[..., 0]
-    metadata = Metadata(
-        None if is_cmyk else icc,
+    return finished(path, "TIFF", samples, has_alpha, first.bitspersample, metadata, count > 1)
+
+
+def _metadata(file: Any, pages: list[Any], stream: BinaryIO, is_inside: bool) -> Metadata:
+    first, native = pages[0], native_of(file, pages, stream, is_inside)
+    icc, xmp = first.tags.valueof(PROFILE), first.tags.valueof(XMP)
+    return Metadata(
+        None if first.photometric == CMYK else icc,
         exif_of(stream),
         dpi_of(native.resolution),
         xmp if isinstance(xmp, bytes) else None,
         native,
     )
-    return finished(path, "TIFF", samples, has_alpha, first.bitspersample, metadata, count > 1)
 
 
 def _is_raw(page: Any) -> bool:

@@ -27,6 +27,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
         if kind in (b"ICCP", b"EXIF", b"XMP "):
             found[kind] = stream.read(size)
     metadata = Metadata(found.get(b"ICCP"), marked(found.get(b"EXIF")), None, found.get(b"XMP "))
+    budget.check_text(path, metadata.size)
     stream.seek(0)
     if head[12:16] == b"VP8X" and head[20] & ANIMATED:
         budget.check(path, height, width, max(frames, 1))
