@@ -4,7 +4,8 @@ import os
 import platform
 from pathlib import Path
 
-from pellucid.machine import cores, processor
+from pellucid import machine
+from pellucid.machine import cores, memory, processor
 
 
 def test_cores_are_those_that_this_process_may_use(monkeypatch):
@@ -13,6 +14,19 @@ def test_cores_are_those_that_this_process_may_use(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+def test_memory_is_that_of_the_machine_or_of_its_control_group(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}.__getitem__)
+    monkeypatch.setattr(machine, "CONTROL_GROUP", tmp_path)
+    assert memory() == 4_096_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory() == 4_096_000
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert memory() == 1_000_000
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("500000\n")
+    assert memory() == 500_000
 
 
 def test_the_processor_has_a_name_wherever_the_system_keeps_it(monkeypatch):

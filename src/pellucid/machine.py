@@ -1,13 +1,25 @@
-"""The machine that Pellucid runs on: its cores and its processor."""
+"""The machine that Pellucid runs on: its cores, its memory and its processor."""
 
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
+
+CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Return the bytes of memory of the machine, or of the control group (of version 2 or 1) where that has less."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # there is no such group, or its limit is called max
+            found.append(int((CONTROL_GROUP / name).read_text(encoding="ascii")))
+    return min(found)
 
 
 def processor() -> str:

@@ -8,12 +8,14 @@ import pytest
 from pellucid.cli.serving import amount, written
 from pellucid.errors import UsageError
 from pellucid.server import service
+from pellucid.server import settings as settings_module
 from pellucid.server.settings import Settings
 
 
 @pytest.fixture
 def told(run, monkeypatch):
-    """Run the command with a service that only keeps what it is told."""
+    """Run the command with a service that only keeps what it is told, on a machine with memory for all."""
+    monkeypatch.setattr(settings_module, "memory", lambda: 1 << 40)
 
     def told(*arguments: str) -> Settings:
         kept = []
@@ -81,3 +83,13 @@ def test_what_cannot_be_is_wrong_usage(refused):
 def test_without_the_extra_it_says_what_to_install(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert 'pip install "pellucid[server]"' in refused(1, "serve")
+
+
+def test_more_workers_than_there_is_memory_for_are_refused(told, refused, monkeypatch):
+    monkeypatch.setattr(settings_module, "memory", lambda: 8_000_000_000)
+    assert "may take 9 GB, and there are 8: start fewer, or lower --memory-limit" in refused(
+        2, "serve", "--workers", "3"
+    )
+    assert told("--workers", "3", "--memory-limit", "2.5G").workers == 3
+    monkeypatch.setattr(settings_module, "memory", lambda: 1_000_000_000)
+    assert told().workers == 1

@@ -190,6 +190,7 @@ def serve(
         root_path=root_path,
         **models,
     )
+    settings.check_memory()
     asyncio.run(run(settings, _tell, quiet))
 
 

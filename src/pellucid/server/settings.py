@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pellucid.errors import UsageError
-from pellucid.machine import cores
+from pellucid.machine import cores, memory
 from pellucid.weights import SUFFIXES
 
 MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
@@ -104,6 +104,15 @@ class Settings:
         for option, names in (("model", map(_name_of, self.models)), ("classifier", map(_name_of, self.classifiers))):
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 raise UsageError(f"--{option}: two are called {twice[0]}: rename one")
+
+    def check_memory(self) -> None:
+        """Raise UsageError if several workers may take more memory than there is."""
+        most, there = self.workers * self.memory_limit, memory()
+        if self.workers > 1 and most > there:
+            raise UsageError(
+                f"--workers {self.workers}: they may take {most / GIGABYTE:.3g} GB, and there are "
+                f"{there / GIGABYTE:.3g}: start fewer, or lower --memory-limit from {self.memory_limit / GIGABYTE:.3g}G"
+            )
 
     @property
     def denoisers(self) -> dict[str, str]:
