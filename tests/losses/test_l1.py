@@ -35,5 +35,5 @@ def test_without_any_error_the_slope_is_finite():
 
 @pytest.mark.parametrize("power", [0.0, -1.0, 1.5])
 def test_other_powers_are_refused(power):
-    with pytest.raises(ValueError, match=f"power is {power}"):
+    with pytest.raises(ValueError, match=f"power = {power}"):
         L1(power)

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.models.unet import UNet
+from pellucid.models.unet import ResidualBlock, UNet
 
 
 @settings(max_examples=10)
@@ -116,3 +116,30 @@ def test_a_residual_of_logits_is_refused():
     with pytest.raises(ValueError, match="residual"):
         UNet(output="sigmoid")
     assert UNet(output="sigmoid", residual=False).output == "sigmoid"
+
+
+def test_a_leaking_rectifier_lets_a_channel_learn_that_is_never_above_zero():
+    noisy = torch.rand(1, 1, 8, 8)
+    for leak, learns in ((0.0, False), (0.1, True)):
+        model = UNet(widths=[4], leak=leak)
+        block = next(module for module in model.modules() if isinstance(module, ResidualBlock))
+        torch.nn.init.constant_(block.first.bias, -100.0)
+        model(noisy).square().sum().backward()
+        assert bool(block.first.weight.grad.any()) == learns
+
+
+@pytest.mark.parametrize("leak", [-0.1, 1, True, "small"])
+def test_a_slope_that_is_none_is_refused(leak):
+    with pytest.raises(ValueError, match="give a number from 0 to below 1"):
+        UNet(leak=leak)
+
+
+@pytest.mark.parametrize("shuffle", [1, 2])
+def test_a_centered_network_sees_gray_as_zero_and_still_answers_with_the_image(shuffle):
+    model = UNet(3, [4, 4], condition=True, shuffle=shuffle, centered=True).eval()
+    seen = []
+    model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    noisy = torch.full((1, 3, 10, 10), 0.5)
+    assert torch.equal(model(noisy), noisy)
+    model(noisy, torch.tensor([0.2]))
+    assert not seen[1][:, :-1].any() and torch.allclose(seen[1][:, -1], torch.tensor(0.2))

@@ -24,7 +24,7 @@ class L1:
     def __post_init__(self) -> None:
         """Check the power."""
         if not 0 < self.power <= 1:
-            raise ValueError(f"power is {self.power}: give a number above 0 and up to 1")
+            raise ValueError(f"power = {self.power}: give a number above 0 and up to 1")
 
     def __call__(self, prediction: Tensor, clean: Tensor) -> Tensor:
         """Return the scalar loss of a prediction (N, C, H, W) against clean images of that shape."""

@@ -29,6 +29,8 @@ class UNet(Model):
         residual: bool = True,
         condition: bool = False,
         shuffle: int = 1,
+        leak: float = 0.0,
+        centered: bool = False,
     ) -> None:
         """Build the network.
 
@@ -42,6 +44,10 @@ class UNet(Model):
                 level, so that level 0 (also where none is given) returns the input exactly.
             shuffle: pixels per side that are gathered into channels before the first convolution and spread out again
                 after the last (FFDNet, Zhang et al. 2018); 2 makes everything between a quarter of the size.
+            leak: the slope of the blocks' rectifiers below 0 (Maas et al. 2013). With 0, channels whose input is never
+                above 0 learn no more, which at high rates has been seen to happen to whole levels.
+            centered: whether the first convolution sees the image less 0.5, so that brightness alone moves no feature
+                far from 0; it learns faster so.
 
         Raises:
             ValueError: for an option out of range.
@@ -49,7 +55,7 @@ class UNet(Model):
         widths = positive_list("widths", widths)
         options = {"channels": positive("channels", channels), "widths": widths, "blocks": positive("blocks", blocks)}
         options |= {"output": output, "residual": bool(residual), "condition": bool(condition)}
-        options |= {"shuffle": positive("shuffle", shuffle)}
+        options |= {"shuffle": positive("shuffle", shuffle), "leak": _slope(leak), "centered": bool(centered)}
         super().__init__(options, InputSpec((channels,), shuffle * 2 ** (len(widths) - 1)), output)
         if residual and output == "sigmoid":
             raise ValueError(
@@ -58,11 +64,12 @@ class UNet(Model):
         self.residual = residual
         self.condition = condition
         self.shuffle = shuffle
+        self.centered = centered
         self.head = SameConv(channels * shuffle**2 + condition, widths[0], 3)
-        self.encoder = nn.ModuleList(_level(width, blocks) for width in widths)
+        self.encoder = nn.ModuleList(_level(width, blocks, leak) for width in widths)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
-        self.decoder = nn.ModuleList(_level(width, blocks) for width in widths[:-1])
+        self.decoder = nn.ModuleList(_level(width, blocks, leak) for width in widths[:-1])
         self.tail = SameConv(widths[0], channels * shuffle**2, 3)
 
     def encode(self, noisy: Tensor, sigma: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
@@ -94,7 +101,7 @@ class UNet(Model):
 
     def _gathered(self, noisy: Tensor, level: Tensor) -> Tensor:
         """Return what the first convolution sees: pixels gathered into channels, and the level behind them."""
-        image = noisy
+        image = noisy - 0.5 if self.centered else noisy
         if self.shuffle > 1:
             rows, columns = (-length % self.shuffle for length in noisy.shape[-2:])
             if rows or columns:
@@ -109,19 +116,29 @@ class UNet(Model):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with a ReLU ahead of the second, added to their input."""
 
-    def __init__(self, width: int) -> None:
-        """Build the block for `width` channels."""
+    def __init__(self, width: int, leak: float = 0.0) -> None:
+        """Build the block for `width` channels; `leak` is the rectifier's slope below 0."""
         super().__init__()
+        self.leak = leak
         self.first = SameConv(width, width, 3)
         self.second = SameConv(width, width, 3)
 
     def forward(self, image: Tensor) -> Tensor:
         """Keep the shape (N, width, H, W)."""
-        return image + self.second(functional.relu(self.first(image), inplace=True))
+        inner = self.first(image)
+        rectified = functional.leaky_relu(inner, self.leak, inplace=True) if self.leak else functional.relu_(inner)
+        return image + self.second(rectified)
 
 
-def _level(width: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+def _level(width: int, blocks: int, leak: float) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(width, leak) for _ in range(blocks)))
+
+
+def _slope(leak: float) -> float:
+    """Return a rectifier's slope below 0, checked."""
+    if isinstance(leak, bool) or not isinstance(leak, int | float) or not 0 <= leak < 1:
+        raise ValueError(f"leak is {leak!r}: give a number from 0 to below 1, such as 0.1")
+    return float(leak)
 
 
 def _cropped(image: Tensor, like: Tensor) -> Tensor:
