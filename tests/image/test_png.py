@@ -141,6 +141,17 @@ def test_too_much_text_is_refused_before_anything_is_decoded(random, chunk, refu
     assert "text and metadata, more than the 900000 allowed" in refusal(read_image, path, max_text=900_000)
 
 
+def test_an_unpacked_exif_block_counts_as_text(random, chunk, refusal, tmp_path, monkeypatch):
+    block = b"Exif\0\0II*\0" + bytes(1_000_000)
+    text = b"\nexif\n%8d\n" % len(block) + block.hex().encode()
+    data = imagecodecs.png_encode(random((5, 5, 3)))
+    path = tmp_path / "a.png"
+    path.write_bytes(data[:33] + chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text)) + data[33:])
+    assert len(read_image(path).exif or b"") > 900_000
+    monkeypatch.setattr(imagecodecs, "png_decode", None)
+    assert "text and metadata, more than the 900000 allowed" in refusal(read_image, path, max_text=900_000)
+
+
 def test_of_several_profiles_only_the_first_is_unpacked(random, icc, chunk, tmp_path, monkeypatch):
     data = imagecodecs.png_encode(random((5, 5, 3)))
     packed = chunk(b"iCCP", b"a\0\0" + zlib.compress(icc))

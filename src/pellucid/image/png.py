@@ -49,6 +49,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
     budget.check(path, height, width)
     chunks = _read_chunks(stream, path, budget)
     metadata = Metadata(chunks.icc, chunks.exif, chunks.dpi, chunks.xmp, PngNative(tuple(chunks.kept)))
+    budget.check_text(path, metadata.size)
     stream.seek(0)
     if chunks.frames > 1:
         budget.check(path, height, width, chunks.frames)

@@ -118,7 +118,7 @@ def _pages_inside(file: Any, pages: list[Any]) -> int:
 def _check_page(path: Path, page: Any, size: int, budget: Budget) -> None:
     """Refuse, from the header alone, what is too large, cut short or not supported."""
     channels, depth = page.samplesperpixel, page.imagedepth
-    if not all(isinstance(size, int) for size in (page.imagelength, page.imagewidth, channels, depth)):
+    if not all(isinstance(number, int) for number in (page.imagelength, page.imagewidth, channels, depth)):
         raise ValueError("its width, height, depth or channels are not one whole number each")
     budget.check(path, page.imagelength, page.imagewidth)
     if page.imagelength * page.imagewidth * channels > 4 * budget.max_pixels or channels > MOST_CHANNELS or depth > 1:
