@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pellucid.errors import UsageError
 from pellucid.machine import cores, memory
-from pellucid.weights import SUFFIXES
 
 MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
 LEAST_MEMORY = 512 * MEGABYTE  # what the libraries and the networks take by themselves, and a small image
@@ -132,6 +131,8 @@ class Settings:
 
 def _name_of(model: str | Path) -> str:
     """Return what clients call a model: a file's name without folder and suffix, else what it is called."""
+    from pellucid.weights import SUFFIXES  # not at the start of every command, which reads the defaults above
+
     path = Path(model)
     return path.stem if path.suffix in SUFFIXES else str(model)
 
