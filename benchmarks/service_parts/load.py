@@ -15,7 +15,7 @@ from service_parts import waiting, wrk
 from service_parts.clients import Clients, Tally
 from service_parts.images import Bad, Good, bad_images, good_images
 from service_parts.serving import Service, Verdict, served
-from service_parts.wrk import Checked, Waits
+from service_parts.wrk import Waits
 
 Act = Callable[[], Coroutine[Any, Any, None]]
 
@@ -56,7 +56,7 @@ class Found:
     """
 
     tally: Tally
-    checked: Checked | None
+    checked: Tally | None
     memory: list[float]
     waits: dict[str, Waits]
 
@@ -134,7 +134,7 @@ def _kinds(clients: Clients, is_all: bool) -> list[tuple[str, Act]]:
     return [(name, act) for name, act in kinds.items() if name not in BY_WRK]
 
 
-async def _checked(service: Service, load: Load) -> Checked | None:
+async def _checked(service: Service, load: Load) -> Tally | None:
     if load.requests is None:
         return None
     return await wrk.mixed(service.address, load.requests, load.seconds, load.seed)

@@ -2,12 +2,13 @@
 
 import asyncio
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from photo_parts.tables import LeftOut
+from service_parts.clients import Tally
 from service_parts.images import Bad, Good
 
 PROGRAM = "wrk"
@@ -16,19 +17,6 @@ SCRIPTS = Path(__file__).parent
 THREADS, CONNECTIONS = 2, 4
 PAUSE, STEADY_PAUSE = 100, 25  # milliseconds before the next request, at least
 PATIENCE = 120  # seconds within which an answer has to be there
-
-
-@dataclass
-class Checked:
-    """What came back.
-
-    Attributes:
-        counts: answers by kind and status.
-        wrong: what was not right, in words.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,7 @@ def written(folder: Path, good: list[Good], bad: list[Bad]) -> None:
     (folder / "requests.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
-async def mixed(address: str, folder: Path, seconds: float, seed: int, pause: int = PAUSE) -> Checked:
+async def mixed(address: str, folder: Path, seconds: float, seed: int, pause: int = PAUSE) -> Tally:
     """Send what `written` wrote, and ask for /healthz, by chance, for so many seconds; return what came back.
 
     Raises:
@@ -83,10 +71,10 @@ async def mixed(address: str, folder: Path, seconds: float, seed: int, pause: in
     """
     options = ("--threads", str(THREADS), "--connections", str(CONNECTIONS))
     lines = await _run("mixed.lua", address, seconds, options, (str(folder), str(seed), str(pause)))
-    found = Checked()
+    found = Tally()
     for kind, what, number in (line.split("\t") for line in lines if line.count("\t") == 2):
         if kind == "count":
-            found.counts[what] = found.counts.get(what, 0) + int(number)
+            found.counts[what] += int(number)
         else:
             found.wrong.append(what)
     return found

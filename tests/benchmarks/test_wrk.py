@@ -1,6 +1,7 @@
 import asyncio
 import shutil
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -154,19 +155,19 @@ def test_a_service_is_timed_beside_a_bare_server_with_or_without_wrk(part, serve
 
 
 def test_what_wrk_found_counts_and_its_absence_is_said(part):
-    load, wrk, tally = part("service_parts.load"), part("service_parts.wrk"), part("service_parts.clients").Tally()
+    load, wrk, clients = part("service_parts.load"), part("service_parts.wrk"), part("service_parts.clients")
 
     def verdicts(checked, failed=0):
         waits = wrk.Waits(100, 0.001, 0.02, failed)
-        return load._verdicts("load", load.Found(tally, checked, [1e8], {"service": waits, "bare": waits}))
+        return load._verdicts("load", load.Found(clients.Tally(), checked, [1e8], {"service": waits, "bare": waits}))
 
     counts = {"good 200": 30, "healthz 200": 9}
-    _, right, *_ = found = verdicts(wrk.Checked(counts, []))
+    _, right, *_ = found = verdicts(clients.Tally(Counter(counts)))
     assert all(row.is_reached for row in found) and right.found == "0 of: 30 good 200, 9 healthz 200"
     assert "100 answers to wrk" in found[-1].found
-    _, wrong, *_ = verdicts(wrk.Checked(counts, ["a.png: blurred"]))
+    _, wrong, *_ = verdicts(clients.Tally(Counter(counts), ["a.png: blurred"]))
     assert not wrong.is_reached and wrong.found.startswith("1 (a.png: blurred)")
-    assert not verdicts(wrk.Checked({}, []))[1].is_reached, "nothing was answered"
+    assert not verdicts(clients.Tally())[1].is_reached, "nothing was answered"
     *_, healthz = verdicts(None, failed=2)
     assert not healthz.is_reached and "2 failed" in healthz.found
     absent = verdicts(None)
