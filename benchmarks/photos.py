@@ -23,7 +23,7 @@ from pellucid.errors import PellucidError
 from pellucid.machine import cores, processor
 from photo_parts import automatic, levels, quality, speed, whole
 from photo_parts.drawing import quality_against_time
-from photo_parts.options import Options, default_dncnn, models
+from photo_parts.options import SHIPPED, Options, default_dncnn, models
 from photo_parts.tables import LeftOut, Table
 
 PARTS: dict[str, Callable[[Options], list[Table]]] = {
@@ -51,6 +51,14 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        choices=quality.SETS,
+        default=list(quality.SETS),
+        metavar="SET",
+        help=f"of the part quality (default: {', '.join(quality.SETS)})",
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="the first N images of each set (default: all)")
     parser.add_argument("--threads", type=positive, default=2, help="of each denoiser (default: 2)")
     parser.add_argument("--rounds", type=positive, default=5, help="how often each is timed (default: 5)")
@@ -59,7 +67,7 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME[=FILE]",
-        help="a shipped network, or an .onnx or .safetensors file of one; may be repeated (default: photo, photo-fast)",
+        help=f"a shipped network, or an .onnx or .safetensors file; may be repeated (default: {', '.join(SHIPPED)})",
     )
     parser.add_argument("--engine", default="onnxruntime", help="for the parts on quality (default: onnxruntime)")
     parser.add_argument("--dncnn", type=Path, default=default_dncnn(), metavar="FILE", help="weights for sigma 25")

@@ -125,7 +125,7 @@ def test_an_image_stretched_to_its_noises_peaks_is_stretched_again_unless_told_n
     assert np.quantile(denoised, 0.998) > 250
     with pytest.warns(UserWarning):
         plain = taught()(stretched, stretch=False)
-    assert abs(float(plain.mean()) - float(stretched.mean())) < 1 < float(denoised.mean() - plain.mean())
+    assert abs(float(plain.mean()) - float(stretched.mean())) < 1 and np.quantile(plain, 0.998) < 200
 
 
 def test_large_images_are_sampled_all_over():

@@ -18,6 +18,7 @@ class Options:
         engine: what Pellucid runs on where quality is measured.
         dncnn: the weights of DnCNN for sigma 25.
         threads: how many each denoiser may use.
+        sets: which sets of images to measure quality on; empty for all.
         limit: the greatest number of images taken of a set; None for all.
         bm3d_images: how many of them BM3D gets.
         rounds: how often each denoiser is timed.
@@ -28,6 +29,7 @@ class Options:
     engine: str = "onnxruntime"
     dncnn: Path | None = None
     threads: int = 2
+    sets: tuple[str, ...] = ()
     limit: int | None = None
     bm3d_images: int = 4
     rounds: int = 5

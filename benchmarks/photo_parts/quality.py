@@ -18,7 +18,8 @@ Scores = dict[str, dict[int, list[float]]]
 
 def quality(options: Options) -> list[Table]:
     """Return one table a set."""
-    tables, reasons = gathered(functools.partial(one_set, options, *each) for each in SETS.items())
+    chosen = options.sets or SETS
+    tables, reasons = gathered(functools.partial(one_set, options, name, SETS[name]) for name in chosen)
     if not tables:
         raise LeftOut("; ".join(reasons))
     tables[-1].notes += reasons

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pellucid import weights
 from pellucid.errors import PellucidError
 
 
@@ -111,7 +112,8 @@ def test_errors_of_estimates_in_their_own_units_and_relative(part):
 
 def test_networks_by_name_and_by_file(part):
     options = part("photo_parts.options")
-    assert options.models([]) == {"photo": ("photo",), "photo-fast": ("photo-fast",)}
+    assert options.models([]) == {name: (name,) for name in options.SHIPPED}
+    assert set(options.SHIPPED) == {name for name in weights.names() if name.startswith("photo")}
     given = options.models(["mine=a.onnx", "mine=a.safetensors"])
     assert given == {"mine": ("a.onnx", "a.safetensors")}
     assert options.source_for(given["mine"], "torch") == "a.safetensors"
