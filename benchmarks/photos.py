@@ -55,7 +55,7 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
         "--sets",
         nargs="+",
         choices=quality.SETS,
-        default=list(quality.SETS),
+        default=Options.sets,
         metavar="SET",
         help=f"of the part quality (default: {', '.join(quality.SETS)})",
     )

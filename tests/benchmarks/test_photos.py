@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from pellucid import weights
 from pellucid.errors import PellucidError
 
 
@@ -112,8 +111,7 @@ def test_errors_of_estimates_in_their_own_units_and_relative(part):
 
 def test_networks_by_name_and_by_file(part):
     options = part("photo_parts.options")
-    assert options.models([]) == {name: (name,) for name in options.SHIPPED}
-    assert set(options.SHIPPED) == {name for name in weights.names() if name.startswith("photo")}
+    assert options.models([]) == {"photo": ("photo",), "photo-fast": ("photo-fast",)}
     given = options.models(["mine=a.onnx", "mine=a.safetensors"])
     assert given == {"mine": ("a.onnx", "a.safetensors")}
     assert options.source_for(given["mine"], "torch") == "a.safetensors"
@@ -165,3 +163,11 @@ def test_a_picture_needs_the_part_that_it_shows(part, capsys):
     with pytest.raises(SystemExit):
         part("photos").parsed(["--parts", "camera", "--plot", "picture.png"])
     assert "the part speed" in capsys.readouterr().err
+
+
+def test_quality_is_measured_on_all_sets_or_on_those_named(part, monkeypatch):
+    quality, options = part("photo_parts.quality"), part("photo_parts.options")
+    monkeypatch.setattr(quality, "one_set", lambda options, name, channels: quality.Table(name, {}, []))
+    named = tuple(part("photos").parsed(["--sets", "Set12", "BSD68"]).sets)
+    for sets, measured in ((options.Options.sets, ["CBSD68", "BSD68", "Set12"]), (named, ["Set12", "BSD68"])):
+        assert [table.title for table in quality.quality(options.Options(models={}, sets=sets))] == measured
