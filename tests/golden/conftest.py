@@ -65,14 +65,14 @@ def renamed(value):
 def differences(found, recorded, exact: bool, where: str = "") -> list[str]:
     """Say where two values differ; without `exact`, hashes may be others and floats apart by a little."""
     if isinstance(found, dict) and isinstance(recorded, dict) and found.keys() == recorded.keys():
-        pairs = [(f"{where}/{key}", found[key], recorded[key]) for key in recorded]
+        parts = [(f"{where}/{key}", found[key], recorded[key]) for key in recorded]
     elif isinstance(found, list) and isinstance(recorded, list) and len(found) == len(recorded):
-        pairs = [(f"{where}/{number}", *both) for number, both in enumerate(zip(found, recorded, strict=True))]
+        parts = [(f"{where}/{number}", left, recorded[number]) for number, left in enumerate(found)]
     else:
         if found == recorded or (not exact and _is_close(found, recorded, where)):
             return []
         return [f"{where}: found {found!r}, recorded {recorded!r}"]
-    return [line for place, *both in pairs for line in differences(*both, exact, place)]
+    return [line for place, left, right in parts for line in differences(left, right, exact, place)]
 
 
 def _is_close(found, recorded, where: str) -> bool:

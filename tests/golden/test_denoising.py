@@ -60,7 +60,7 @@ def test_the_noise_estimate(golden):
 
 
 def test_the_estimator(golden, describe, one_thread):
-    images = load_digits().data[:120]
+    images = load_digits(return_X_y=True)[0][:120]
     found = {}
     for name, options in {
         "gaussian": {},

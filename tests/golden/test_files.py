@@ -84,7 +84,7 @@ def write_with_others(folder: Path) -> None:
         tifffile.imwrite(folder / name, image, metadata=None, **options)
 
 
-def figures(text: str, root: Path) -> dict:
+def figures(text: str, root: Path):
     """The JSON without times, and with paths from the root on."""
 
     def cleaned(value):

@@ -18,7 +18,7 @@ RECIPES = Path(__file__).parent / "recipes"
 NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-def hashes(tensors) -> dict:
+def hashes(tensors) -> list[str]:
     parts = ((str(value.dtype), str(list(value.shape)), value.numpy().tobytes()) for value in tensors)
     return sorted(hashlib.sha256(b"".join((a.encode(), b.encode(), c))).hexdigest() for a, b, c in parts)
 
