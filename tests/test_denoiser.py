@@ -221,6 +221,18 @@ def test_sharpness_is_monotone_in_strength(good, channels):
     assert np.all(np.diff(sharpness) < 0)
 
 
+@pytest.mark.parametrize("strength", [0.25, 0.5, 0.75])
+def test_colour_noise_leaves_sooner_than_luma(smoothing, strength):
+    """What strength 1 takes out comes back: its luma by 1 - strength, what differs from luma by the fourth power."""
+    image = noise((20, 30, 3))
+    clean = smoothing(image, LEVEL, channel_axis=-1)
+    taken, back = image - clean, smoothing(image, LEVEL, strength=strength, channel_axis=-1) - clean
+    luma, luma_back = (0.299 * part[..., 0] + 0.587 * part[..., 1] + 0.114 * part[..., 2] for part in (taken, back))
+    np.testing.assert_allclose(luma_back, (1 - strength) * luma, atol=1e-6)
+    colour, colour_back = taken - luma[..., None], back - luma_back[..., None]
+    np.testing.assert_allclose(colour_back, (1 - strength) ** 4 * colour, atol=1e-6)
+
+
 def test_values_above_white_survive(good):
     image = noise((40, 40, 3))
     image[10:30, 10:30] *= 8

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from pellucid.errors import PellucidError
 from pellucid.estimator import DenoisingAutoencoder
+from pellucid.train.step import Step
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,22 @@ def test_codes_decode_to_the_denoised_rows(digits, fitted):
     np.testing.assert_allclose(fitted.decode(codes), fitted.transform(digits[2]), rtol=1e-12)
     with pytest.raises(ValueError, match="codes are 31 wide: give the 32 values"):
         fitted.decode(codes[:, 1:])
+
+
+def test_the_curve_is_the_mean_loss_over_all_rows(digits, monkeypatch):
+    """Of 600 rows, the last batch of 256 holds 88: each counts as much as any other."""
+    steps, taken = [], Step.__call__
+
+    def recorded(step, batch):
+        loss = taken(step, batch)
+        steps.append((loss, len(batch.clean)))
+        return loss
+
+    monkeypatch.setattr(Step, "__call__", recorded)
+    curve = DenoisingAutoencoder((8,), epochs=2, batch_size=256, lr=0.01, random_state=0).fit(digits[0]).loss_curve_
+    assert [count for _, count in steps] == 2 * [256, 256, 88]
+    for mean, losses in zip(curve, (steps[:3], steps[3:]), strict=True):
+        assert mean == pytest.approx(sum(loss * count for loss, count in losses) / 600, rel=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

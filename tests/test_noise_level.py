@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,15 @@ def test_sure_tiles_count_more_and_outliers_not_at_all():
     rng = np.random.default_rng(0)
     logs = np.log(0.1 + FLOOR) + 0.2 * rng.standard_normal(48)
     assert combined(np.exp(logs) - FLOOR, np.full(48, 0.2)) == pytest.approx(0.1, rel=0.1)
+
+
+def test_votes_count_by_the_inverse_of_their_variance():
+    levels, spreads = [0.10, 0.11, 0.12], [0.1, 0.2, 0.3]
+    weights = [1 / spread**2 for spread in spreads]
+    logs = [math.log(level + 0.5 / 255) for level in levels]
+    mean = sum(weight * log for weight, log in zip(weights, logs, strict=True)) / sum(weights)
+    level = combined(np.array(levels), np.array(spreads))
+    assert level == pytest.approx(math.exp(mean) - 0.5 / 255, rel=1e-6)
 
 
 def test_without_its_network_the_estimate_says_so(monkeypatch, tmp_path):

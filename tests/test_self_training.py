@@ -1,8 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from pellucid import weights
+from pellucid import checkpoint, registry, weights
+from pellucid.recipe import Recipe
 from pellucid.self_training import Pupil, precision
 
 LEVEL = 0.15
@@ -13,6 +17,38 @@ def pupil():
     path = weights.find("photo").safetensors
     assert path
     return Pupil(path, 1)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A checkpoint of a small network."""
+    torch.manual_seed(0)
+    network = registry.build("model", "unet", {"channels": 3, "widths": [4, 8], "condition": True})
+    tables = {
+        "name": "small",
+        "summary": "For the tests",
+        "data": {"name": "digits"},
+        "model": {"name": "unet"},
+        "loss": {"name": "l1"},
+        "train": {"epochs": 1, "batch_size": 8, "lr": 0.1},
+    }
+    path = tmp_path / "small.safetensors"
+    checkpoint.save(path, checkpoint.Checkpoint(Recipe.from_dict(tables), {"denoiser": network}))
+    return path
+
+
+@pytest.fixture
+def steps():
+    """After each step of any optimizer: its learning rate and its parameters."""
+    taken = []
+
+    def note(optimizer, arguments, keywords):
+        (group,) = optimizer.param_groups
+        taken.append((group["lr"], [value.detach().clone() for value in group["params"]]))
+
+    hook = register_optimizer_step_post_hook(note)
+    yield taken
+    hook.remove()
 
 
 def stripes(size=64):
@@ -53,6 +89,30 @@ def test_it_gets_to_know_noise_of_the_kind_that_it_took_out(pupil):
     # Weaker than the level, as what a network takes out is: it is shown at the level.
     pupil.train([clean], LEVEL, [0.5 * streaks(seed) for seed in (2, 3)], 0, 25, 0, quiet)
     assert error() < 0.5 * before
+
+
+def test_the_rate_climbs_for_ten_steps_and_falls_along_half_a_cosine_to_a_twentieth(small, steps):
+    Pupil(small, 1).train([stripes(16)], LEVEL, None, 0, 40, 0, quiet)
+    for step, (rate, _) in enumerate(steps):
+        climb, fall = min(1, (step + 1) / 10), math.cos(math.pi / 2 * step / 40) ** 2
+        assert rate == pytest.approx(3e-4 * climb * (0.05 + 0.95 * fall))
+    assert steps[-1][0] == pytest.approx(1.5e-5, rel=0.05) and len(steps) == 40
+
+
+def test_the_network_at_work_is_the_average_of_those_trained(small, steps):
+    """Each step's weights count for 3 % of it, and the average so far for 97 %."""
+    pupil = Pupil(small, 1)
+    pupil.precision = "fp32"
+    pupil.train([stripes(16)], LEVEL, None, 0, 20, 0, quiet)
+    network = checkpoint.load(small).networks["denoiser"]
+    for average, *trained in zip(network.parameters(), *(values for _, values in steps), strict=True):
+        average.data *= 0.97**20
+        for age, value in enumerate(reversed(trained)):
+            average.data += 0.03 * 0.97**age * value
+    noisy = torch.from_numpy(noisy_of(stripes(16).repeat(3, axis=1)))
+    with torch.inference_mode():
+        expected = network(noisy, torch.tensor([LEVEL]))
+    torch.testing.assert_close(torch.from_numpy(pupil(noisy.numpy(), LEVEL)), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -3,7 +3,7 @@ import pytest
 
 from pellucid.errors import UsageError
 from pellucid.metrics.sharpness import Sharpness
-from pellucid.strength import LUMA, check_strength, with_texture
+from pellucid.strength import check_strength, with_texture
 
 STRENGTHS = np.linspace(0, 1, 11)
 
@@ -27,9 +27,20 @@ def test_luma_is_a_straight_line_and_colour_leaves_sooner():
     noisy, denoised = pair(3)
     back = with_texture(noisy, denoised, 0.5) - denoised
     taken = noisy - denoised
-    luma, luma_back = (np.tensordot(LUMA, part[0], axes=1) for part in (taken, back))
+    luma, luma_back = (np.tensordot([0.299, 0.587, 0.114], part[0], axes=1) for part in (taken, back))
     np.testing.assert_allclose(luma_back, luma / 2, atol=1e-6)
     np.testing.assert_allclose(back[0] - luma_back, (taken[0] - luma) / 16, atol=1e-6)
+
+
+@pytest.mark.parametrize(("channel", "weight"), [(0, 0.299), (1, 0.587), (2, 0.114)])
+def test_each_colour_has_its_own_part_in_luma(channel, weight):
+    """By the formula for one pixel: half of its luma comes back to all channels, a sixteenth of its colour to each."""
+    denoised = np.full((1, 3, 1, 1), 0.25, np.float32)
+    noisy = denoised.copy()
+    noisy[0, channel] += 0.5
+    expected = np.full(3, 0.25 + (1 / 2 - 1 / 16) * weight * 0.5)
+    expected[channel] += 0.5 / 16
+    np.testing.assert_allclose(with_texture(noisy, denoised, 0.5)[0, :, 0, 0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

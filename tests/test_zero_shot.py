@@ -9,6 +9,7 @@ from pellucid import weights
 from pellucid.denoiser import Denoiser
 from pellucid.errors import Cancelled, PellucidError, UsageError
 from pellucid.frames import Frames
+from pellucid.self_training import Pupil
 from pellucid.zero_shot import MOST_PIXELS, Lesson, correlation, sampled
 
 
@@ -48,6 +49,20 @@ def test_noise_that_neighbours_share_is_learned_as_it_is():
     noisy = (clean + 0.06 * noise / noise.std()).astype(np.float32)
     before, after = Denoiser.load("photo", threads=1)(noisy), taught(steps=30)(noisy)
     assert psnr(after, clean) > psnr(before, clean) + 0.1
+
+
+@pytest.mark.parametrize("kind", ["photons", "gaussian"])
+def test_stronger_noise_than_the_network_knows_is_shown_to_it_at_a_fifth_of_white(kind, monkeypatch):
+    clean, levels, train = cells(), [], Pupil.train
+
+    def recorded(pupil, planes, level, *arguments):
+        levels.append(level)
+        return train(pupil, planes, level, *arguments)
+
+    monkeypatch.setattr(Pupil, "train", recorded)
+    noise = 0.4 * np.random.default_rng(1).standard_normal(clean.shape).astype(np.float32)
+    taught(steps=1)(photons(clean, 2) if kind == "photons" else clean + noise)
+    assert levels == [pytest.approx(0.2, rel=0.15)]
 
 
 @pytest.mark.parametrize(("blur", "low", "high"), [((0, 0), 0, 0.05), ((0, 1), 0.6, 0.9), ((1, 0), 0.6, 0.9)])

@@ -16,6 +16,7 @@ from pellucid import checkpoint
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipe import Recipe
 from pellucid.train import train
+from pellucid.train.step import Step
 
 TABLES = {
     "name": "small",
@@ -86,6 +87,56 @@ def test_a_run_killed_and_resumed_equals_the_uninterrupted_one(recipe, tmp_path,
     for left, right in zip(whole.history, resumed.history, strict=True):
         assert left["train_loss"] == right["train_loss"]
         assert left["validation_loss"] == right["validation_loss"]
+
+
+def test_the_training_loss_is_the_mean_over_all_samples(recipe, tmp_path, monkeypatch):
+    """Of 270 images, the last batch of 64 holds 14: each counts as much as any other."""
+    steps, taken = [], Step.__call__
+
+    def recorded(step, batch):
+        loss = taken(step, batch)
+        steps.append((loss, len(batch.clean)))
+        return loss
+
+    monkeypatch.setattr(Step, "__call__", recorded)
+    shown = []
+    result = train(recipe, tmp_path, progress=lambda where: shown.append(where.train_loss))
+    assert [count for _, count in steps] == 3 * [64, 64, 64, 64, 14]
+    for epoch, entry in enumerate(result.history):
+        losses = steps[5 * epoch : 5 * epoch + 5]
+        expected = sum(loss * count for loss, count in losses) / 270
+        assert entry["train_loss"] == pytest.approx(expected, rel=1e-9)
+        assert shown[5 * epoch + 4] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("step", [9, 14, 20])
+def test_a_resumed_run_stops_early_where_the_uninterrupted_one_does(recipe, tmp_path, monkeypatch, step):
+    """The loss falls in the first of the epochs of 5 steps and never after: patience ends the run after the fifth."""
+    monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
+    monkeypatch.setattr("pellucid.train.loop.validation_loss", lambda *arguments: 0.5)
+    patient = recipe.with_values({"train.epochs": 9, "train.patience": 4})
+    with pytest.raises(Stop):
+        train(patient, tmp_path, progress=killed_at(step))
+    result = train(patient, tmp_path, resume=True)
+    assert result.stopped == "early" and len(result.history) == 5
+
+
+def test_the_time_of_an_epoch_counts_what_passed_before_a_restart(recipe, tmp_path, monkeypatch):
+    """Each step takes a second by a clock that stands still otherwise."""
+    clock, taken = [0.0], Step.__call__
+
+    def slow(step, batch):
+        clock[0] += 1
+        return taken(step, batch)
+
+    monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
+    monkeypatch.setattr("pellucid.train.loop.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr(Step, "__call__", slow)
+    with pytest.raises(Stop):
+        train(recipe, tmp_path, progress=killed_at(8))
+    history = train(recipe, tmp_path, resume=True).history
+    assert [entry["seconds"] for entry in history] == [5, 5, 5]
+    assert [entry["samples_per_second"] for entry in history] == [54, 54, 54]
 
 
 def test_fixed_noise_is_the_same_after_a_restart(recipe, tmp_path, monkeypatch):

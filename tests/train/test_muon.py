@@ -54,6 +54,27 @@ def test_what_is_no_inner_convolution_moves_as_adamw_moves_it():
             assert not torch.equal(left, right)
 
 
+def test_inner_convolutions_move_as_torchs_muon_moves_their_matrices():
+    """With Nesterov's momentum, the scale that matches AdamW's updates, and decoupled weight decay."""
+    model = network()
+    ours = Muon(model, lr=0.01, weight_decay=0.1)
+    inner = inner_convolutions(model)
+    matrices = [nn.Parameter(weight.detach().flatten(1).clone()) for weight in inner]
+    theirs = torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1, nesterov=True, adjust_lr_fn="match_rms_adamw")
+    drawn = torch.Generator().manual_seed(1)
+    for _ in range(5):
+        for weight, matrix in zip(inner, matrices, strict=True):
+            weight.grad = torch.randn(weight.shape, generator=drawn)
+            matrix.grad = weight.grad.flatten(1).clone()
+        before = [value.detach().clone() for value in (*inner, *matrices)]
+        ours.step()
+        theirs.step()
+        moved = [value.detach() - old for value, old in zip((*inner, *matrices), before, strict=True)]
+        for update, expected in zip(moved[: len(inner)], moved[len(inner) :], strict=True):
+            # Both iterate in bfloat16, with other roundings: they differ by some 3 %, and without Nesterov by 30 %.
+            assert (update.flatten(1) - expected).norm() < 0.1 * expected.norm()
+
+
 def test_an_update_has_the_size_that_adamw_has():
     model = network()
     weight = inner_convolutions(model)[0]
