@@ -13,7 +13,6 @@ from pellucid.batches import test_set as load_test_set
 from pellucid.data import Images
 from pellucid.errors import UsageError
 from pellucid.recipe import Recipe
-from pellucid.variation import LUMA
 
 RECIPE = Recipe.from_dict(
     {
@@ -136,7 +135,8 @@ def test_a_share_of_a_batch_is_gray_and_so_is_its_noise(colours):
     assert (batch.noisy - batch.clean).flatten(1).std(1).numpy() == pytest.approx([0.1] * 16, rel=0.3)
     plain = training_sets(colours.with_values({"data.gray": 0.0}))[0].batch(torch.arange(16), generator(0))
     assert not is_gray(plain.clean).any()
-    torch.testing.assert_close(batch.clean[:4, 0], torch.einsum("c,nchw->nhw", torch.tensor(LUMA), plain.clean[:4]))
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    torch.testing.assert_close(batch.clean[:4, 0], torch.einsum("c,nchw->nhw", weights, plain.clean[:4]))
     assert torch.equal(batch.clean[4:], plain.clean[4:])
 
 
@@ -228,7 +228,7 @@ def test_of_noisy_images_alone_both_are_the_same(own):
 
 def test_the_level_of_a_gray_take_is_what_is_left_of_its_noise(own):
     training, _ = training_sets(own(np.float32, 1.0, **{"data.gray": 0.5}))
-    for alike, kept in ((False, math.hypot(*LUMA)), (True, 1.0)):
+    for alike, kept in ((False, math.hypot(0.299, 0.587, 0.114)), (True, 1.0)):
         noise = torch.randn(24, 1 if alike else 3, 12, 10, generator=generator(0)) * 0.05
         images = replace(training, given=training.clean + noise, levels=torch.full((24,), 0.05))
         batch = images.batch(torch.arange(24), generator(0))

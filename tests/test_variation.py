@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pellucid.variation import LUMA, Variation, to_gray, turned
+from pellucid.variation import Variation, to_gray, turned
 
 
 def seeded(seed=0):
@@ -77,6 +77,7 @@ def test_gray_is_the_luma_and_its_share_is_rounded():
     pixels = (images.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
     pillow = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in pixels])
     np.testing.assert_allclose(to_gray(images)[:, 0], pillow / 255, atol=1.5 / 255)
-    assert sum(LUMA) == pytest.approx(1)
+    weights = to_gray(torch.eye(3, dtype=torch.float64)[:, :, None, None]).flatten()
+    assert weights.tolist() == pytest.approx([0.299, 0.587, 0.114])
     assert torch.equal(to_gray(images[:, :1]), images[:, :1])
     assert [Variation(0, False, share).num_gray(16) for share in (0, 0.25, 0.3, 1)] == [0, 4, 5, 16]

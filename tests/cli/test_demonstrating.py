@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 
 from pellucid import noise_level, weights
-from pellucid.cli.demonstrating import CREDITS, PAGE, SAMPLES
+from pellucid.cli.demonstrating import SAMPLES
 from pellucid.denoiser import Denoiser
 from pellucid.image import read_image
 
 ROOT = Path(__file__).parents[2]
+CREDITS = {
+    "mountains.jpg": "Picos de Europa by Aitzol Berasategi, CC BY 4.0",
+    "galaxies.jpg": "Hubble eXtreme Deep Field by NASA, ESA and the HUDF09 team",
+}
+PAGE = "before-after.html"
 BLOCKED = "import sys\nfor name in {extras!r}.split(): sys.modules[name] = None\nfrom pellucid.cli import main\nmain()"
 EXTRAS = "cv2 matplotlib onnx onnxscript openvino pooch pywt scipy skimage sklearn torch"
 

@@ -15,9 +15,21 @@ from typer.main import get_command
 import pellucid
 from pellucid import registry
 from pellucid.cli import app
-from pellucid.cli.catalogue import KINDS
 from pellucid.cli.console import counted, duration
 
+# What `list` shows: each kind's name there and in the registry.
+KINDS = {
+    "recipes": "",
+    "models": "",
+    "noise": "noise",
+    "networks": "model",
+    "losses": "loss",
+    "objectives": "objective",
+    "classical": "classical",
+    "metrics": "metric",
+    "data": "data",
+    "engines": "engine",
+}
 COMMANDS = sorted(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import ImageDraw
 
-from pellucid.data.dead_leaves import LEAST_RADIUS, OVERSAMPLE, DeadLeaves, dead_leaves
+from pellucid.data.dead_leaves import DeadLeaves, dead_leaves
 
 
 def made(number, size=96, seed=0):
@@ -29,15 +29,15 @@ def test_radii_have_the_density_of_an_inverse_cube(monkeypatch):
     monkeypatch.setattr(
         ImageDraw.ImageDraw,
         "ellipse",
-        lambda self, box, fill: radii.append(min(box[2] - box[0], box[3] - box[1]) / 2 / OVERSAMPLE),
+        lambda self, box, fill: radii.append(min(box[2] - box[0], box[3] - box[1]) / 2 / 2),
     )
     for number in range(40):
         made(number, 64)
     found = np.array(radii)
-    assert len(found) > 2000 and found.min() >= LEAST_RADIUS - 1e-6 and found.max() > 0.15 * 64
+    assert len(found) > 2000 and found.min() >= 1.5 - 1e-6 and found.max() > 0.15 * 64
     # A density of r**-3 leaves a share of k**-2 above k times the least; the upper bound is far off.
     for times in (1.5, 2, 3):
-        assert (found > times * LEAST_RADIUS).mean() == pytest.approx(times**-2, rel=0.15)
+        assert (found > times * 1.5).mean() == pytest.approx(times**-2, rel=0.15)
 
 
 def test_structures_of_all_sizes_show():

@@ -4,7 +4,6 @@ from PIL import Image
 
 from pellucid import registry
 from pellucid.data.dead_leaves import DeadLeaves
-from pellucid.data.folder import LUMA
 from pellucid.data.pages import Pages
 from pellucid.data.photos import Photos
 from pellucid.errors import PellucidError, UsageError
@@ -56,7 +55,7 @@ def test_the_stride_says_how_far_apart_the_patches_may_lie(shots):
 
 def test_the_texture_of_a_candidate_is_its_mean_absolute_gradient():
     picture = np.random.default_rng(0).integers(0, 256, (40, 33, 3), np.uint8)
-    luma = picture.astype(np.float64) @ LUMA / 255
+    luma = picture.astype(np.float64) @ [0.299, 0.587, 0.114] / 255
     for row, column, texture in Photos(patch=16, stride=5)._candidates(picture):
         part = luma[row : row + 16, column : column + 16]
         down, across = np.abs(np.diff(part, axis=0))[:, :-1], np.abs(np.diff(part, axis=1))[:-1]

@@ -9,7 +9,7 @@ import tifffile
 from PIL import ExifTags, Image, ImageOps
 
 from pellucid.image import read_image, write_image
-from pellucid.image.exif import EXIF_MARK, upright, upright_xmp
+from pellucid.image.exif import upright, upright_xmp
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -37,7 +37,7 @@ def test_the_thumbnail_of_a_turned_image_is_cut_off(tmp_path):
     directory = struct.pack("<H", 1) + struct.pack("<HHII", 0x0112, 3, 1, 6) + struct.pack("<I", 26)
     entries = [(513, 4, 1, 26 + 2 + 24 + 4), (514, 4, 1, len(inner.getvalue()))]
     second = struct.pack("<H", 2) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
-    block = EXIF_MARK + b"II*\0\x08\0\0\0" + directory + second + inner.getvalue()
+    block = b"Exif\0\0" + b"II*\0\x08\0\0\0" + directory + second + inner.getvalue()
     found, orientation = upright(block)
     assert orientation == 6 and len(found) == len(block)
     for data, count in ((block, 2), (found, 0)):
@@ -53,7 +53,7 @@ def test_the_thumbnail_of_a_turned_image_is_cut_off(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "block", [b"", EXIF_MARK, EXIF_MARK + b"II*\0", EXIF_MARK + b"MM\0*\xff\xff\xff\xff", b"junk" * 9]
+    "block", [b"", b"Exif\0\0", b"Exif\0\0" + b"II*\0", b"Exif\0\0" + b"MM\0*\xff\xff\xff\xff", b"junk" * 9]
 )
 def test_damaged_blocks_are_left_alone(block):
     assert upright(block) == (block, 1)

@@ -9,8 +9,10 @@ import pytest
 
 from pellucid.errors import UsageError
 from pellucid.image import read_image, write_image
-from pellucid.image.folders import DASH, Task, convert, find_images, plan, read_planes
+from pellucid.image.folders import Task, convert, find_images, plan, read_planes
 from pellucid.spec import InputSpec
+
+DASH = Path("-")
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from pellucid.image import read_image
-from pellucid.image.png_samples import PASSES, decode, header_of
+from pellucid.image.png_samples import decode, header_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# ISO/IEC 15948, 8.2: the top, the left, the row step and the column step of each pass.
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
 
 
 def head(width=4, height=4, depth=8, colour_type=0, interlaced=0):
@@ -37,7 +39,7 @@ def rows(samples):
 @pytest.mark.parametrize("dtype", ["u1", ">u2"])
 def test_passes_become_one_image(random, stored, capfd, size, colour_type, channels, dtype):
     samples = random((*size, channels), dtype[-2:]).astype(dtype)
-    parts = [samples[top::down, left::across] for top, left, down, across in PASSES]
+    parts = [samples[top::down, left::across] for top, left, down, across in ADAM7]
     body = zlib.compress(b"".join(rows(part) for part in parts if part.size))
     png = stored(head(size[1], size[0], 8 * samples.itemsize, colour_type, 1), (b"IDAT", body))
     np.testing.assert_array_equal(decode(png).reshape(samples.shape), samples)

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from pellucid.errors import PellucidError, UsageError
-from pellucid.own_data.choice import MINUTES, Start, choose, start_from
+from pellucid.own_data.choice import Start, choose, start_from
 from pellucid.own_data.findings import Findings, Wishes, look
 from pellucid.own_data.sources import Sources
 from pellucid.recipe import Recipe
@@ -29,7 +29,7 @@ def as_noisy(findings: Findings, **noise) -> Findings:
 def test_pairs_are_learnt_from_with_a_teacher(findings):
     recipe = chosen(findings)
     assert recipe.objective.name == "supervised" and recipe.noise is None
-    assert recipe.train.minutes == MINUTES and recipe.train.schedule == "cosine" and not recipe.train.start
+    assert recipe.train.minutes == 10 and recipe.train.schedule == "cosine" and not recipe.train.start
     assert recipe.data.name == "listed" and recipe.data.options["path"] == "/x/files.json"
     assert recipe.data.options["patch"] == 48 and recipe.data.augment
     assert recipe.origin.assumed[0].startswith("10 pairs in")

@@ -37,14 +37,14 @@ def test_values_outside_the_range_are_clipped_and_colour_is_kept():
 
 def test_a_strip_is_transparent_between_its_images():
     row = figures.strip(np.ones((10, 1, 28, 28)))
-    assert row.size == (10 * 84 + 9 * figures.GAP, 84)
+    assert row.size == (10 * 84 + 9 * 6, 84)
     assert row.getpixel((83, 40)) == (255, 255, 255, 255)
     assert np.asarray(row)[40, 85, 3] == 0
 
 
 def test_a_strip_centres_in_wider_cells():
     row = figures.strip(np.ones((3, 1, 8, 8)), cell=84)
-    assert row.size == (3 * 84 + 2 * figures.GAP, 64)
+    assert row.size == (3 * 84 + 2 * 6, 64)
     assert np.asarray(row)[30, 9, 3] == 0
     assert np.asarray(row)[30, 10, 3] == 255
 
@@ -55,7 +55,7 @@ def test_a_sheet_holds_every_row_with_captions():
     captioned = figures.sheet(rows, {"denoised": ["7"] * 10}, {"denoised": [True] + [False] * 9})
     assert plain.height == 2 * 84 + 10 + 2 * 16
     assert captioned.height > plain.height
-    assert plain.width >= 10 * 84 + 9 * figures.GAP
+    assert plain.width >= 10 * 84 + 9 * 6
     assert (np.asarray(captioned) == (0xA8, 0x32, 0x1E)).all(axis=-1).any()
 
 
@@ -112,7 +112,7 @@ def history(epochs, rise=0.0):
 @pytest.mark.parametrize("theme", [figures.LIGHT, figures.DARK])
 def test_loss_curves(epochs, theme):
     content = figures.loss_curves({"seed 0": history(epochs), "seed 1": history(epochs, 0.1)}, "$ {_^", True, theme)
-    assert opened(content).size == (2 * figures.CURVES[0], 2 * figures.CURVES[1])
+    assert opened(content).size == (1040, 620)
 
 
 def test_the_verdict_stands_in_the_plot():
@@ -123,7 +123,7 @@ def test_the_verdict_stands_in_the_plot():
 
 def test_loss_curves_without_validation_loss():
     entries = [{**entry, "validation_loss": None} for entry in history(5)]
-    assert opened(figures.loss_curves({"seed 0": entries}, "", True)).width == 2 * figures.CURVES[0]
+    assert opened(figures.loss_curves({"seed 0": entries}, "", True)).width == 1040
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_loss_curves_without_validation_loss():
 )
 def test_study_plots(values):
     content = figures.study_plot(values, [1.0, None, 3.0], "model.widths", "PSNR, dB")
-    assert opened(content).size == (2 * figures.STUDY[0], 2 * figures.STUDY[1])
+    assert opened(content).size == (840, 540)
 
 
 def test_a_list_of_one_number_is_that_number():

@@ -6,7 +6,7 @@ import pytest
 from pellucid.server.jobs import Jobs
 from pellucid.server.settings import Settings
 from pellucid.server.spool import Spool
-from pellucid.server.store import GAVE_UP, Store
+from pellucid.server.store import Store
 
 from .desk import ended, files, opened, sent, until
 
@@ -123,7 +123,8 @@ def test_a_damaged_image_that_takes_the_service_down_is_given_up(new_bench, sett
             return await ended(jobs, ids[0]), bench.orders
 
     job, orders = asyncio.run(act())
-    assert (job.status, job.items[0].error, orders) == ("failed", GAVE_UP, [])
+    error = "the service was stopped 2 times while working on it: try a smaller image"
+    assert (job.status, job.items[0].error, orders) == ("failed", error, [])
 
 
 def test_a_full_disk_is_waited_for(new_bench, settings, monkeypatch, caplog):

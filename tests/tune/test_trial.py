@@ -47,8 +47,11 @@ def test_where_psnr_decides_it_is_what_each_epoch_is_judged_by(setting, tmp_path
 @pytest.mark.parametrize(
     ("error", "note"),
     [
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), trial.NO_MEMORY),
-        (MemoryError(), trial.NO_MEMORY),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "it does not fit into memory",
+        ),
+        (MemoryError(), "it does not fit into memory"),
         (RuntimeError("shapes do not fit\nand more"), "shapes do not fit"),
         (PellucidError("the training loss became nan"), "the training loss became nan"),
     ],
