@@ -16,11 +16,11 @@ import torch
 from rich.console import Console
 
 from pellucid.data.pages import render_page
-from pellucid.denoiser import Denoiser
 from pellucid.errors import PellucidError
+from pellucid.evaluate.ocr import Page, assess
 from pellucid.image import write_image
+from pellucid.inference.denoiser import Denoiser
 from pellucid.noise.document import Document
-from pellucid.ocr import Page, assess
 
 KINDS = ("water", "foxing", "tape")  # which the recipe `document` leaves out
 STRENGTH, SCALE = (0.4, 0.9), (1.0, 2.0)
@@ -39,7 +39,7 @@ def ocr_pages(count: int = COUNT) -> list[Page]:
 def ocr_trial(
     denoise: Denoise | None, count: int = COUNT, progress: Callable[[int, int], object] | None = None
 ) -> dict[str, Any]:
-    """Have Tesseract read the pages clean, noisy and, given a denoiser, denoised: figures of `pellucid.ocr.assess`."""
+    """Let Tesseract read the pages clean, noisy and denoised, if given a denoiser: `pellucid.evaluate.ocr.assess`."""
     return assess(ocr_pages(count), denoise, progress=progress)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from pellucid.errors import PellucidError
-from pellucid.machine import cores, processor
+from pellucid.utils.system import cores, processor
 from photo_parts import automatic, levels, quality, speed, whole
 from photo_parts.drawing import quality_against_time
 from photo_parts.options import SHIPPED, Options, default_dncnn, models

@@ -295,8 +295,8 @@ def product_speed(dtype: Any) -> float:
 
 def ours(specification: dict[str, Any], batches: int) -> dict[str, float]:
     """Run `train` on a recipe for some batches, and time its epochs from their first step to their last."""
-    from pellucid.recipe import load_recipe
-    from pellucid.train import Progress, train
+    from pellucid.recipes.recipe import load_recipe
+    from pellucid.train.loop import Progress, train
 
     batch = specification["batch"]
     per_epoch = min(batches, EPOCH // batch)

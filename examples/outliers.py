@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import roc_auc_score
 
 from pellucid import Denoiser, load_recipe
-from pellucid.outliers import outliers
-from pellucid.train import train
+from pellucid.evaluate.outliers import outliers
+from pellucid.train.loop import train
 
 LETTERS = "AEFGHKMNPRWX"
 

@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["pellucid.image", FOLLOWED]):
 
     from hostile_files import round_trip
     from pellucid.image.exif import marked, upright, upright_xmp
-    from pellucid.image.jpeg_marks import frame_of
+    from pellucid.image.guards.jpeg_markers import frame_of
 
 
 def a_file(data: bytes) -> None:

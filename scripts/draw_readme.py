@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image
 
 import pellucid
-from pellucid.cli.demonstrating import SAMPLES
+from pellucid.cli.demo import SAMPLES
 from pellucid.image import read_image
-from pellucid.recipe import load_recipe
-from pellucid.report.figures import GAP, png, sheet, strip
-from pellucid.reproduce.entries import entry_of
-from pellucid.reproduce.workplan import Experiment
+from pellucid.recipes.recipe import load_recipe
+from pellucid.report.plots import GAP, png, sheet, strip
+from pellucid.reproduce.collect import entry_of
+from pellucid.reproduce.experiment import Experiment
 
 ROOT = Path(__file__).parent.parent
 ROWS = ("original", "noisy", "denoised", "linear", "tv")

@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 
 from pellucid import checkpoint
-from pellucid.export import export
-from pellucid.image import atomic_write
+from pellucid.engines.onnx_export import export
+from pellucid.utils.atomic_write import atomic_write
 
 FOLDER = Path(__file__).parent.parent / "src" / "pellucid" / "weights"
 TABLES = "[figures]"

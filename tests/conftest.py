@@ -25,7 +25,7 @@ def exported() -> Path:
         import torch
 
         from pellucid import registry
-        from pellucid.export import export
+        from pellucid.engines.onnx_export import export
 
         torch.manual_seed(0)
         network = registry.build("model", "unet", {"channels": 3, "widths": [4, 8, 8], "condition": True})

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from pellucid import checkpoint, registry
 from pellucid.checkpoint import Checkpoint
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
 
 RECIPE = Recipe.from_dict(
     {

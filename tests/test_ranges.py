@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from pellucid import checkpoint
 from pellucid.cli import app
 from pellucid.data.file_list import Entry, FileList, write_file_list
-from pellucid.denoiser import Denoiser
-from pellucid.export import export
-from pellucid.recipe import Recipe
-from pellucid.train import train
+from pellucid.engines.onnx_export import export
+from pellucid.inference.denoiser import Denoiser
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.loop import train
 
 CHANNELS = {"uint16": 5, "float32": 4, "uint8": 1}
 WHITES = {"uint16": 3000.0, "float32": 700.0, "uint8": 255.0}
@@ -64,7 +64,9 @@ def test_the_range_is_in_every_file_that_holds_the_network(trained):
 def test_it_is_the_range_of_arrays_of_that_type_alone(trained, monkeypatch):
     dtype, *paths = trained
     seen = []
-    monkeypatch.setattr("pellucid.denoiser.Denoiser._check_fit", lambda self, frames: seen.append(frames.white))
+    monkeypatch.setattr(
+        "pellucid.inference.denoiser.Denoiser._check_fit", lambda self, frames: seen.append(frames.white)
+    )
     for path in paths:
         denoiser = Denoiser.load(path, threads=1)
         for kind in ("uint8", "uint16", "float32"):

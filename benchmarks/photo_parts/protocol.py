@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pellucid.data.places import roots
 from pellucid.image import to_nchw
 from pellucid.metrics.psnr import PSNR
+from pellucid.utils.paths import roots
 from photo_parts.tables import LeftOut
 
 PROTOCOL = (

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pellucid.cli import app
-from pellucid.denoiser import Denoiser
 from pellucid.errors import PellucidError
 from pellucid.image import read_image
+from pellucid.inference.denoiser import Denoiser
 
 MOST_MEMORY = 8 << 30  # of address space: no file is to bring the machine down that measures it
 CLEANED, REFUSED, TRACEBACK, STRAY = "cleaned", "refused", "traceback", "stray"

@@ -5,11 +5,11 @@ The public names load on first use, so that `import pellucid` costs next to noth
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without importing typing, which would be most of the import time
 if TYPE_CHECKING:
-    from pellucid.denoiser import Denoiser
     from pellucid.errors import Cancelled, PellucidError, UsageError
     from pellucid.estimator import DenoisingAutoencoder
-    from pellucid.recipe import load_recipe
-    from pellucid.single_calls import denoise, estimate_noise
+    from pellucid.inference.denoiser import Denoiser
+    from pellucid.inference.functional import denoise, estimate_noise
+    from pellucid.recipes.recipe import load_recipe
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,13 +26,13 @@ __all__ = [
 
 _HOMES = {
     "Cancelled": "errors",
-    "Denoiser": "denoiser",
+    "Denoiser": "inference.denoiser",
     "DenoisingAutoencoder": "estimator",
     "PellucidError": "errors",
     "UsageError": "errors",
-    "denoise": "single_calls",
-    "estimate_noise": "single_calls",
-    "load_recipe": "recipe",
+    "denoise": "inference.functional",
+    "estimate_noise": "inference.functional",
+    "load_recipe": "recipes.recipe",
 }
 
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
-from pellucid.image import atomic_write
-from pellucid.pickles import refuse_pickle
-from pellucid.recipe import Recipe
-from pellucid.spec import InputSpec
+from pellucid.input_spec import InputSpec
+from pellucid.recipes.recipe import Recipe
+from pellucid.utils.atomic_write import atomic_write
+from pellucid.utils.refuse_pickle import refuse_pickle
 
 FORMAT = "pellucid-1"
 

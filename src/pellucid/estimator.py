@@ -10,14 +10,15 @@ import numpy as np
 import torch
 
 from pellucid import registry
-from pellucid.batches import NoisyImages, generator
 from pellucid.errors import PellucidError
 from pellucid.models.dense import Dense
 from pellucid.objectives.supervised import Supervised
-from pellucid.optional import need
-from pellucid.recipe import Train
-from pellucid.train.memory import freed_memory_kept
+from pellucid.recipes.recipe import Train
+from pellucid.train.batches import NoisyImages
+from pellucid.train.malloc import freed_memory_kept
 from pellucid.train.step import Step, make_optimizer
+from pellucid.utils.optional_imports import need
+from pellucid.utils.seeding import make_generator
 
 SCALINGS = ("feature", "global")
 _base = need("sklearn.base", "train", "DenoisingAutoencoder")
@@ -157,9 +158,9 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
         done = 0
         for epoch in range(self.epochs):
             total = 0.0
-            order = torch.randperm(len(images), generator=generator(seed, "order", epoch))
+            order = torch.randperm(len(images), generator=make_generator(seed, "order", epoch))
             for index in order.split(self.batch_size):
-                total += step(images.batch(index, generator(seed, "noise", done))) * len(index)
+                total += step(images.batch(index, make_generator(seed, "noise", done))) * len(index)
                 done += 1
             curve.append(total / len(images))
             if not math.isfinite(curve[-1]):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pellucid.image import read_image
-from pellucid.recipe import load_recipe
+from pellucid.recipes.recipe import load_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:pages are set")
 

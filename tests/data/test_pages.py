@@ -10,7 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:pages are set")
 
 @pytest.fixture
 def without_fonts(monkeypatch):
-    monkeypatch.setattr("pellucid.data.typeset.families", lambda: (PILLOWS_OWN,))
+    monkeypatch.setattr("pellucid.data.page_layout.families", lambda: (PILLOWS_OWN,))
 
 
 def test_sizes_and_splits_are_as_asked():

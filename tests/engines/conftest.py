@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from pellucid import checkpoint, registry
-from pellucid.export import export
-from pellucid.recipe import Recipe
+from pellucid.engines.onnx_export import export
+from pellucid.recipes.recipe import Recipe
 from pellucid.weights import Weights
 
 TABLES = {

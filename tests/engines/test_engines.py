@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pellucid import engines, registry
-from pellucid.engines import probe
+from pellucid.engines import autoselect
 from pellucid.errors import PellucidError, UsageError
 from pellucid.metrics.psnr import PSNR
 from pellucid.weights import Weights
@@ -94,7 +94,7 @@ def test_much_work_goes_to_the_fastest(files, monkeypatch):
         assert threads == 1
         return {f"{choice.engine} {choice.precision}": 1 / (1 + at) for at, choice in enumerate(choices)}
 
-    monkeypatch.setattr(probe, "measure", measured)
+    monkeypatch.setattr(autoselect, "measure", measured)
     engine = engines.start(files, threads=1, pixels=24_000_000)
     assert (engine.name, engine.precision) == ("torch", "bf16")
     engine = engines.start(files, "openvino", threads=1, pixels=24_000_000)
@@ -163,7 +163,7 @@ def test_an_engine_that_is_not_installed_names_its_extra_and_is_no_choice(name, 
     with pytest.raises(PellucidError) as refusal:
         engines.start(files, name)
     assert str(refusal.value) == f'the engine {name} needs {name}: pip install "pellucid[{extra}]"'
-    found: list[probe.Choice] = []
+    found: list[autoselect.Choice] = []
     monkeypatch.setattr(engines, "fastest", lambda choices, *rest: found.extend(choices) or choices[0])
     engines.start(files, threads=1, pixels=1)
     assert found and name not in {choice.engine for choice in found}

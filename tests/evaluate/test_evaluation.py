@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from pellucid import registry
-from pellucid.batches import test_set as noisy_test_set
 from pellucid.checkpoint import Checkpoint
-from pellucid.denoiser import Denoiser
 from pellucid.errors import PellucidError, UsageError
-from pellucid.evaluate import evaluate
+from pellucid.evaluate.baselines import key_of, rival_rows, row_names
+from pellucid.evaluate.evaluation import evaluate
 from pellucid.evaluate.latents import quantised
 from pellucid.evaluate.measure import image_means, label_means
-from pellucid.evaluate.rivals import key_of, rival_rows, row_names
 from pellucid.evaluate.samples import as_arrays, noisy_training_images, shown_images
-from pellucid.recipe import Recipe
+from pellucid.inference.denoiser import Denoiser
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import test_set as noisy_test_set
 
 TINY = {
     "name": "tiny",

@@ -5,7 +5,7 @@ import pytest
 
 from pellucid.data import Images
 from pellucid.evaluate.samples import as_arrays, noisy_training_images
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
 
 TABLES = {
     "name": "small",

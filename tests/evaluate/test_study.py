@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from pellucid.checkpoint import Checkpoint
-from pellucid.denoiser import Denoiser
 from pellucid.evaluate.study import study_row, value_text, variant
-from pellucid.recipe import Recipe
+from pellucid.inference.denoiser import Denoiser
+from pellucid.recipes.recipe import Recipe
 
 TABLES: dict[str, Any] = {
     "name": "tiny",

@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 import pellucid
 from pellucid.image import read_image
-from pellucid.zero_shot import Lesson
+from pellucid.inference.zero_shot import Lesson
 
 
 def scene(channels: int | None, size: int = 72) -> np.ndarray:

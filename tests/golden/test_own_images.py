@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import pellucid
 from pellucid.image import read_image, write_image
-from pellucid.train import train
+from pellucid.train.loop import train
 
 SIDE = 72
 FOLDERS = {

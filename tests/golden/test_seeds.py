@@ -12,8 +12,9 @@ import pytest
 import torch
 
 import pellucid
-from pellucid import batches, registry
+from pellucid import registry
 from pellucid.image import write_image
+from pellucid.utils import seeding
 
 SOURCE = Path(pellucid.__file__).parent
 # The functions whose texts end up in a seed, by any name that they have or had.
@@ -69,7 +70,7 @@ DATA = {
 
 
 def generator(seed: int, *purpose) -> torch.Generator:
-    make = getattr(batches, "make_generator", None) or batches.generator
+    make = seeding.make_generator
     return make(seed, *purpose)
 
 

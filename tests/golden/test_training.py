@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 import pellucid
-from pellucid.train import train
+from pellucid.train.loop import train
 
 RECIPES = Path(__file__).parent / "recipes"
 NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))

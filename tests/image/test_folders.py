@@ -10,7 +10,7 @@ import pytest
 from pellucid.errors import UsageError
 from pellucid.image import read_image, write_image
 from pellucid.image.folders import Task, convert, find_images, plan, read_planes
-from pellucid.spec import InputSpec
+from pellucid.input_spec import InputSpec
 
 DASH = Path("-")
 

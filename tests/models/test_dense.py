@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from pellucid.input_spec import InputSpec
 from pellucid.models.dense import Dense
-from pellucid.spec import InputSpec
 
 
 def test_the_origin_network_has_784_64_784_with_glorot_weights_and_zero_biases():

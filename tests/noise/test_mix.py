@@ -6,7 +6,7 @@ from scipy import stats
 from pellucid import registry
 from pellucid.errors import UsageError
 from pellucid.noise.mix import Mix
-from pellucid.recipe import load_recipe
+from pellucid.recipes.recipe import load_recipe
 
 
 def seeded(seed=0):

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 
 from pellucid.errors import PellucidError
-from pellucid.report import Entry, write_report
-from pellucid.report.entry import folder_names
-from pellucid.report.words import (
+from pellucid.report.entry import Entry, folder_names
+from pellucid.report.formatting import (
     curves_verdict,
     difference_text,
     epochs_text,
@@ -24,6 +23,7 @@ from pellucid.report.words import (
     origin_text,
     spread_text,
 )
+from pellucid.report.write import write_report
 
 HOSTILE = "</td><script>alert(1)</script> | ![x](http://evil) \"'&\x00"
 

@@ -8,10 +8,10 @@ import pytest
 
 from pellucid.checkpoint import load
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import Recipe
-from pellucid.reproduce import reproduce
-from pellucid.reproduce.jobs import JobsProgress
-from pellucid.reproduce.workplan import Experiment
+from pellucid.recipes.recipe import Recipe
+from pellucid.reproduce.experiment import Experiment
+from pellucid.reproduce.reproduction import reproduce
+from pellucid.reproduce.scheduler import JobsProgress
 
 TABLES: dict[str, Any] = {
     "name": "tiny",

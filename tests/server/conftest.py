@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.server.orders import Busy, Cancelled, Failed, Order, Outcome, Refused
+from pellucid.server.workers.tasks import Busy, Cancelled, Failed, Order, Outcome, Refused
 
 
 class Bench:

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from pellucid.server.metrics import Metrics
-from pellucid.server.orders import Order
+from pellucid.server.workers.tasks import Order
 
 FACTS = {"width": 4, "height": 5, "frames": 3, "seconds": 0.2}
 

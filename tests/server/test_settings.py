@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import UsageError
-from pellucid.machine import cores
 from pellucid.server.settings import Settings, usual_spool
+from pellucid.utils.system import cores
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pellucid.batches import training_sets
 from pellucid.data import Images
 from pellucid.errors import UsageError
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import training_sets
 from pellucid.train.checks import check_images
 
 TABLES = {

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from pellucid import checkpoint
 from pellucid.errors import PellucidError
-from pellucid.recipe import Recipe
-from pellucid.train import train
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.loop import train
 
 TABLES = {
     "name": "small",
@@ -44,8 +44,8 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from pellucid.batches import training_sets
-from pellucid.recipe import Recipe
+from pellucid.train.batches import training_sets
+from pellucid.recipes.recipe import Recipe
 from pellucid.train import loop
 
 out, kills = Path(sys.argv[1]), int(sys.argv[2])

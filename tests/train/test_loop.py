@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from pellucid import checkpoint
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import Recipe
-from pellucid.train import train
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.loop import train
 from pellucid.train.step import Step
 
 TABLES = {
@@ -169,7 +169,7 @@ def test_minutes_become_epochs_that_a_resumed_run_keeps(recipe, tmp_path, monkey
     by_minutes = recipe.with_values({"train.minutes": 0.5, "train.epochs": 1})
     counts = iter([3, 8])
     monkeypatch.setattr(
-        "pellucid.train.probe.with_length",
+        "pellucid.train.autotune.with_length",
         lambda recipe, *arguments: recipe.with_values({"train.epochs": next(counts)}),
     )
     with pytest.raises(Stop):
@@ -182,13 +182,13 @@ def test_minutes_become_epochs_that_a_resumed_run_keeps(recipe, tmp_path, monkey
 
 def test_a_run_of_short_epochs_is_resumed_in_one_of_them(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
-    monkeypatch.setattr("pellucid.train.probe._length", lambda *arguments: (3, 2))
+    monkeypatch.setattr("pellucid.train.autotune._length", lambda *arguments: (3, 2))
     by_minutes = recipe.with_values({"train.minutes": 0.5})
     whole = train(by_minutes, tmp_path / "whole")
     assert [entry["step"] for entry in whole.history] == [2, 4, 6]
     with pytest.raises(Stop):
         train(by_minutes, tmp_path / "killed", progress=killed_at(3))
-    monkeypatch.setattr("pellucid.train.probe._length", lambda *arguments: (9, 0))
+    monkeypatch.setattr("pellucid.train.autotune._length", lambda *arguments: (9, 0))
     settled = (tmp_path / "killed/recipe.toml").read_text()
     assert "epochs = 3\n" in settled and "steps = 2\n" in settled
     train(by_minutes, tmp_path / "killed", resume=True)
@@ -305,7 +305,7 @@ def test_tensorboard_receives_the_curves(recipe, tmp_path):
 def test_ctrl_c_leaves_a_usable_checkpoint(tmp_path):
     code = (
         "import json, sys; from pathlib import Path\n"
-        "from pellucid.recipe import Recipe; from pellucid.train import train\n"
+        "from pellucid.recipes.recipe import Recipe; from pellucid.train import train\n"
         "recipe = Recipe.from_dict(json.loads(sys.argv[1]))\n"
         "print(train(recipe, Path(sys.argv[2]), progress=lambda where: print(where.step, flush=True)).stopped)"
     )

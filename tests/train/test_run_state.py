@@ -6,8 +6,8 @@ import torch
 from pellucid import checkpoint
 from pellucid.errors import PellucidError, UsageError
 from pellucid.objectives.batch import TrainingBatch
-from pellucid.recipe import Recipe
-from pellucid.train.group import Group
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.distributed import Group
 from pellucid.train.run_state import RunState, settled_recipe
 
 TABLES = {

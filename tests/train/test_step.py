@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pellucid.objectives.batch import TrainingBatch
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
 from pellucid.train.muon import Muon
 from pellucid.train.step import Step, make_optimizer
 

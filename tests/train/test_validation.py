@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from pellucid.batches import training_sets
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
 from pellucid.train import validation
+from pellucid.train.batches import training_sets
 from pellucid.train.step import Step
 from pellucid.train.validation import validation_loss
 

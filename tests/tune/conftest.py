@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
 from pellucid.tune import session
 from pellucid.tune.trial import Outcome
 

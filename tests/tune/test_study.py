@@ -10,9 +10,11 @@ import pytest
 
 from pellucid import checkpoint
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import Recipe, load_recipe
-from pellucid.tune import read_space, session, tune
+from pellucid.recipes.recipe import Recipe, load_recipe
+from pellucid.tune import session
+from pellucid.tune.space import read_space
 from pellucid.tune.storage import FILE
+from pellucid.tune.study import tune
 
 RATES = read_space(["train.lr=1e-4..1e-1"])
 

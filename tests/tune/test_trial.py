@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from pellucid.batches import training_sets
 from pellucid.errors import PellucidError
+from pellucid.train.batches import training_sets
 from pellucid.tune import trial
 from pellucid.tune.trial import Setting, run_trial
 

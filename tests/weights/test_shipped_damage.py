@@ -10,7 +10,7 @@ from PIL import Image
 from pellucid import registry
 from pellucid.data.dead_leaves import dead_leaves
 from pellucid.data.pages import render_page
-from pellucid.denoiser import Denoiser
+from pellucid.inference.denoiser import Denoiser
 from pellucid.noise.document import Document
 
 pytestmark = pytest.mark.filterwarnings("ignore:pages are set")

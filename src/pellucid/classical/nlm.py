@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.classical.base import Bounds, Rival, as_batch, each_image
-from pellucid.optional import need
+from pellucid.utils.optional_imports import need
 
 
 @dataclass(frozen=True)

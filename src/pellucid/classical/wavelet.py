@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.classical.base import Bounds, Rival, as_batch, each_image
 from pellucid.errors import UsageError
-from pellucid.optional import need
+from pellucid.utils.optional_imports import need
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import catalogue, demonstrating, denoising, exporting, images, measuring, serving, training, tuning
+from pellucid.cli import demo, denoise, evaluate, export, images, serve, train, tune
+from pellucid.cli import list as catalogue
 from pellucid.cli.console import error_line
 from pellucid.errors import PellucidError
 
@@ -115,14 +116,14 @@ def _options(
         raise typer.Exit(2)
 
 
-denoising.register(app)
-demonstrating.register(app)
-training.register(app)
-tuning.register(app)
-measuring.register(app)
-exporting.register(app)
+denoise.register(app)
+demo.register(app)
+train.register(app)
+tune.register(app)
+evaluate.register(app)
+export.register(app)
 images.register(app)
-serving.register(app)
+serve.register(app)
 catalogue.register(app)
 
 

@@ -114,7 +114,7 @@ class Screen:
         if self.json_path == STDOUT:
             sys.stdout.write(text)
             return
-        from pellucid.image import atomic_write
+        from pellucid.utils.atomic_write import atomic_write
 
         with atomic_write(self.json_path) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli.console import Bar, Screen, counted
-from pellucid.cli.converting import (
+from pellucid.cli.image_options import (
     MOST_PIXELS,
     Files,
     Inputs,
@@ -96,7 +96,7 @@ def add_noise(
 
     tasks = plan(inputs, out, existing(overwrite, skip_existing))
 
-    from pellucid import synthetic
+    from pellucid.noise import add_noise as synthetic
 
     model = synthetic.noise_in_255(noise)
 
@@ -122,8 +122,8 @@ def classify(
 
     found = find_images(inputs)
 
-    from pellucid.denoiser import Denoiser
-    from pellucid.readings import read_labels
+    from pellucid.evaluate.readings import read_labels
+    from pellucid.inference.denoiser import Denoiser
 
     screen = Screen(json_path)
     with screen.bar("classify") as bar:
@@ -150,13 +150,13 @@ def encode(
 
     npz and csv hold the names and the codes, npy the codes alone. All images must be of one size.
     """
-    from pellucid.image.code_files import check_target, write_codes
+    from pellucid.cli.write_codes import check_target, write_codes
     from pellucid.image.folders import find_images, read_stack
 
     check_target(out, overwrite)
     found = find_images(inputs)
 
-    from pellucid.denoiser import Denoiser
+    from pellucid.inference.denoiser import Denoiser
 
     screen = Screen()
     denoiser = Denoiser.load(model)
@@ -180,8 +180,8 @@ def find_outliers(
 
     paths = list_images(folder, recursive=True)
 
-    from pellucid.denoiser import Denoiser
-    from pellucid.outliers import outliers
+    from pellucid.evaluate.outliers import outliers
+    from pellucid.inference.denoiser import Denoiser
 
     screen = Screen(json_path)
     denoiser = Denoiser.load(model)

@@ -34,7 +34,7 @@ def toml_values(pairs: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: for a pair without "=" or without a key.
     """
-    from pellucid.toml import read_value
+    from pellucid.recipes.toml import read_value
 
     values = {}
     for pair in pairs:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.data.image_set import Images, check_split
-from pellucid.data.places import roots
 from pellucid.errors import PellucidError
+from pellucid.utils.paths import roots
 
 WHITE = 255
 ENCODING = "utf-8-sig"

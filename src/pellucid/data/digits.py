@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.data.image_set import Images, check_test_fraction, split_indices
-from pellucid.optional import need
+from pellucid.utils.optional_imports import need
 
 
 @dataclass(frozen=True)

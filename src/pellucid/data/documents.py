@@ -10,9 +10,9 @@ import numpy as np
 from pellucid.data.folder import eight_bits, with_channels
 from pellucid.data.image_set import Images, check_split
 from pellucid.data.pages import Pages
-from pellucid.data.places import roots
 from pellucid.errors import PellucidError
 from pellucid.image import list_images, read_image
+from pellucid.utils.paths import roots
 
 NAME = "documents"
 SPLITS = ("train", "validation", "test")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pellucid import registry
-from pellucid.data.places import roots
 from pellucid.errors import PellucidError, UsageError
-from pellucid.optional import need
+from pellucid.utils.optional_imports import need
+from pellucid.utils.paths import roots
 
 MIRRORS = {
     "mnist": (

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pellucid.data.entries import Entry, FileList
+from pellucid.data.file_list_types import Entry, FileList
 from pellucid.errors import PellucidError, UsageError
-from pellucid.image import atomic_write
+from pellucid.utils.atomic_write import atomic_write
 
 __all__ = ["Entry", "FileList", "read_file_list", "write_file_list"]
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.data.image_set import Images, check_split
-from pellucid.data.places import roots
 from pellucid.errors import PellucidError
+from pellucid.utils.paths import roots
 
 UINT8_CODE = 8
 PREFIXES = {"train": "train", "test": "t10k"}

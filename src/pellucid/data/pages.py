@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.data.image_set import Images, check_split, check_test_fraction
-from pellucid.data.typeset import STEEPEST, Style, Typesetter, drawn_style, plain_style
+from pellucid.data.page_layout import STEEPEST, Style, Typesetter, drawn_style, plain_style
 
 PER_PAGE = 16
 PATCHES_A_SIDE = 5

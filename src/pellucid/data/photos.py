@@ -10,9 +10,9 @@ from pellucid.data.dead_leaves import DeadLeaves
 from pellucid.data.folder import LUMA, eight_bits
 from pellucid.data.image_set import Images, check_split, check_test_fraction, split_indices
 from pellucid.data.pages import Pages
-from pellucid.data.places import roots
 from pellucid.errors import PellucidError
 from pellucid.image import list_images, read_image
+from pellucid.utils.paths import roots
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from importlib.util import find_spec
 from typing import Literal
 
 from pellucid import registry
+from pellucid.engines.autoselect import Choice, fastest
 from pellucid.engines.base import Engine, Precision
-from pellucid.engines.probe import Choice, fastest
 from pellucid.errors import PellucidError, UsageError
-from pellucid.machine import cores
+from pellucid.utils.system import cores
 from pellucid.weights import Weights
 
 __all__ = ["Engine", "Precision", "start"]
@@ -23,7 +23,7 @@ def start(
     """Load a network into an engine.
 
     Where something is left open, little work goes to what starts fastest, in float32, and much work to what a probe
-    finds to be fastest here (see `pellucid.engines.probe`).
+    finds to be fastest here (see `pellucid.engines.autoselect`).
 
     Args:
         weights: from `pellucid.weights.find`; the file that is used is checked against its card, if it has one.

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
-from pellucid.spec import InputSpec
+from pellucid.input_spec import InputSpec
 
 Precision = Literal["fp32", "bf16"]
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pellucid.engines.base import Engine, Precision
-from pellucid.engines.exported import Checked, OnnxFile, read_onnx
+from pellucid.engines.onnx_parser import Checked, OnnxFile, read_onnx
 from pellucid.errors import PellucidError, TooLarge
 
 FATAL = 4  # the least severe that it logs: what else is wrong, it raises

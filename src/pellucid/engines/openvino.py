@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.engines.base import Engine, Precision
-from pellucid.engines.exported import read_onnx
+from pellucid.engines.onnx_parser import read_onnx
 from pellucid.errors import PellucidError
-from pellucid.optional import need
+from pellucid.utils.optional_imports import need
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.engines.base import Engine, Precision
 from pellucid.errors import PellucidError
-from pellucid.optional import need
+from pellucid.utils.optional_imports import need
 from pellucid.weights import check_file
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from torch import nn
 
 from pellucid import registry
-from pellucid.batches import test_set
-from pellucid.denoiser import Denoiser
+from pellucid.evaluate.baselines import RivalRow, rival_rows
 from pellucid.evaluate.latents import compression, latent_accuracy
 from pellucid.evaluate.measure import image_means, label_means, predicted, timed
-from pellucid.evaluate.rivals import RivalRow, rival_rows
 from pellucid.evaluate.samples import as_arrays, shown_images
-from pellucid.recipe import Recipe
+from pellucid.inference.denoiser import Denoiser
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import test_set
 
 NEEDED = ("psnr", "ssim")
 EMPTY = np.empty((0, 1, 1, 1), np.float32)

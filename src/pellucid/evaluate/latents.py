@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.batches import NoisyImages
-from pellucid.denoiser import Denoiser
 from pellucid.evaluate.measure import image_means
 from pellucid.evaluate.samples import as_arrays, noisy_training_images
-from pellucid.optional import need
-from pellucid.recipe import Recipe
+from pellucid.inference.denoiser import Denoiser
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import NoisyImages
+from pellucid.utils.optional_imports import need
 
 TRAINING_CODES = 10_000
 BITS = 8

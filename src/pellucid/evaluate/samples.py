@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from pellucid.batches import NoisyImages, training_sets
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import NoisyImages, training_sets
 
 SHOWN = 10
 

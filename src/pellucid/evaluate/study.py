@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.batches import test_set
-from pellucid.denoiser import Denoiser
 from pellucid.evaluate.latents import compression
 from pellucid.evaluate.measure import image_means
 from pellucid.evaluate.samples import as_arrays, shown_images
-from pellucid.recipe import Recipe, Study
+from pellucid.inference.denoiser import Denoiser
+from pellucid.recipes.recipe import Recipe, Study
+from pellucid.train.batches import test_set
 
 METRICS = ("psnr", "checkerboard", "sharpness")
 

@@ -6,8 +6,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pellucid.image import bmp_runs
-from pellucid.image.colours import all_gray
+from pellucid.image import bmp_rle
+from pellucid.image.color import all_gray
 from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
 
 INCH = 0.0254
@@ -37,7 +37,7 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
 def _runs(stream: BinaryIO, picture: Any, start: int, options: tuple) -> np.ndarray:
     """Return colours, or gray if all are gray; Pillow would take a step of Python for each pixel."""
     stream.seek(start)
-    indices = bmp_runs.decode(stream, picture.height, picture.width, is_half=bool(options[1]))
+    indices = bmp_rle.decode(stream, picture.height, picture.width, is_half=bool(options[1]))
     if picture.mode != "P":
         return indices if picture.mode == "L" else indices * np.uint8(255)
     kind, stored = picture.palette.rawmode, picture.palette.palette

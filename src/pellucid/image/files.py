@@ -13,7 +13,6 @@ import numpy as np
 from pellucid.errors import PellucidError, TooLarge
 from pellucid.image import avif, bmp, heif, jpeg, png, pnm, raw, tiff, tiff_writer, webp
 from pellucid.image.animation import KINDS, Animation
-from pellucid.image.atomic import atomic_write, reason_of
 from pellucid.image.formats import (
     DTYPES,
     HEAD,
@@ -27,6 +26,7 @@ from pellucid.image.formats import (
     Sheet,
     sniff,
 )
+from pellucid.utils.atomic_write import atomic_write, reason_of
 
 READERS: dict[str, Callable[[BinaryIO, Path, Budget], ImageFile]] = {
     "PNG": png.read,

@@ -14,7 +14,7 @@ from pellucid.image import avif
 from pellucid.image.arrays import data_range_of, to_nchw
 from pellucid.image.files import list_images, read_image, write_image
 from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES, Budget, ImageFile
-from pellucid.spec import InputSpec
+from pellucid.input_spec import InputSpec
 
 DASH = Path("-")  # standard input, or standard output
 WRITABLE = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}

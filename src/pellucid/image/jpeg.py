@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.image.colours import cmyk_to_rgb
+from pellucid.image.color import cmyk_to_rgb
 from pellucid.image.exif import marked
 from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
-from pellucid.image.jpeg_marks import frame_of
+from pellucid.image.guards.jpeg_markers import frame_of
 
 QUALITY = 97
 MOST_IN_SEGMENT = 65_533

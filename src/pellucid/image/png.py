@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.image import animation
-from pellucid.image.colours import all_gray
+from pellucid.image.color import all_gray
 from pellucid.image.exif import EXIF_MARK, marked
 from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
 from pellucid.image.png_samples import PALETTE, decode, framed, header_of

@@ -8,10 +8,10 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.image import raw
-from pellucid.image.colours import all_gray, cmyk_to_rgb
+from pellucid.image.color import all_gray, cmyk_to_rgb
 from pellucid.image.formats import Budget, ImageFile, Metadata, finished, oriented
-from pellucid.image.tiff_layout import check_directories
-from pellucid.image.tiff_segments import check_padding, check_segments
+from pellucid.image.guards.tiff_directories import check_directories
+from pellucid.image.guards.tiff_segments import check_padding, check_segments
 from pellucid.image.tiff_tags import PROFILE, XMP, dpi_of, exif_of, orientation_of
 from pellucid.image.tiff_writer import native_of
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.metrics.shapes import image_pair, positive_range
-from pellucid.optional import need
+from pellucid.utils.optional_imports import need
 
 RADIUS = 5
 CHUNK_VALUES = 1 << 18

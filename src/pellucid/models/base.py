@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from pellucid.spec import InputSpec
+from pellucid.input_spec import InputSpec
 
 OUTPUTS = ("sigmoid", "relu", "none")
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from pellucid.input_spec import InputSpec
 from pellucid.models.base import glorot, one_of, positive, positive_list
-from pellucid.spec import InputSpec
 
 
 class Classifier(nn.Module):

@@ -6,9 +6,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pellucid.input_spec import InputSpec
 from pellucid.models.base import Model, glorot, one_of, positive, positive_list
 from pellucid.models.layers import UPS, SameConv, UpConv, channels_last
-from pellucid.spec import InputSpec
 
 
 class Conv(Model):

@@ -6,8 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from pellucid.input_spec import InputSpec
 from pellucid.models.base import Model, glorot, positive_list
-from pellucid.spec import InputSpec
 
 
 class Dense(Model):

@@ -7,9 +7,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pellucid.input_spec import InputSpec
 from pellucid.models.base import positive, positive_list
 from pellucid.models.layers import channels_last
-from pellucid.spec import InputSpec
 
 
 class NoiseLevel(nn.Module):

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pellucid.input_spec import InputSpec
 from pellucid.models.base import Model, positive, positive_list
 from pellucid.models.layers import SameConv, channels_last
-from pellucid.spec import InputSpec
 
 
 class UNet(Model):

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from pellucid.noise.correlated import smeared
 from pellucid.noise.jpeg import compressed
-from pellucid.noise.limits import deviation, drawn, per_sample, range_between
+from pellucid.noise.options import deviation, drawn, per_sample, range_between
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 GAMMA = 2.2

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.noise.limits import deviation
-from pellucid.noise.parts import built, frozen
+from pellucid.noise.composite import built, frozen
+from pellucid.noise.options import deviation
 
 DEFAULT = ({"name": "poisson_gaussian"}, {"name": "jpeg"})
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.noise.limits import drawn, number_between, per_sample, range_between
+from pellucid.noise.options import drawn, number_between, per_sample, range_between
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from pellucid.noise import paper
-from pellucid.noise.fields import between, blurred
-from pellucid.noise.limits import deviation, drawn, number_between, per_sample, range_between
+from pellucid.noise.options import deviation, drawn, number_between, per_sample, range_between
 from pellucid.noise.paper import Sheet
+from pellucid.noise.random_fields import between, blurred
 
 
 class Layer(NamedTuple):

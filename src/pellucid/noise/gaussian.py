@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pellucid.noise.limits import drawn, range_between
+from pellucid.noise.options import drawn, range_between
 
 REMEDY = "give it in [0, 1] units (25 of 255 is 0.098)"
 

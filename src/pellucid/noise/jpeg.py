@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.noise.limits import deviation, drawn, number_between, range_between
+from pellucid.noise.options import deviation, drawn, number_between, range_between
 
 # ITU-T T.81, annex K, tables K.1 and K.2: the quantisation of luma and chroma at quality 50.
 LUMA = """16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from pellucid import registry
-from pellucid.noise.limits import drawn, number_between, range_between
-from pellucid.noise.parts import built, frozen
+from pellucid.noise.composite import built, frozen
+from pellucid.noise.options import drawn, number_between, range_between
 
 DEFAULT = ({"name": "gaussian"}, {"name": "poisson"})
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pellucid.noise.fields import across, between, blurred, creased, outside, waves
+from pellucid.noise.random_fields import across, between, blurred, creased, outside, waves
 
 STAINED_AREA = 400.0  # pixels a side, at scale 1, that have one stain, fold or tape on average
 MOST_MARKS = 12

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pellucid.noise.limits import number_between
+from pellucid.noise.options import number_between
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pellucid.noise.limits import drawn, per_sample, range_between
+from pellucid.noise.options import drawn, per_sample, range_between
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pellucid.noise.fields import lines
-from pellucid.noise.limits import deviation, drawn, per_sample, range_between
+from pellucid.noise.options import deviation, drawn, per_sample, range_between
+from pellucid.noise.random_fields import lines
 
 DIRECTIONS = ("horizontal", "vertical", "both")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pellucid.noise.limits import number_between
+from pellucid.noise.options import number_between
 
 REMEDY = "give it in [0, 1] units (230 of 255 is 0.9)"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pellucid.data.entries import Kind
+from pellucid.data.file_list_types import Kind
 from pellucid.errors import UsageError
 from pellucid.image import list_images
 

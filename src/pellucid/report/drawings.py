@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from pellucid.evaluate.study import value_text
-from pellucid.report import figures
+from pellucid.report import plots as figures
 from pellucid.report.entry import Entry
+from pellucid.report.formatting import figure_name, figure_text
 from pellucid.report.tables import plotted_keys
-from pellucid.report.words import figure_name, figure_text
 
 OVERFITS = "Overfitting: shaded, the epochs after the least validation loss"
 FINE = "No overfitting"

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from pellucid.report.drawings import Drawing, Drawings
 from pellucid.report.entry import Entry
+from pellucid.report.formatting import curves_verdict, epochs_text, origin_text
 from pellucid.report.tables import (
     LEARNED,
     Table,
@@ -15,7 +16,6 @@ from pellucid.report.tables import (
     study_table,
     summary_table,
 )
-from pellucid.report.words import curves_verdict, epochs_text, origin_text
 
 
 def markdown(entries: Sequence[Entry], drawings: Sequence[Drawings], folders: Sequence[str], title: str) -> str:

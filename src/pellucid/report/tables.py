@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.evaluate.study import value_text
 from pellucid.report.entry import Entry, best_rival
-from pellucid.report.words import ABSENT, difference_text, figure_name, figure_text, options_text, spread_text
+from pellucid.report.formatting import ABSENT, difference_text, figure_name, figure_text, options_text, spread_text
 
 SUMMARY = ("accuracy_clean", "accuracy_noisy", "accuracy_denoised", "accuracy_ceiling", "train_loss", "psnr")
 MEASURED, PUBLISHED, LEARNED, LINEAR = "measured", "published", "learned", "linear"

@@ -1,5 +1,1 @@
 """Reproduction: recipes trained, measured and reported side by side, or one checkpoint measured as an entry."""
-
-from pellucid.reproduce.reproduction import reproduce
-
-__all__ = ["reproduce"]

@@ -11,19 +11,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pellucid import checkpoint, registry
-from pellucid.denoiser import Denoiser
 from pellucid.errors import PellucidError, UsageError
-from pellucid.evaluate import evaluate
-from pellucid.evaluate.results import write_arrays, write_json
-from pellucid.evaluate.rivals import has_rows, rival_rows, row_names
+from pellucid.evaluate.baselines import has_rows, rival_rows, row_names
+from pellucid.evaluate.evaluation import evaluate
 from pellucid.evaluate.study import study_row
-from pellucid.machine import cores
-from pellucid.recipe import Recipe, load_recipe
-from pellucid.report import write_report
-from pellucid.reproduce.entries import entry_of, keep_evaluation
-from pellucid.reproduce.jobs import Job, JobsProgress, run_jobs
-from pellucid.reproduce.workplan import FIGURES, PICTURES, ROW, Experiment, Run, is_kept
-from pellucid.train import train
+from pellucid.inference.denoiser import Denoiser
+from pellucid.recipes.recipe import Recipe, load_recipe
+from pellucid.report.write import write_report
+from pellucid.reproduce.collect import entry_of, keep_evaluation
+from pellucid.reproduce.experiment import FIGURES, PICTURES, ROW, Experiment, Run, is_kept
+from pellucid.reproduce.scheduler import Job, JobsProgress, run_jobs
+from pellucid.train.loop import train
+from pellucid.utils.json_npz import write_arrays, write_json
+from pellucid.utils.system import cores
 
 TITLE = "Denoising autoencoders: published and measured"
 Tell = Callable[[float], None]

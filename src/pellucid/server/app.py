@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from pellucid import __version__
-from pellucid.server import openapi, problems
-from pellucid.server.guard import Guard
-from pellucid.server.jobs import Jobs
+from pellucid.server import errors, openapi
+from pellucid.server.api import classify, denoise, health, jobs, models, page
+from pellucid.server.jobs.files import Spool
+from pellucid.server.jobs.queue import Jobs
 from pellucid.server.metrics import Metrics
-from pellucid.server.pool import Pool
-from pellucid.server.routes import classify, denoise, health, jobs, models, page
+from pellucid.server.security import Guard
 from pellucid.server.settings import Settings
-from pellucid.server.spool import Spool
+from pellucid.server.workers.pool import Pool
 
 SUMMARY = "Take the noise out of images."
 DESCRIPTION = """Send an image, and it comes back without its noise: in its own format, depth and size, with its alpha
@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     routers = [part.router for part in (denoise, classify, jobs, models, health, page)]
     for router in routers:
         app.include_router(router)
-    problems.install(app, [route for router in routers for route in router.routes])
+    errors.install(app, [route for router in routers for route in router.routes])
     openapi.install(app, {"denoisers": list(settings.denoisers), "readers": list(settings.readers)})
     app.add_middleware(Guard, settings=settings, note=app.state.metrics.note_request)
     return app

@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from pellucid import __version__
-from pellucid.server.orders import Order
-from pellucid.server.pool import Pool
+from pellucid.server.workers.pool import Pool
+from pellucid.server.workers.tasks import Order
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)

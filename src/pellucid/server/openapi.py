@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from pellucid.server.orders import MEDIA_TYPES
+from pellucid.server.workers.tasks import MEDIA_TYPES
 
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 ON_OFFER = "x-on-offer"  # stands for the names of what a service has, until `install` puts them there

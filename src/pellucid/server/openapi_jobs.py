@@ -3,7 +3,7 @@
 from typing import Any
 
 from pellucid.server import openapi
-from pellucid.server.orders import MEDIA_TYPES
+from pellucid.server.workers.tasks import MEDIA_TYPES
 
 FIELDS = {
     "model": openapi.DENOISER,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pellucid.errors import UsageError
-from pellucid.machine import cores, memory
+from pellucid.utils.system import cores, memory
 
 MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
 LEAST_MEMORY = 512 * MEGABYTE  # what the libraries and the networks take by themselves, and a small image

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.batches import NoisyImages, generator
 from pellucid.errors import UsageError
 from pellucid.models.base import is_conditional
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import NoisyImages
+from pellucid.utils.seeding import make_generator
 
 SHOWN = 32  # images that are looked at for what the noise leaves
 DEVIATIONS = 3
@@ -61,7 +62,7 @@ def _check_number(recipe: Recipe, images: NoisyImages) -> None:
 def _check_noise(recipe: Recipe, images: NoisyImages) -> None:
     """Raise UsageError if noisy images have no more in common with their clean ones than chance gives."""
     index = torch.linspace(0, len(images) - 1, min(SHOWN, len(images))).round().long()
-    batch = images.batch(index, generator(recipe.train.seed, "check"))
+    batch = images.batch(index, make_generator(recipe.train.seed, "check"))
     if batch.noisy is batch.clean:
         return
     alike = abs(_correlation(batch.clean.flatten(1), batch.noisy.flatten(1)))

@@ -15,18 +15,19 @@ from typing import Any
 import torch
 
 from pellucid import checkpoint
-from pellucid.batches import NoisyImages, generator, training_sets
 from pellucid.errors import PellucidError, UsageError
-from pellucid.image import atomic_write, remove_leftovers
-from pellucid.recipe import Recipe
-from pellucid.train import probe
+from pellucid.recipes.recipe import Recipe
+from pellucid.train import autotune
+from pellucid.train.batches import NoisyImages, training_sets
 from pellucid.train.checks import check_images
-from pellucid.train.curves import overfitting
-from pellucid.train.group import Group, joined
-from pellucid.train.memory import freed_memory_kept
+from pellucid.train.distributed import Group, joined
+from pellucid.train.malloc import freed_memory_kept
+from pellucid.train.overfitting import overfitting
+from pellucid.train.pretrained import starting_weights
 from pellucid.train.run_state import RunState, settled_recipe
-from pellucid.train.start import starting_weights
 from pellucid.train.validation import validation_loss
+from pellucid.utils.atomic_write import atomic_write, remove_leftovers
+from pellucid.utils.seeding import make_generator
 
 Watch = Callable[[Any, int], object]
 SAVE_SECONDS = 60.0
@@ -139,12 +140,12 @@ def _train(
     progress, watch = told if group.leads else (_silent, _unseen)
     with _own_threads(), freed_memory_kept(), _interruption() as interrupted, _record(out, tensorboard) as record:
         started = time.monotonic()
-        recipe = resumed or probe.settle(recipe, model, training, group)
+        recipe = resumed or autotune.settle(recipe, model, training, group)
         torch.set_num_threads(recipe.train.threads)
         if recipe.train.precision == "bf16" and not model.has_skips:
             training = training.in_bf16()
         if not resumed:
-            recipe = probe.with_length(recipe, model, training, validation, group, time.monotonic() - started)
+            recipe = autotune.with_length(recipe, model, training, validation, group, time.monotonic() - started)
         state = RunState.start(recipe, model, group)
         if resumed:
             state.restore(last)
@@ -179,14 +180,14 @@ def _loop(state: RunState, run: Run) -> str:
         epoch = len(state.history)
         first = state.done - epoch * steps_per_epoch
         interrupted = False
-        order = torch.randperm(len(training), generator=generator(options.seed, "order", epoch))
+        order = torch.randperm(len(training), generator=make_generator(options.seed, "order", epoch))
         state.step.model.train()
         for position in range(first, steps_per_epoch):
             start = time.perf_counter()
             # Batches, their noise and the rate depend on the seed and the step alone, so a resumed run meets the same.
             index = order[position * options.batch_size : (position + 1) * options.batch_size]
             purpose = run.group.purpose("noise", state.done)
-            batch = training.batch(run.group.share(index), generator(options.seed, *purpose))
+            batch = training.batch(run.group.share(index), make_generator(options.seed, *purpose))
             _set_rate(state, total)
             loss = state.step(batch)
             if not math.isfinite(loss):

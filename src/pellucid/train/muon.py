@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pellucid.train.group import Group
+from pellucid.train.distributed import Group
 
 # Jordan et al. 2024: an odd polynomial whose iterates bring all singular values near 1.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import TRAINED_BY, Recipe, Train
-from pellucid.train.group import Group
+from pellucid.recipes.recipe import TRAINED_BY, Recipe, Train
+from pellucid.train.distributed import Group
 from pellucid.train.step import Step
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from pellucid.objectives.batch import TrainingBatch
-from pellucid.recipe import Recipe, Train
-from pellucid.train.group import Group
+from pellucid.recipes.recipe import Recipe, Train
+from pellucid.train.distributed import Group
 from pellucid.train.muon import Muon
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 
-from pellucid.batches import NoisyImages, generator
-from pellucid.recipe import Train
+from pellucid.recipes.recipe import Train
+from pellucid.train.batches import NoisyImages
 from pellucid.train.step import Step
+from pellucid.utils.seeding import make_generator
 
 AT_ONCE = 256
 
@@ -24,7 +25,7 @@ def validation_loss(model: Any, step: Step, images: NoisyImages, options: Train,
     """
     model.eval()
     total, count = 0.0, min(most or len(images), len(images))
-    drawn = generator(options.seed, "validation")
+    drawn = make_generator(options.seed, "validation")
     for index in torch.arange(count).split(max(options.batch_size, AT_ONCE)):
         with torch.autocast("cpu", torch.bfloat16, enabled=step.bf16):
             loss = step.objective(model, step.loss, images.batch(index, drawn))

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pellucid.batches import NoisyImages
 from pellucid.errors import PellucidError
-from pellucid.image import atomic_write
-from pellucid.optional import need
-from pellucid.recipe import Recipe
-from pellucid.report.tuning import Panel, tuning_plot
-from pellucid.train import Progress
+from pellucid.recipes.recipe import Recipe
+from pellucid.report.tuning_plot import Panel, tuning_plot
+from pellucid.train.batches import NoisyImages
+from pellucid.train.loop import Progress
 from pellucid.tune import storage
 from pellucid.tune.space import Choices, Space, own_values, present, text_of
 from pellucid.tune.trial import Outcome, Setting, run_trial
+from pellucid.utils.atomic_write import atomic_write
+from pellucid.utils.optional_imports import need
 
 MOST_AT_RANDOM = 10
 UNPRUNED = 4  # trials that run to their end before any is given up

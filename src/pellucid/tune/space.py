@@ -12,8 +12,8 @@ from typing import Any
 
 from pellucid import registry
 from pellucid.errors import UsageError
-from pellucid.recipe import TRAINED_BY, Recipe
-from pellucid.toml import read_value
+from pellucid.recipes.recipe import TRAINED_BY, Recipe
+from pellucid.recipes.toml import read_value
 
 DECADE = 10
 DIGITS = 4

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import PellucidError, UsageError
-from pellucid.optional import need
 from pellucid.tune.space import Choices, Space
 from pellucid.tune.trial import Outcome
+from pellucid.utils.optional_imports import need
 
 FILE = "study.sqlite3"
 NAME = "tune"

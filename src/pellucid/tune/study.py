@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pellucid import registry
-from pellucid.batches import NoisyImages, training_sets
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipe import Recipe
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import NoisyImages, training_sets
 from pellucid.tune import storage
 from pellucid.tune.session import Session, Tuned, TuningProgress
 from pellucid.tune.space import Space, changes_measure, described, fitted

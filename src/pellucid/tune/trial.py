@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from pellucid import checkpoint, registry
-from pellucid.batches import NoisyImages, generator
 from pellucid.errors import PellucidError
 from pellucid.models.base import is_conditional
-from pellucid.recipe import Recipe
-from pellucid.train import Progress, train
+from pellucid.recipes.recipe import Recipe
+from pellucid.train.batches import NoisyImages
+from pellucid.train.loop import Progress, train
+from pellucid.utils.seeding import make_generator
 
 MOST_MEASURED = 256
 BATCH = 64
@@ -133,7 +134,7 @@ def _denoiser(path: Path) -> Any:
 @torch.inference_mode()
 def _psnr(network: Any, images: NoisyImages) -> float:
     """Return the mean PSNR of the first images, denoised and cut to [0, 1]."""
-    drawn = generator(0, "tune")
+    drawn = make_generator(0, "tune")
     metric, found = registry.build("metric", "psnr", {}), []
     for index in torch.arange(min(len(images), MOST_MEASURED)).split(BATCH):
         batch = images.batch(index, drawn)

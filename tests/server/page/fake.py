@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from PIL import Image, ImageChops, ImageFilter
 from starlette.datastructures import UploadFile
 
-from pellucid.server.routes import page
+from pellucid.server.api import page
 
 PICTURES = ("before", "after", "difference", "result")
 MODELS = {

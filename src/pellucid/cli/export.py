@@ -1,0 +1,77 @@
+"""The command that exports."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pellucid.cli.console import Screen
+from pellucid.cli.options import JsonPath, examples
+from pellucid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pellucid.checkpoint import Checkpoint
+
+ROLES = ("denoiser", "classifier", "estimator")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(
+        "export",
+        short_help="Write a trained network as ONNX.",
+        epilog=examples(
+            "pellucid export runs/conv-pool/best.safetensors -o conv-pool.onnx",
+            "pellucid export runs/photo/best.safetensors -o photo.onnx --half --name photo",
+            "pellucid denoise scans/ -o clean/ --model conv-pool.onnx",
+        ),
+    )(export_network)
+
+
+def export_network(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint, such as runs/digits/best.safetensors.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to; its name ends in .onnx.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the file calls the network; by default as its recipe.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="denoiser, classifier or estimator; by default the first there is."),
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store the weights in float16: half the size; computed with in float32.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+    json_path: JsonPath = None,
+) -> None:
+    """Write a trained network as one ONNX file, which runs without torch.
+
+    Height, width and batch are free where the network takes any size. The file is checked against torch on random
+    images of several sizes before it is put in place.
+    """
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} exists: name another file, or give --overwrite")
+    from pellucid.checkpoint import load
+    from pellucid.engines.onnx_export import export
+
+    loaded = load(checkpoint)
+    role = _role(checkpoint, loaded, network)
+    recipe = loaded.recipe
+    exported = export(loaded.networks[role], out, name or recipe.name, recipe.to_dict(), half)
+    screen = Screen(json_path)
+    screen.say(f"{out}: the {role} of {checkpoint}, {exported.bytes / 1e6:.1f} MB", "bold")
+    screen.say(f"  at most {exported.difference:.1g} away from torch on random images, white being 1")
+    if half:
+        screen.say(f"  at most {exported.rounding:.1g} away from the network with its weights in full")
+    screen.give(dataclasses.asdict(exported) | {"role": role})
+
+
+def _role(path: Path, checkpoint: "Checkpoint", wanted: str | None) -> str:
+    """Return the network to export: the one that is wanted, else the first of `ROLES` that there is."""
+    roles = sorted(checkpoint.networks, key=ROLES.index)
+    if wanted is not None and wanted not in roles:
+        raise UsageError(f"{path} holds no {wanted}: it holds a {' and a '.join(roles)}")
+    return wanted or roles[0]

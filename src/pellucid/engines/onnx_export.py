@@ -1,0 +1,189 @@
+"""Export: a network as an ONNX file, checked against torch before it is put in place."""
+
+import copy
+import dataclasses
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pellucid.engines.onnx_parser import METADATA_KEY, read_onnx
+from pellucid.engines.onnxruntime import Session
+from pellucid.errors import PellucidError, UsageError
+from pellucid.models.base import is_conditional
+from pellucid.utils.atomic_write import atomic_write
+from pellucid.utils.optional_imports import need
+
+OPSET = 20
+OUTPUTS = {"denoise": ("denoised",), "classify": ("logits",), "estimate": ("sigma", "spread")}
+TOLERANCE = 1e-3  # a quarter of a step of 8 bits
+HALF = 1024  # smaller tensors stay float32: they save nothing
+SIZES = ((1, 8, 8), (2, 13, 22), (3, 33, 16), (1, 70, 51))  # count, height, width
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        bytes: its size.
+        difference: the largest difference to torch on random inputs, white being 1.
+        rounding: the largest difference that storing the weights in half precision made; 0 without it.
+    """
+
+    path: Path
+    bytes: int
+    difference: float
+    rounding: float
+
+
+def export(network: nn.Module, path: Path, name: str, recipe: Mapping[str, Any], half: bool = False) -> Exported:
+    """Write a network as one ONNX file, any height, width and batch being free where the network takes any.
+
+    Inputs are `noisy` (N, C, H, W) and, if it is conditional, `sigma` (N,); the output is `denoised` (`logits` of a
+    classifier, `sigma` and `spread` of an estimator of the noise level), all float32.
+
+    Args:
+        network: one of the registry's, on the processor.
+        path: where to; an existing file is only replaced once the new one is whole and checked.
+        name: stored in the file, as the recipe is.
+        recipe: what the network was trained by, as JSON values.
+        half: whether to store the weights in float16; they are computed with in float32.
+
+    Raises:
+        UsageError: if the path does not end in .onnx.
+        PellucidError: if the exporter is not installed, weights are not finite, the result differs from torch's, or
+            it cannot be written.
+    """
+    if path.suffix != ".onnx":
+        raise UsageError(f"{path} does not end in .onnx: name the output so")
+    network = copy.deepcopy(network).eval()
+    if not _finite(network):
+        raise PellucidError(f'"{name}" has weights that are not finite: train it again')
+    stored = _halved(network, name) if half else network
+    content = _model(stored, _metadata(network, name, recipe), half)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+        difference, rounding = _compare(temporary, network, stored)
+        if not difference <= TOLERANCE:
+            raise PellucidError(f"{path} is not written: its results differ from torch's by {difference:.2g}")
+    return Exported(path, len(content), difference, rounding)
+
+
+def _metadata(network: Any, name: str, recipe: Mapping[str, Any]) -> str:
+    described = {
+        "name": name,
+        "task": network.task,
+        "input_spec": network.input_spec.to_dict(),
+        "conditional": is_conditional(network),
+        "recipe": dict(recipe),
+    }
+    return json.dumps(described)
+
+
+def _halved(network: Any, name: str) -> Any:
+    """Return the network with the weights that are stored in half precision rounded so."""
+    rounded = copy.deepcopy(network)
+    for parameter in rounded.parameters():
+        if parameter.numel() >= HALF:
+            parameter.data = parameter.data.half().float()
+    if not _finite(rounded):
+        raise PellucidError(f'"{name}" has weights too large for half precision: store them in full')
+    return rounded
+
+
+def _finite(network: nn.Module) -> bool:
+    return all(bool(value.isfinite().all()) for value in network.state_dict().values())
+
+
+def _example(network: Any, count: int, height: int, width: int) -> dict[str, torch.Tensor]:
+    """Return random inputs by name, of the one size where there is one."""
+    spec = network.input_spec
+    generator = torch.Generator().manual_seed(count * height * width)
+    size = spec.fixed_size or (height, width)
+    inputs = {"noisy": torch.rand((count, spec.channels[0], *size), generator=generator)}
+    if is_conditional(network):
+        inputs["sigma"] = torch.rand(count, generator=generator) * 0.2
+    return inputs
+
+
+def _compare(path: Path, network: Any, stored: Any) -> tuple[float, float]:
+    """Return the largest difference of the file's results to torch's, and that of `stored`'s to `network`'s."""
+    run = Session(path, read_onnx(path, network.task), threads=1)
+    difference = rounding = 0.0
+    step = network.input_spec.multiple_of
+    for count, height, width in SIZES:
+        inputs = _example(network, count, -(-height // step) * step, -(-width // step) * step)
+        with torch.no_grad():
+            wanted, exact = (_tensors(part(*inputs.values())) for part in (stored, network))
+        found = run({name: value.numpy() for name, value in inputs.items()})
+        for got, want, best in zip(found, wanted, exact, strict=True):
+            difference = max(difference, float(np.abs(got - want.numpy()).max()))
+            rounding = max(rounding, float((want - best).abs().max()))
+    return difference, rounding
+
+
+def _tensors(output: Any) -> tuple[torch.Tensor, ...]:
+    return (output,) if isinstance(output, torch.Tensor) else tuple(output)
+
+
+def _model(network: Any, metadata: str, half: bool) -> bytes:
+    """Return the network as the bytes of an ONNX file."""
+    need("onnxscript", "train", "pellucid export")
+    inputs = _example(network, 2, network.input_spec.multiple_of * 8, network.input_spec.multiple_of * 9)
+    free = torch.export.Dim.DYNAMIC
+    sides = {} if network.input_spec.fixed_size else {2: free, 3: free}
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, about names that are going to change
+        program: Any = torch.onnx.export(
+            network,
+            tuple(inputs.values()),
+            dynamo=True,
+            dynamic_shapes=tuple({0: free, **(sides if key == "noisy" else {})} for key in inputs),
+            input_names=list(inputs),
+            output_names=list(OUTPUTS[network.task]),
+            opset_version=OPSET,
+            verbose=False,
+        )
+    return _finished(program.model_proto, metadata, half)
+
+
+def _finished(model: Any, metadata: str, half: bool) -> bytes:
+    """Return the bytes of an ONNX model with our metadata; the exporter's own names files of this machine."""
+    onnx = need("onnx", "train", "pellucid export")
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    graph.ClearField("value_info")
+    for value in (*graph.input, *graph.output):
+        for axis, size in zip("NCHW", value.type.tensor_type.shape.dim, strict=False):
+            if size.dim_param:
+                size.dim_param = axis
+    if half:
+        _store_halves(onnx, graph)
+    model.metadata_props.add(key=METADATA_KEY, value=metadata)
+    onnx.checker.check_model(model)
+    return model.SerializeToString(deterministic=True)
+
+
+def _store_halves(onnx: Any, graph: Any) -> None:
+    """Replace each large float32 tensor by a float16 one and a cast, which engines compute once, on loading."""
+    casts = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size >= HALF:
+            name, stored = tensor.name, f"{tensor.name}.half"
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
+            casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    graph.ClearField("node")
+    graph.node.extend(nodes)

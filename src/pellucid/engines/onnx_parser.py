@@ -1,0 +1,179 @@
+"""ONNX files as `pellucid export` writes them, read and checked without a library.
+
+A damaged or foreign file is told from a good one before an engine sees it. Only what that takes of the format is
+read: the metadata, and the tensors that hold the weights (onnx.proto3; protobuf.dev/programming-guides/encoding).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.input_spec import InputSpec
+from pellucid.utils.refuse_pickle import refuse_pickle
+from pellucid.weights import check_content
+
+METADATA_KEY = "pellucid"
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+TENSOR = "tensor"
+# Which field of which message leads to tensors.
+WAYS: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: TENSOR, 15: "sparse"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {5: TENSOR, 6: "graph", 10: TENSOR, 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: TENSOR},
+}
+METADATA, DATA_TYPE, FLOAT_DATA, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 14, 2, 4, 9, 13, 14
+FLOATS = {1: "<f4", 10: "<f2", 11: "<f8"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A whole ONNX file, whoever wrote it.
+
+    Attributes:
+        content: the file.
+        metadata: what it says of itself, by key.
+    """
+
+    content: bytes
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A checked file that `pellucid export` wrote.
+
+    Attributes:
+        content: the whole file.
+        name: the network's name.
+        task: what it does, such as `denoise`.
+        input_spec: the images that it takes.
+        conditional: whether it takes a noise level.
+        recipe: the recipe that it was trained by.
+    """
+
+    content: bytes
+    name: str
+    task: str
+    input_spec: InputSpec
+    conditional: bool
+    recipe: dict[str, Any]
+
+    def inputs(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return the inputs by name, as float32; a conditional network without `sigma` gets level 0."""
+        named = {"noisy": np.ascontiguousarray(noisy, np.float32)}
+        if self.conditional:
+            named["sigma"] = np.zeros(len(noisy), np.float32) if sigma is None else sigma.astype(np.float32)
+        return named
+
+
+def read_onnx(path: Path, task: str = "denoise", sha256: str | None = None) -> OnnxFile:
+    """Read and check an ONNX file that `pellucid export` wrote.
+
+    Args:
+        path: the file.
+        task: what its network has to do.
+        sha256: what its content has to be, as a card says; None takes any.
+
+    Raises:
+        PellucidError: as `read_checked`, and if it is no export of Pellucid's, or holds a network for another task.
+    """
+    read = read_checked(path, sha256)
+    if METADATA_KEY not in read.metadata:
+        raise PellucidError(f'{path} lacks the metadata "{METADATA_KEY}": give a file that pellucid export wrote')
+    file = _described(path, read.content, read.metadata[METADATA_KEY])
+    if file.task != task:
+        raise PellucidError(f'{path} holds a network for the task "{file.task}": give one for "{task}"')
+    return file
+
+
+def read_checked(path: Path, sha256: str | None = None) -> Checked:
+    """Read any ONNX file, and check that it is whole and stands alone.
+
+    Raises:
+        PellucidError: if it is absent, another than its card says, cut short, a pickle, keeps its weights in other
+            files, or holds weights that are not finite.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PellucidError(f"cannot read the network {path}: {error.strerror}") from error
+    check_content(path, content, sha256)
+    refuse_pickle(path, content, "export it to ONNX first")
+    try:
+        view = memoryview(content)
+        metadata = _metadata(view)
+        for tensor in _tensors(view, "model"):
+            _check(path, tensor)
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
+        raise PellucidError(f"{path} is cut short or no ONNX file: fetch or export it again") from error
+    return Checked(content, metadata)
+
+
+def _described(path: Path, content: bytes, text: str) -> OnnxFile:
+    try:
+        found = json.loads(text)
+        spec = InputSpec.from_dict(found["input_spec"])
+        return OnnxFile(content, found["name"], found["task"], spec, found["conditional"], found["recipe"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise PellucidError(f"{path} has metadata that this version cannot read: export it again") from error
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
+    """Yield the number and the value of each field of a message: a whole number, or bytes."""
+    place = 0
+    while place < len(data):
+        key, place = _varint(data, place)
+        number, kind = key >> 3, key & 7
+        if kind == VARINT:
+            value, place = _varint(data, place)
+        else:
+            length, place = _varint(data, place) if kind == BYTES else ({FIXED64: 8, FIXED32: 4}[kind], place)
+            value = data[place : place + length]
+            if len(value) < length:
+                raise ValueError("a field ends after the message")
+            place += length
+        yield number, value
+
+
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    """Return the whole number that starts at a place, seven bits a byte, and the place behind it."""
+    value = 0
+    for count in range(10):
+        byte = data[place + count]
+        value |= (byte & 0x7F) << (7 * count)
+        if byte < 0x80:
+            return value, place + count + 1
+    raise ValueError("a whole number of more than ten bytes")
+
+
+def _metadata(model: memoryview) -> dict[str, str]:
+    pairs = (dict(_fields(value)) for number, value in _fields(model) if number == METADATA)
+    return {str(pair.get(1, b""), "utf-8"): str(pair.get(2, b""), "utf-8") for pair in pairs}
+
+
+def _tensors(message: memoryview, kind: str) -> Iterator[dict[int, Any]]:
+    """Yield the fields of each tensor in a message, however deep."""
+    for number, value in _fields(message):
+        inner = WAYS[kind].get(number)
+        if inner == TENSOR:
+            yield dict(_fields(value))
+        elif inner:
+            yield from _tensors(value, inner)
+
+
+def _check(path: Path, tensor: dict[int, Any]) -> None:
+    if EXTERNAL_DATA in tensor or tensor.get(DATA_LOCATION):
+        raise PellucidError(f"{path} keeps its weights in other files, which is refused: export it again, in one file")
+    dtype = FLOATS.get(tensor.get(DATA_TYPE, 0))
+    if dtype:
+        values = np.frombuffer(tensor.get(RAW_DATA) or tensor.get(FLOAT_DATA, b""), dtype)
+        if not np.isfinite(values).all():
+            raise PellucidError(f"{path} holds weights that are not finite: fetch or export it again")

@@ -1,0 +1,1 @@
+"""Inference: images of any dtype and size denoised by a network, tile by tile."""

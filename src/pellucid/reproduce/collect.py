@@ -1,0 +1,131 @@
+"""One recipe's entry of a report, put together from what its seeds, rivals and studies left on disk."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid.evaluate.baselines import read_rows, row_names
+from pellucid.evaluate.evaluation import Evaluation, class_names, with_rivals
+from pellucid.evaluate.study import value_text
+from pellucid.report.entry import Entry
+from pellucid.reproduce.experiment import FIGURES, PICTURES, ROW, Experiment
+from pellucid.utils.json_npz import read_arrays, read_json, write_arrays, write_json
+
+ALWAYS = (
+    "psnr",
+    "ssim",
+    "train_loss",
+    "accuracy_clean",
+    "accuracy_noisy",
+    "accuracy_denoised",
+    "accuracy_ceiling",
+    "loss_clean",
+    "loss_noisy",
+    "loss_denoised",
+)
+
+
+def keep_evaluation(folder: Path, evaluation: Evaluation, tables: dict[str, Any]) -> None:
+    """Write an evaluation without rivals into a folder, with the tables of the recipe that it depends on."""
+    codes = {} if evaluation.codes is None else {"codes": evaluation.codes}
+    write_arrays(folder / PICTURES, {f"row {name}": row for name, row in evaluation.pictures.items()} | codes)
+    write_json(folder / FIGURES, {"tables": tables, **evaluation.to_dict(), "captions": evaluation.captions})
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Read what `keep_evaluation` wrote."""
+    kept, arrays = read_json(folder / FIGURES), read_arrays(folder / PICTURES)
+    codes = arrays.pop("codes", None)
+    pictures = {name.removeprefix("row "): row for name, row in arrays.items()}
+    return Evaluation(kept["figures"], kept["rivals"], kept["compression"], pictures, kept["captions"], codes)
+
+
+def entry_of(experiment: Experiment) -> Entry:
+    """Put a finished experiment together; pictures, captions and codes are those of its first seed."""
+    recipe, seeds = experiment.recipe, experiment.seeds
+    runs = {seed: experiment.denoiser(seed) for seed in seeds}
+    evaluations = {seed: read_evaluation(runs[seed].folder) for seed in seeds}
+    histories = {seed: runs[seed].history() for seed in seeds}
+    outcomes = {seed: runs[seed].outcome() or {} for seed in seeds}
+    rows = read_rows(experiment.rivals_file()) if row_names(recipe) else {}
+    first = with_rivals(evaluations[seeds[0]], {name: rows[name] for name in row_names(recipe)}, class_names(recipe))
+    per_seed = [
+        {
+            "seed": seed,
+            "epochs": len(histories[seed]),
+            "stopped": outcomes[seed]["stopped"],
+            "train_loss": histories[seed][-1]["train_loss"],
+            "validation_loss": min(epoch["validation_loss"] for epoch in histories[seed]),
+            **evaluations[seed].figures,
+        }
+        for seed in seeds
+    ]
+    compression = _mean_compression([evaluations[seed].compression for seed in seeds])
+    result = {
+        "recipe": recipe.name,
+        "published": dict(recipe.origin.published),
+        "measured": measured(per_seed) | {"compression": compression},
+        "rivals": first.rivals,
+        "epochs": max(len(history) for history in histories.values()),
+        "quick": False if experiment.cuts is None else list(experiment.cuts),
+        "assumed": list(recipe.origin.assumed),
+        "deviations": [*recipe.origin.deviations, *experiment.changes],
+    }
+    return Entry(
+        result=result,
+        title=recipe.name,
+        summary=recipe.summary,
+        origin=recipe.to_dict()["origin"],
+        history={f"seed {seed}": history for seed, history in histories.items()},
+        overfitting=next((text for outcome in outcomes.values() if (text := outcome["overfitting"])), None),
+        pictures=first.pictures,
+        captions=first.captions,
+        codes=first.codes,
+        studies=_studies(experiment),
+        compression=compression,
+    )
+
+
+def measured(per_seed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the mean of each figure over the seeds, `spread` as its [least, greatest], and `per_seed` itself.
+
+    A figure that a seed lacks is None.
+    """
+    names = [
+        name for name, value in per_seed[0].items() if name not in ("seed", "epochs") and not isinstance(value, str)
+    ]
+    means: dict[str, Any] = dict.fromkeys(ALWAYS)
+    spread = {}
+    for name in names:
+        values = [seed[name] for seed in per_seed]
+        complete = None not in values
+        means[name] = sum(values) / len(values) if complete else None
+        if complete:
+            spread[name] = [min(values), max(values)]
+    return means | {"spread": spread, "per_seed": [dict(seed) for seed in per_seed]}
+
+
+def _mean_compression(figures: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
+    """Return the figures of the first seed, their PSNR as the mean over the seeds."""
+    found = [each for each in figures if each]
+    if not found:
+        return None
+    names = [name for name, value in found[0].items() if name.startswith("psnr") and value is not None]
+    return found[0] | {name: sum(each[name] for each in found) / len(found) for name in names}
+
+
+def _studies(experiment: Experiment) -> list[dict[str, Any]]:
+    studies = []
+    for study in experiment.recipe.study:
+        folders = {value_text(value): experiment.variant(study, value).folder for value in study.values}
+        studies.append(
+            {
+                "title": study.title,
+                "vary": study.vary,
+                "measure": list(study.measure),
+                "epochs": study.epochs,
+                "rows": [read_json(folder / ROW)["row"] for folder in folders.values()],
+                "pictures": {text: read_arrays(folder / PICTURES)["denoised"] for text, folder in folders.items()},
+            }
+        )
+    return studies

@@ -1,0 +1,1 @@
+"""Jobs: their database, files, queue and events."""

@@ -1,0 +1,1 @@
+"""Worker processes, which decode, denoise and encode."""

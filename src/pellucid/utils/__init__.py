@@ -1,0 +1,1 @@
+"""Small pieces that every layer uses: atomic writes, progress, paths, what the machine has."""

@@ -1,0 +1,95 @@
+"""The command that serves: what it tells the service, and what it refuses."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pellucid.cli.serve import amount, written
+from pellucid.errors import UsageError
+from pellucid.server import main
+from pellucid.server import settings as settings_module
+from pellucid.server.settings import Settings
+
+
+@pytest.fixture
+def told(run, monkeypatch):
+    """Run the command with a service that only keeps what it is told, on a machine with memory for all."""
+    monkeypatch.setattr(settings_module, "memory", lambda: 1 << 40)
+
+    def told(*arguments: str) -> Settings:
+        kept = []
+
+        async def serve(settings, tell, is_quiet):
+            kept.append(settings)
+            tell("http://127.0.0.1:8000")
+
+        monkeypatch.setattr(main, "serve", serve)
+        result = run("serve", *arguments)
+        assert result.status == 0 and "Pellucid is at http://127.0.0.1:8000" in result.stderr, result.stderr
+        return kept[0]
+
+    return told
+
+
+def test_without_options_it_is_as_the_settings_have_it(told, monkeypatch):
+    monkeypatch.delenv("PELLUCID_TOKEN", raising=False)
+    assert told() == Settings()
+
+
+def test_options_reach_the_settings(told, monkeypatch):
+    monkeypatch.setenv("PELLUCID_TOKEN", "secret")
+    settings = told(
+        *("--model", "photo-fast", "--model", "a/b.onnx", "--classifier", "c.onnx", "--max-bytes", "1.5M"),
+        *("--max-batch-bytes", "20M"),
+        *("--workers", "2", "--allow-host", "a.example", "--spool", "there", "--root-path", "/p", "--port", "0"),
+    )
+    assert settings == Settings(
+        port=0,
+        spool=Path("there"),
+        models=("photo-fast", "a/b.onnx"),
+        classifiers=(Path("c.onnx"),),
+        token="secret",
+        max_bytes=1_500_000,
+        max_batch_bytes=20_000_000,
+        workers=2,
+        allow_hosts=("a.example",),
+        root_path="/p",
+    )
+
+
+@pytest.mark.parametrize(("text", "value"), [("4096", 4096), ("200M", 200_000_000), ("1.5G", 1_500_000_000)])
+def test_amounts_have_units(text, value):
+    assert amount("--max-bytes", text) == value
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(200_000_000, "200M"), (3_000_000_000, "3G"), (1_500_000, "1500k"), (4097, "4097"), (1, "1")]
+)
+def test_amounts_are_written_as_they_are_read(number, text):
+    assert written(number) == text and amount("--max-bytes", text) == number
+
+
+@pytest.mark.parametrize("text", ["", "M", "many", "1Q", "inf", "nan"])
+def test_what_is_no_amount_is_refused(text):
+    with pytest.raises(UsageError, match="--max-bytes"):
+        amount("--max-bytes", text)
+
+
+def test_what_cannot_be_is_wrong_usage(refused):
+    assert "--port 99999" in refused(2, "serve", "--port", "99999")
+
+
+def test_without_the_extra_it_says_what_to_install(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert 'pip install "pellucid[server]"' in refused(1, "serve")
+
+
+def test_more_workers_than_there_is_memory_for_are_refused(told, refused, monkeypatch):
+    monkeypatch.setattr(settings_module, "memory", lambda: 8_000_000_000)
+    assert "may take 9 GB, and there are 8: start fewer, or lower --memory-limit" in refused(
+        2, "serve", "--workers", "3"
+    )
+    assert told("--workers", "3", "--memory-limit", "2.5G").workers == 3
+    monkeypatch.setattr(settings_module, "memory", lambda: 1_000_000_000)
+    assert told().workers == 1
