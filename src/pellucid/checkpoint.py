@@ -16,6 +16,7 @@ from torch import Tensor
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
 from pellucid.input_spec import InputSpec
+from pellucid.recipes.format_1 import upgrade_recipe
 from pellucid.recipes.recipe import Recipe
 from pellucid.utils.atomic_write import atomic_write
 from pellucid.utils.refuse_pickle import refuse_pickle
@@ -80,7 +81,7 @@ def load(path: Path) -> Checkpoint:
         if not all(bool(torch.isfinite(value).all()) for value in state.values()):
             raise PellucidError(f"{path} holds weights that are not finite: fetch or train it again")
         networks[role] = network.eval()
-    recipe = Recipe.from_dict(described["recipe"])
+    recipe = Recipe.from_dict(upgrade_recipe(described["recipe"]))
     return Checkpoint(recipe, networks, described["figures"], tuple(described["classes"]))
 
 

@@ -12,6 +12,7 @@ from pellucid.data.digits import Digits
 from pellucid.image import write_image
 
 RECIPE = """
+format = 2
 summary = "A test"
 
 [data]

@@ -21,6 +21,7 @@ FOLDERS = {
 SMALL = ("model.widths=[4, 8]", "data.patch=24", "data.num_patches=12", "train.batch_size=4")
 FIXED = ("train.threads=1", 'train.precision="fp32"')
 DIGITS = """
+format = 2
 summary = "Digits, measured beside classical filters"
 
 [data]
@@ -54,6 +55,7 @@ rivals = ["identity", "linear", "median"]
 tuning_images = 60
 """
 PAGES = """
+format = 2
 summary = "Pages: scans as they are, rendered ones with noise of a model"
 
 [data]

@@ -14,6 +14,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.input_spec import InputSpec
+from pellucid.recipes.format_1 import upgrade_recipe
 from pellucid.utils.refuse_pickle import refuse_pickle
 from pellucid.weights import check_content
 
@@ -121,7 +122,9 @@ def _described(path: Path, content: bytes, text: str) -> OnnxFile:
     try:
         found = json.loads(text)
         spec = InputSpec.from_dict(found["input_spec"])
-        return OnnxFile(content, found["name"], found["task"], spec, found["conditional"], found["recipe"])
+        return OnnxFile(
+            content, found["name"], found["task"], spec, found["conditional"], upgrade_recipe(found["recipe"])
+        )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise PellucidError(f"{path} has metadata that this version cannot read: export it again") from error
 

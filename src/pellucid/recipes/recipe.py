@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
+from pellucid.recipes.format_1 import FORMAT
 from pellucid.recipes.schema import Component, Options, plain, read
 from pellucid.recipes.toml import to_toml
 
@@ -152,16 +153,18 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as the plain tables of its TOML file."""
-        return plain(self)
+        return {"format": FORMAT} | plain(self)
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> "Recipe":
-        """Read a recipe from plain tables.
+        """Read a recipe from plain tables; the key `format` may be missing.
 
         Raises:
             UsageError: naming the first unknown key, missing key or wrong value.
         """
-        recipe = read(cls, tables)
+        if (found := tables.get("format", FORMAT)) != FORMAT:
+            raise UsageError(f"format is {found!r}, this version reads {FORMAT}: install the version that wrote it")
+        recipe = read(cls, {key: value for key, value in tables.items() if key != "format"})
         recipe._check_values()
         return recipe
 
@@ -336,6 +339,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise UsageError(f"{path} is not a TOML file: {error}") from error
     except OSError as error:
         raise PellucidError(f"cannot read the recipe {path}: {error.strerror}") from error
+    if tables.get("format", 1) == 1:
+        raise UsageError(f"{path} is a recipe of format 1: pellucid convert {path} turns it into format {FORMAT}")
     try:
         return Recipe.from_dict({"name": path.stem, **tables})
     except UsageError as error:

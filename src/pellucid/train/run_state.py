@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
+from pellucid.recipes.format_1 import upgrade_recipe
 from pellucid.recipes.recipe import TRAINED_BY, Recipe, Train
 from pellucid.train.distributed import Group
 from pellucid.train.step import Step
@@ -124,7 +125,7 @@ def settled_recipe(path: Path, wanted: Recipe, resume: bool) -> Recipe | None:
     begun = described["counters"]["done"] > 0
     if begun and not resume:
         raise UsageError(f"{path.parent} holds a run already: give --resume to continue it, or another --out")
-    found = Recipe.from_dict(described["recipe"])
+    found = Recipe.from_dict(upgrade_recipe(described["recipe"]))
     differing = _differing(wanted, found, described)
     if differing and begun:
         raise UsageError(
