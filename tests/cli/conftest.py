@@ -47,7 +47,7 @@ batch_size = 32
 
 [evaluate]
 seeds = [0]
-rivals = ["identity", "linear"]
+baselines = ["identity", "linear"]
 tuning_images = 50
 
 [quick]

@@ -29,7 +29,7 @@ TINY = {
     "loss": {"name": "bce"},
     "train": {"epochs": 1, "batch_size": 64, "lr": 0.01, "threads": 1, "precision": "fp32"},
     "classifier": {"name": "classifier", "image": [1, 8, 8], "widths": [16]},
-    "evaluate": {"seeds": [0], "rivals": ["identity", "linear", "median"], "tuning_images": 50},
+    "evaluate": {"seeds": [0], "baselines": ["identity", "linear", "median"], "tuning_images": 50},
 }
 
 
@@ -187,7 +187,7 @@ def test_an_optimum_at_the_edge_of_a_grid_fails(monkeypatch):
     median = registry.load("classical", "median")
     monkeypatch.setattr(median, "grid", classmethod(lambda cls: {"radius": (2, 3)}))
     monkeypatch.setattr("pellucid.classical.tuning.MAX_EXTENSIONS", 0)
-    chosen = recipe(evaluate={"rivals": ["median"], "tuning_images": 50})
+    chosen = recipe(evaluate={"baselines": ["median"], "tuning_images": 50})
     with pytest.raises(PellucidError, match=r"median: .*radius=2"):
         rival_rows(chosen, [0])
 
@@ -200,6 +200,6 @@ def test_no_rivals_without_noise():
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not registry.build("data", "mnist", {}).available(), reason="MNIST is not at hand")
 def test_linear_on_uniform_noise_reaches_19_db():
-    tables = {"data": {"name": "mnist"}, "evaluate": {"rivals": ["identity", "linear"], "tuning_images": 300}}
+    tables = {"data": {"name": "mnist"}, "evaluate": {"baselines": ["identity", "linear"], "tuning_images": 300}}
     rows = rival_rows(recipe(**tables, model={"name": "dense"}), [0])
     assert rows["linear"].figures["psnr"] == pytest.approx(19.0, abs=0.1)

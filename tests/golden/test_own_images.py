@@ -51,7 +51,7 @@ precision = "fp32"
 
 [evaluate]
 seeds = [0]
-rivals = ["identity", "linear", "median"]
+baselines = ["identity", "linear", "median"]
 tuning_images = 60
 """
 PAGES = """

@@ -55,8 +55,8 @@ def test_the_photo_recipe_is_written_as_it_is_read():
 @pytest.mark.parametrize("name", recipe_names())
 def test_quick_cuts_are_said(name):
     recipe = load_recipe(name)
-    assert len(recipe.cuts()) == len(recipe.quick) > 0
-    assert recipe.quickened() != recipe
+    assert len(recipe.quick_changes()) == len(recipe.quick) > 0
+    assert recipe.with_quick_values() != recipe
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_quick_cuts_are_said(name):
         ("data.augment", 1, "data.augment is 1, it must be true or false"),
         ("data.gray", 1.5, "data.gray is 1.5, it must be between 0 and 1"),
         ("train.warmup", -1, "train.warmup is -1, it must be at least 0"),
-        ("train.hold", 1.0, r"train.hold is 1.0, it must be in \[0, 1\)"),
+        ("train.hold_fraction", 1.0, r"train.hold_fraction is 1.0, it must be in \[0, 1\)"),
         ("train.minutes", -1, "train.minutes is -1.0, it must be 0 or more"),
         ("train.minutes", float("inf"), "train.minutes is inf, it must be 0 or more, and finite"),
         ("train.minutes", float("nan"), "train.minutes is nan, it must be 0 or more, and finite"),
         ("train.start", 3, "train.start is 3, it must be a text"),
         ("noise.name", "gausian", 'unknown noise "gausian" .did you mean "gaussian"'),
         ("evaluate.metrics", ["psrn"], 'unknown metric "psrn" .did you mean "psnr"'),
-        ("evaluate.rivals", ["madian"], 'unknown classical "madian" .did you mean "median"'),
+        ("evaluate.baselines", ["madian"], 'unknown classical "madian" .did you mean "median"'),
         ("train", 3, "train is 3, it must be a table"),
         ("summary", 3, "summary is 3, it must be a text"),
         ("name.x", 3, '"name.x" is no key'),
@@ -124,11 +124,11 @@ def test_epochs_take_the_place_of_minutes(recipe):
         ({"train.minutes": 1.0}, (1, 4, 10)),
         ({"train.lr": 0.1}, (3, 4, 10)),
     ):
-        train = short.changed(changes).train
+        train = short.with_changes(changes).train
         assert (train.minutes, train.epochs, train.steps) == length
-    by_epochs = recipe.with_values({"train.steps": 5}).changed({"train.epochs": 9}).train
+    by_epochs = recipe.with_values({"train.steps": 5}).with_changes({"train.epochs": 9}).train
     assert (by_epochs.epochs, by_epochs.steps) == (9, 5)
-    assert short.quickened().train.minutes == 0
+    assert short.with_quick_values().train.minutes == 0
 
 
 def test_a_missing_loss_is_named(recipe):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from pellucid.errors import UsageError
-from pellucid.recipes.schema import Component, plain, read
+from pellucid.recipes.schema import Component, parse_value, to_tables
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ TABLES = {
 
 
 def test_what_is_read_becomes_the_same_tables_again():
-    found = read(Whole, TABLES)
+    found = parse_value(Whole, TABLES)
     assert found == Whole("x", "b", (3, 4), (Part("one", {"sigma": [0, 0.1]}, 1.0),), None, TABLES["anything"])
     assert isinstance(found.parts[0].share, float)
-    assert plain(found) == TABLES | {"parts": [{"name": "one", "share": 1.0, "sigma": [0, 0.1]}]}
+    assert to_tables(found) == TABLES | {"parts": [{"name": "one", "share": 1.0, "sigma": [0, 0.1]}]}
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_what_is_read_becomes_the_same_tables_again():
 )
 def test_what_is_wrong_is_named(change, message):
     with pytest.raises(UsageError, match=message):
-        read(Whole, TABLES | change)
+        parse_value(Whole, TABLES | change)
 
 
 def test_a_table_within_another_is_named_by_its_key():
     with pytest.raises(UsageError, match=r'"train\.title" is missing'):
-        read(Whole, {}, "train")
+        parse_value(Whole, {}, "train")

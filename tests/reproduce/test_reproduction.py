@@ -28,7 +28,7 @@ TABLES: dict[str, Any] = {
     "loss": {"name": "bce"},
     "train": {"epochs": 2, "batch_size": 64, "lr": 0.01, "threads": 1, "precision": "fp32"},
     "classifier": {"name": "classifier", "image": [1, 8, 8], "widths": [32], "epochs": 2, "ceiling_epochs": 2},
-    "evaluate": {"seeds": [0, 1], "rivals": ["identity", "linear"], "tuning_images": 50},
+    "evaluate": {"seeds": [0, 1], "baselines": ["identity", "linear"], "tuning_images": 50},
     "study": [{"title": "The width", "vary": "model.widths", "values": [[4], [8]], "epochs": 1}],
     "quick": {"train.epochs": 1, "evaluate.seeds": [0], "study": []},
 }

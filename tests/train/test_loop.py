@@ -16,7 +16,7 @@ from pellucid import checkpoint
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.loop import train
-from pellucid.train.step import Step
+from pellucid.train.step import TrainingStep
 
 TABLES = {
     "name": "small",
@@ -91,14 +91,14 @@ def test_a_run_killed_and_resumed_equals_the_uninterrupted_one(recipe, tmp_path,
 
 def test_the_training_loss_is_the_mean_over_all_samples(recipe, tmp_path, monkeypatch):
     """Of 270 images, the last batch of 64 holds 14: each counts as much as any other."""
-    steps, taken = [], Step.__call__
+    steps, taken = [], TrainingStep.__call__
 
     def recorded(step, batch):
         loss = taken(step, batch)
         steps.append((loss, len(batch.clean)))
         return loss
 
-    monkeypatch.setattr(Step, "__call__", recorded)
+    monkeypatch.setattr(TrainingStep, "__call__", recorded)
     shown = []
     result = train(recipe, tmp_path, progress=lambda where: shown.append(where.train_loss))
     assert [count for _, count in steps] == 3 * [64, 64, 64, 64, 14]
@@ -123,7 +123,7 @@ def test_a_resumed_run_stops_early_where_the_uninterrupted_one_does(recipe, tmp_
 
 def test_the_time_of_an_epoch_counts_what_passed_before_a_restart(recipe, tmp_path, monkeypatch):
     """Each step takes a second by a clock that stands still otherwise."""
-    clock, taken = [0.0], Step.__call__
+    clock, taken = [0.0], TrainingStep.__call__
 
     def slow(step, batch):
         clock[0] += 1
@@ -131,7 +131,7 @@ def test_the_time_of_an_epoch_counts_what_passed_before_a_restart(recipe, tmp_pa
 
     monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
     monkeypatch.setattr("pellucid.train.loop.time.perf_counter", lambda: clock[0])
-    monkeypatch.setattr(Step, "__call__", slow)
+    monkeypatch.setattr(TrainingStep, "__call__", slow)
     with pytest.raises(Stop):
         train(recipe, tmp_path, progress=killed_at(8))
     history = train(recipe, tmp_path, resume=True).history
@@ -220,7 +220,7 @@ def test_each_epoch_is_shown_to_whoever_watches_and_changes_nothing(recipe, tmp_
         image = torch.full((1, 1, 9, 9), 0.5)
         seen.append((epoch, torch.equal(best(image), model(image))))
 
-    result = train(recipe, tmp_path / "watched", watch=watch)
+    result = train(recipe, tmp_path / "watched", on_epoch_end=watch)
     losses = [entry["validation_loss"] for entry in result.history]
     assert seen == [(epoch, losses[epoch - 1] == min(losses[:epoch])) for epoch in (1, 2, 3)]
     train(recipe, tmp_path / "alone")
@@ -260,7 +260,7 @@ def test_crops_that_do_not_fit_the_model_are_refused(recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "hold", "warmup"),
+    ("schedule", "hold_fraction", "warmup"),
     [
         ("constant", 0, 0),
         ("constant", 0, 4),
@@ -270,14 +270,21 @@ def test_crops_that_do_not_fit_the_model_are_refused(recipe, tmp_path):
         ("cosine", 0, 4),
     ],
 )
-def test_the_rate_climbs_stays_and_falls(recipe, tmp_path, schedule, hold, warmup):
+def test_the_rate_climbs_stays_and_falls(recipe, tmp_path, schedule, hold_fraction, warmup):
     """With one step an epoch the history has the rate of every step."""
-    values = {"schedule": schedule, "hold": hold, "warmup": warmup, "epochs": 12, "batch_size": 300, "lr": 0.01}
+    values = {
+        "schedule": schedule,
+        "hold_fraction": hold_fraction,
+        "warmup": warmup,
+        "epochs": 12,
+        "batch_size": 300,
+        "lr": 0.01,
+    }
     history = train(recipe.with_values({f"train.{name}": value for name, value in values.items()}), tmp_path).history
     rates = [entry["lr"] for entry in history]
     for step, rate in enumerate(rates):
         climb = min(1, (step + 1) / (warmup + 1))
-        fall = max(0, step / 12 - hold) / (1 - hold) if schedule == "cosine" else 0
+        fall = max(0, step / 12 - hold_fraction) / (1 - hold_fraction) if schedule == "cosine" else 0
         assert rate == pytest.approx(0.01 * climb * math.cos(math.pi / 2 * fall) ** 2)
     assert warmup == 0 or rates[0] == pytest.approx(0.002)
     assert schedule == "constant" or 0 < rates[-1] < 0.001

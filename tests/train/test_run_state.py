@@ -7,8 +7,8 @@ from pellucid import checkpoint
 from pellucid.errors import PellucidError, UsageError
 from pellucid.objectives.batch import TrainingBatch
 from pellucid.recipes.recipe import Recipe
-from pellucid.train.distributed import Group
-from pellucid.train.run_state import RunState, settled_recipe
+from pellucid.train.distributed import ProcessGroup
+from pellucid.train.run_state import RunState, saved_recipe
 
 TABLES = {
     "name": "small",
@@ -26,7 +26,7 @@ def recipe(**values):
 
 def started(chosen, seed=0):
     torch.manual_seed(seed)
-    return RunState.start(chosen, chosen.build("model"), Group())
+    return RunState.start(chosen, chosen.build("model"), ProcessGroup())
 
 
 def step(state):
@@ -56,18 +56,18 @@ def test_a_state_comes_back_as_it_was_and_goes_on_alike(optimizer, tmp_path):
     step(state)
     torch.set_rng_state(generator)
     step(again)
-    assert equal(state.step.model.state_dict(), again.step.model.state_dict())
-    assert equal(state.averaged.state_dict(), again.averaged.state_dict())
+    assert equal(state.training_step.model.state_dict(), again.training_step.model.state_dict())
+    assert equal(state.ema_model.state_dict(), again.ema_model.state_dict())
 
 
 def test_the_average_moves_by_its_share_and_faster_at_first():
     state = started(recipe())
     for done, kept in ((0, 0.1), (5, 6 / 15), (1000, 0.9)):
         state.done = done
-        before = {name: value.clone() for name, value in state.averaged.state_dict().items()}
+        before = {name: value.clone() for name, value in state.ema_model.state_dict().items()}
         step(state)
-        model = state.step.model.state_dict()
-        for name, value in state.averaged.state_dict().items():
+        model = state.training_step.model.state_dict()
+        for name, value in state.ema_model.state_dict().items():
             if value.is_floating_point():
                 torch.testing.assert_close(value, kept * before[name] + (1 - kept) * model[name])
             else:
@@ -77,14 +77,14 @@ def test_the_average_moves_by_its_share_and_faster_at_first():
 def test_without_an_average_the_model_stands_for_it():
     state = started(recipe(ema=0.0))
     step(state)
-    assert state.averaged is state.step.model
+    assert state.ema_model is state.training_step.model
 
 
 def test_a_file_that_is_no_state_is_refused(tmp_path):
     chosen = recipe()
     path = tmp_path / "best.safetensors"
     checkpoint.save(path, checkpoint.Checkpoint(chosen, {"denoiser": chosen.build("model")}, {}))
-    for refused in (lambda: started(chosen).restore(path), lambda: settled_recipe(path, chosen, True)):
+    for refused in (lambda: started(chosen).restore(path), lambda: saved_recipe(path, chosen, True)):
         with pytest.raises(PellucidError, match=r"best\.safetensors is not the state of a training run"):
             refused()
 
@@ -94,12 +94,12 @@ def test_what_the_probe_chose_is_kept_and_another_recipe_is_refused(tmp_path):
     state = started(recipe(threads=3, precision="bf16"))
     state.done = 1
     state.save(path)
-    found = settled_recipe(path, recipe(threads=0, precision="auto"), True)
+    found = saved_recipe(path, recipe(threads=0, precision="auto"), True)
     assert found is not None and (found.train.threads, found.train.precision) == (3, "bf16")
     with pytest.raises(UsageError, match=r"started with another \[train\]"):
-        settled_recipe(path, recipe(warmup=7), True)
+        saved_recipe(path, recipe(warmup=7), True)
     with pytest.raises(UsageError, match="holds a run already: give --resume"):
-        settled_recipe(path, recipe(), False)
+        saved_recipe(path, recipe(), False)
 
 
 def test_the_epochs_that_minutes_came_to_are_kept(tmp_path):
@@ -108,30 +108,30 @@ def test_the_epochs_that_minutes_came_to_are_kept(tmp_path):
     state.done = 1
     state.save(path)
     for epochs in (1, 17, 40):
-        found = settled_recipe(path, recipe(minutes=2.0, epochs=epochs, threads=0), True)
+        found = saved_recipe(path, recipe(minutes=2.0, epochs=epochs, threads=0), True)
         assert found is not None and (found.train.epochs, found.train.threads) == (17, 1)
     for other in (recipe(minutes=3.0, epochs=17), recipe(epochs=17)):
         with pytest.raises(UsageError, match=r"started with another \[train\]"):
-            settled_recipe(path, other, True)
+            saved_recipe(path, other, True)
 
 
 def test_a_run_that_took_no_step_can_be_started_anew(tmp_path):
     path = tmp_path / "last.safetensors"
-    assert settled_recipe(path, recipe(), True) is None
+    assert saved_recipe(path, recipe(), True) is None
     started(recipe(minutes=2.0, epochs=17)).save(path)
-    found = settled_recipe(path, recipe(minutes=2.0), True)
+    found = saved_recipe(path, recipe(minutes=2.0), True)
     assert found is not None and found.train.epochs == 17
-    assert settled_recipe(path, recipe(minutes=2.0), False) is None
-    assert settled_recipe(path, recipe(warmup=7), True) is None
+    assert saved_recipe(path, recipe(minutes=2.0), False) is None
+    assert saved_recipe(path, recipe(warmup=7), True) is None
 
 
 @pytest.mark.parametrize(
     ("begun", "wanted", "fits"),
     [
-        ({"epochs": 8, "schedule": "cosine", "hold": 0.5}, {"epochs": 20, "schedule": "cosine", "hold": 0.5}, True),
-        ({"epochs": 8, "schedule": "cosine", "hold": 0.5}, {"epochs": 4, "schedule": "cosine", "hold": 0.9}, True),
-        ({"epochs": 8, "schedule": "cosine", "hold": 0.5}, {"epochs": 4, "schedule": "cosine", "hold": 0.2}, False),
-        ({"epochs": 8, "schedule": "cosine", "hold": 0.1}, {"epochs": 40, "schedule": "cosine", "hold": 0.1}, False),
+        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5}, {"epochs": 20, "schedule": "cosine", "hold_fraction": 0.5}, True),
+        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5}, {"epochs": 4, "schedule": "cosine", "hold_fraction": 0.9}, True),
+        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5}, {"epochs": 4, "schedule": "cosine", "hold_fraction": 0.2}, False),
+        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.1}, {"epochs": 40, "schedule": "cosine", "hold_fraction": 0.1}, False),
         ({"epochs": 3}, {"epochs": 5}, True),
         ({"epochs": 3}, {"epochs": 5, "lr": 0.02}, False),
     ],
@@ -143,8 +143,8 @@ def test_a_run_can_be_made_longer_or_shorter_while_its_rate_is_held(begun, wante
     state.done, state.history = 30, [{"epoch": 1, "step": 10}, {"epoch": 2, "step": 20}, {"epoch": 3, "step": 30}]
     state.save(path)
     if fits:
-        found = settled_recipe(path, recipe(**wanted), True)
+        found = saved_recipe(path, recipe(**wanted), True)
         assert found is not None and found.train.epochs == wanted["epochs"]
     else:
         with pytest.raises(UsageError, match=r"another \[train\]"):
-            settled_recipe(path, recipe(**wanted), True)
+            saved_recipe(path, recipe(**wanted), True)

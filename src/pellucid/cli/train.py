@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pellucid.recipes.recipe import Recipe
-    from pellucid.train.loop import Result
-    from pellucid.train.with_classifier import Trained
+    from pellucid.train.loop import TrainResult
+    from pellucid.train.with_classifier import TrainedModels
 
 RecipeName = Annotated[
     str | None, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a .toml file; not with folders.")
@@ -117,16 +117,16 @@ def train_recipe(
     changes = _changes(values, seed, epochs, minutes, start)
     is_resumed = resume and recipe is None and not folders.given and out is not None
 
-    from pellucid.train.distributed import joined
+    from pellucid.train.distributed import process_group
 
-    with joined() as group:
-        screen = Screen(json_path) if group.leads else SilentScreen()
+    with process_group() as group:
+        screen = Screen(json_path) if group.is_main else SilentScreen()
         if recipe or is_resumed:
             chosen = _by_recipe(recipe or str(_recipe_in(out)), changes, quick)
             out = out or Path("runs") / chosen.name
         else:
             chosen, out = chosen_recipe(screen, folders, out, changes, resume, quick, group)
-        _train(screen, chosen, out, resume, tensorboard, group.leads)
+        _train(screen, chosen, out, resume, tensorboard, group.is_main)
 
 
 def _changes(
@@ -154,7 +154,7 @@ def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":
     from pellucid.recipes.recipe import load_recipe
 
     chosen = load_recipe(name)
-    return (chosen.quickened() if quick else chosen).changed(changes)
+    return (chosen.with_quick_values() if quick else chosen).with_changes(changes)
 
 
 def _train(screen: Screen, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, leads: bool) -> None:
@@ -165,7 +165,7 @@ def _train(screen: Screen, chosen: "Recipe", out: Path, resume: bool, tensorboar
         follow = _following(bar)
         if chosen.data.name == DATA:
             from pellucid.own_data.run import train_listed
-            from pellucid.train.with_classifier import Trained
+            from pellucid.train.with_classifier import TrainedModels
 
             def measuring(done: int, total: int) -> None:
                 bar(done, total, f"{done} of {total} held-out files measured")
@@ -173,7 +173,7 @@ def _train(screen: Screen, chosen: "Recipe", out: Path, resume: bool, tensorboar
             told = functools.partial(follow, "denoiser")
             options = {"resume": resume, "progress": told, "measuring": measuring, "tensorboard": tensorboard}
             outcome = train_listed(chosen, out, **options)
-            trained = Trained(outcome.result)
+            trained = TrainedModels(outcome.result)
         else:
             from pellucid.train.with_classifier import train_all
 
@@ -221,7 +221,7 @@ class SilentScreen(Screen):
         return self.words
 
 
-def _tell_all(screen: Screen, trained: "Trained", out: Path) -> None:
+def _tell_all(screen: Screen, trained: "TrainedModels", out: Path) -> None:
     """Say how the runs ended and what they wrote, and give their figures."""
     results = {"denoiser": trained.denoiser, "classifier": trained.classifier}
     for result in filter(None, results.values()):
@@ -230,7 +230,7 @@ def _tell_all(screen: Screen, trained: "Trained", out: Path) -> None:
     screen.give({role: _figures(result) for role, result in results.items() if result})
 
 
-def _written(trained: "Trained", out: Path) -> dict[str, str]:
+def _written(trained: "TrainedModels", out: Path) -> dict[str, str]:
     """Name the files of a run, and what each is."""
     files = {str(trained.denoiser.best): "the denoiser of the best epoch"}
     if trained.combined:
@@ -242,7 +242,7 @@ def _written(trained: "Trained", out: Path) -> dict[str, str]:
     }
 
 
-def _tell(screen: Screen, result: "Result") -> None:
+def _tell(screen: Screen, result: "TrainResult") -> None:
     """Say in words how a run ended."""
     history, options = result.history, result.recipe.train
     best = min(history, key=lambda entry: entry["validation_loss"])
@@ -264,7 +264,7 @@ def _tell(screen: Screen, result: "Result") -> None:
         screen.say(f"  {result.overfitting}", "yellow")
 
 
-def _figures(result: "Result") -> dict[str, Any]:
+def _figures(result: "TrainResult") -> dict[str, Any]:
     return {
         "recipe": result.recipe.to_dict(),
         "stopped": result.stopped,

@@ -74,7 +74,7 @@ def tune_recipe(
     """Tune a recipe; the help is `HELP`."""
     from pellucid.recipes.recipe import load_recipe
 
-    chosen = load_recipe(recipe).changed(toml_values(values or []))
+    chosen = load_recipe(recipe).with_changes(toml_values(values or []))
     if not vary:
         raise UsageError("nothing is varied: name a key and what to try, such as --vary train.lr=1e-4..1e-2")
 

@@ -26,7 +26,7 @@ def value_text(value: Any) -> str:
 def variant(recipe: Recipe, study: Study, value: Any) -> Recipe:
     """Return the recipe that one value of a study trains: the study's epochs, and the first seed of the evaluation."""
     changed = {study.vary: value, "train.epochs": study.epochs, "train.seed": recipe.evaluate.seeds[0]}
-    return replace(recipe, study=(), quick={}).changed(changed)
+    return replace(recipe, study=(), quick={}).with_changes(changed)
 
 
 def study_row(denoiser: Denoiser, recipe: Recipe, value: Any) -> tuple[dict[str, Any], np.ndarray]:
@@ -44,7 +44,7 @@ def study_row(denoiser: Denoiser, recipe: Recipe, value: Any) -> tuple[dict[str,
     """
     images = test_set(recipe, recipe.train.seed)
     noisy, clean, labels = as_arrays(images)
-    level = images.mean_level
+    level = images.mean_sigma
     denoised = np.clip(denoiser.batch(noisy, level), 0, 1)
     rate = quality = None
     if not denoiser.checkpoint.networks["denoiser"].has_skips:

@@ -165,9 +165,9 @@ def _is_gaussian(findings: Findings) -> bool:
 
 def _noise(findings: Findings) -> dict[str, Any]:
     """Return the [noise] table; files of whole numbers cannot hold what lies beyond black and white."""
-    from pellucid.noise.add_noise import noise_table
+    from pellucid.noise.add_noise import parse_noise_text
 
-    return {**noise_table(findings.sources.noise), "clip": findings.dtype != "float32", "fresh": True}
+    return {**parse_noise_text(findings.sources.noise), "clip": findings.dtype != "float32", "fresh": True}
 
 
 def _train(findings: Findings, minutes: float, start: Start | None) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _train(findings: Findings, minutes: float, start: Start | None) -> dict[str,
         "lr": 0.0005 if start else 0.002,
         "optimizer": "muon",
         "schedule": "cosine",
-        "hold": 0.0 if start else 0.3,
+        "hold_fraction": 0.0 if start else 0.3,
         "warmup": 20,
         "gradient_clip": 0.5,
         "ema": 0.99 if minutes < FEW_MINUTES else 0.998,

@@ -8,7 +8,7 @@ from typing import Any
 from pellucid.checkpoint import load
 from pellucid.data.file_list import FileList, read_file_list, write_file_list
 from pellucid.errors import PellucidError, UsageError
-from pellucid.noise.add_noise import noise_table
+from pellucid.noise.add_noise import parse_noise_text
 from pellucid.own_data.analysis import Findings, Wishes, look
 from pellucid.own_data.choose_recipe import choose, start_from
 from pellucid.own_data.evaluate import Measured, measure
@@ -17,10 +17,10 @@ from pellucid.own_data.progress_image import Growing
 from pellucid.own_data.report import write_report
 from pellucid.own_data.sources import Sources
 from pellucid.recipes.recipe import Recipe, load_recipe
-from pellucid.train.distributed import joined
-from pellucid.train.loop import Progress as Position
-from pellucid.train.loop import Result, train
-from pellucid.train.pretrained import starting_weights
+from pellucid.train.distributed import process_group
+from pellucid.train.loop import TrainProgress as Position
+from pellucid.train.loop import TrainResult, train
+from pellucid.train.pretrained import pretrained_weights
 from pellucid.utils.atomic_write import atomic_write, reason_of
 
 DATA = "listed"
@@ -75,7 +75,7 @@ class Plan:
 class Outcome:
     """How a training ended; `measured` and `report` are None where it was interrupted, and in processes that follow."""
 
-    result: Result
+    result: TrainResult
     measured: Measured | None = None
     report: Path | None = None
 
@@ -104,7 +104,7 @@ def plan(sources: Sources, out: Path, options: Options, progress: Progress | Non
     wishes = Wishes(options.group_by, options.validation, patch, (start.channels,) if start else ())
     findings = look(sources, wishes, progress)
     recipe = choose(findings, out.resolve().name, str((out / FILES).resolve()), start, values)
-    starting_weights(recipe)  # a network of another shape is refused here, not when files are written
+    pretrained_weights(recipe)  # a network of another shape is refused here, not when files are written
     levels = estimated_levels(findings.used, findings.white, progress) if _needs_levels(findings, recipe) else None
     return Plan(findings, findings.file_list(levels), recipe)
 
@@ -129,7 +129,9 @@ def begun(out: Path, sources: Sources, values: Mapping[str, Any] | None = None) 
             f"the run in {out} was trained on {KINDS[files.kind]}, not on {KINDS[sources.kind]}: name its folders, or "
             "another --out"
         )
-    listed = [Path(file) for entry in files.entries for file in (entry.noisy, entry.clean, entry.second) if file]
+    listed = [
+        Path(file) for entry in files.entries for file in (entry.noisy, entry.clean, entry.second_capture) if file
+    ]
     around = {parent for path in listed for parent in path.parents}
     # Files may be links to others elsewhere: it is their folders that count.
     known = {folder.resolve() for folder in around}
@@ -141,8 +143,8 @@ def begun(out: Path, sources: Sources, values: Mapping[str, Any] | None = None) 
         values["train.start"] = start_from(str(start)).name
     if recipe.noise and sources.noise:
         drawn = {"clip": recipe.noise.clip, "fresh": recipe.noise.fresh}
-        recipe = recipe.with_values({"noise": noise_table(sources.noise) | drawn})
-    return recipe.changed(values)
+        recipe = recipe.with_values({"noise": parse_noise_text(sources.noise) | drawn})
+    return recipe.with_changes(values)
 
 
 def train_listed(
@@ -169,9 +171,9 @@ def train_listed(
         PellucidError: as `train`, and if a held-out file cannot be read.
     """
     files = read_file_list(recipe.data.options.get("path", ""))
-    with joined() as group:
-        growing = Growing(files, recipe, out / "progress.png") if group.leads else None
-        result = train(recipe, out, resume=resume, progress=progress, tensorboard=tensorboard, watch=growing)
+    with process_group() as group:
+        growing = Growing(files, recipe, out / "progress.png") if group.is_main else None
+        result = train(recipe, out, resume=resume, progress=progress, tensorboard=tensorboard, on_epoch_end=growing)
         if growing is None or result.stopped == "interrupted":
             return Outcome(result)
         best = min(result.history, key=lambda entry: entry["validation_loss"])

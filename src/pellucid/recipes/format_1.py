@@ -5,7 +5,10 @@ from typing import Any
 
 FORMAT = 2
 # What is renamed in a table, and in one that names a certain component ("" is any): old key -> new key.
-RENAMED: dict[tuple[str, str], dict[str, str]] = {}
+RENAMED: dict[tuple[str, str], dict[str, str]] = {
+    ("train", ""): {"hold": "hold_fraction"},
+    ("evaluate", ""): {"rivals": "baselines"},
+}
 # The same for the parts of a noise model such as "mix" or "chain", beside what ("noise", name) renames.
 RENAMED_IN_PARTS: dict[str, str] = {}
 

@@ -11,13 +11,13 @@ from typing import Any, Literal
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.format_1 import FORMAT
-from pellucid.recipes.schema import Component, Options, plain, read
+from pellucid.recipes.schema import Component, Options, parse_value, to_tables
 from pellucid.recipes.toml import to_toml
 
 FOLDER = Path(__file__).parent
-TRAINED_BY = ("data", "noise", "model", "objective", "loss", "train")
-SETTLED = ("threads", "precision")
-LENGTH = ("epochs", "steps")  # settled too where minutes are given
+TRAINING_TABLES = ("data", "noise", "model", "objective", "loss", "train")
+AUTOTUNED_KEYS = ("threads", "precision")
+LENGTH_KEYS = ("epochs", "steps")  # settled too where minutes are given
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Train:
     see each image once. Training starts from random weights, or from those of `start`: a shipped network's name, or a
     .safetensors file, of the same [model].
 
-    The rate climbs to `lr` over the first `warmup` steps. A cosine schedule keeps it there for the share `hold` of all
+    The rate climbs to `lr` over the first `warmup` steps. A cosine schedule keeps it there for the share `hold_fraction` of all
     steps, then lets it fall to 0.
     """
 
@@ -81,7 +81,7 @@ class Train:
     start: str = ""
     optimizer: Literal["adam", "adamw", "muon"] = "adam"
     schedule: Literal["constant", "cosine"] = "constant"
-    hold: float = 0.0
+    hold_fraction: float = 0.0
     warmup: int = 0
     weight_decay: float = 0.0
     gradient_clip: float = 0.0
@@ -118,7 +118,7 @@ class Evaluate:
 
     seeds: tuple[int, ...] = (0, 1, 2)
     metrics: tuple[str, ...] = ("mse", "psnr", "ssim", "sharpness")
-    rivals: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ()
     tuning_images: int = 300
 
 
@@ -153,7 +153,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as the plain tables of its TOML file."""
-        return {"format": FORMAT} | plain(self)
+        return {"format": FORMAT} | to_tables(self)
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> "Recipe":
@@ -164,7 +164,7 @@ class Recipe:
         """
         if (found := tables.get("format", FORMAT)) != FORMAT:
             raise UsageError(f"format is {found!r}, this version reads {FORMAT}: install the version that wrote it")
-        recipe = read(cls, {key: value for key, value in tables.items() if key != "format"})
+        recipe = parse_value(cls, {key: value for key, value in tables.items() if key != "format"})
         recipe._check_values()
         return recipe
 
@@ -181,7 +181,7 @@ class Recipe:
             table[last] = value
         return Recipe.from_dict(tables)
 
-    def changed(self, values: Mapping[str, Any]) -> "Recipe":
+    def with_changes(self, values: Mapping[str, Any]) -> "Recipe":
         """Return a copy as `with_values` does, in which epochs take the place of minutes.
 
         Epochs are whole then, even if those minutes had come to short ones, unless `values` has `train.steps`.
@@ -189,32 +189,32 @@ class Recipe:
         by_epochs = self.train.minutes and "train.epochs" in values and "train.minutes" not in values
         return self.with_values(({"train.minutes": 0.0, "train.steps": 0} if by_epochs else {}) | dict(values))
 
-    def quickened(self) -> "Recipe":
+    def with_quick_values(self) -> "Recipe":
         """Return the recipe with its `[quick]` values in place."""
-        return self.changed(self.quick)
+        return self.with_changes(self.quick)
 
-    def cuts(self) -> tuple[str, ...]:
+    def quick_changes(self) -> tuple[str, ...]:
         """Say what `[quick]` cuts, such as `train.epochs 100 -> 3`."""
         tables = self.to_dict()
-        before = {key: _at(tables, key) for key in self.quick}
+        before = {key: _value_at(tables, key) for key in self.quick}
         return tuple(
-            f"{key} {_briefly(before[key])} -> {_briefly(value)}"
+            f"{key} {_short_text(before[key])} -> {_short_text(value)}"
             for key, value in self.quick.items()
             if before[key] != value
         )
 
     def training_tables(self) -> dict[str, Any]:
         """Return the tables that the trained network depends on, without what the probe settles."""
-        tables = {name: dict(table) for name, table in self.to_dict().items() if name in TRAINED_BY}
+        tables = {name: dict(table) for name, table in self.to_dict().items() if name in TRAINING_TABLES}
         tables["data"].pop("test_images")
-        for name in self.settled_keys:
+        for name in self.autotuned_keys:
             tables["train"].pop(name)
         return tables
 
     @property
-    def settled_keys(self) -> tuple[str, ...]:
+    def autotuned_keys(self) -> tuple[str, ...]:
         """The keys of [train] that a probe settles before the first step."""
-        return (*SETTLED, *LENGTH) if self.train.minutes else SETTLED
+        return (*AUTOTUNED_KEYS, *LENGTH_KEYS) if self.train.minutes else AUTOTUNED_KEYS
 
     def to_toml(self) -> str:
         """Return the recipe as a TOML document that `load_recipe` reads back equal."""
@@ -255,7 +255,7 @@ class Recipe:
         for study in self.study:
             for value in study.values:
                 self.with_values({study.vary: value})
-        self.quickened()
+        self.with_quick_values()
         self.build("data")
         self.build("objective")
         self.build("noise")
@@ -288,7 +288,7 @@ class Recipe:
             ("data.test_images", data.test_images, at_least_0),
             ("data.crop", data.crop, at_least_0),
             ("data.gray", data.gray, ("between 0 and 1", lambda value: 0 <= value <= 1)),
-            ("train.hold", train.hold, ("in [0, 1)", lambda value: 0 <= value < 1)),
+            ("train.hold_fraction", train.hold_fraction, ("in [0, 1)", lambda value: 0 <= value < 1)),
             ("train.warmup", train.warmup, at_least_0),
             ("evaluate.seeds", len(self.evaluate.seeds), ("one number or more", lambda value: value >= 1)),
         ]
@@ -309,7 +309,7 @@ class Recipe:
                 registry.summary(kind, part.name)
         for metric in self.evaluate.metrics:
             registry.summary("metric", metric)
-        for rival in self.evaluate.rivals:
+        for rival in self.evaluate.baselines:
             registry.summary("classical", rival)
 
 
@@ -347,14 +347,14 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise UsageError(f"{path.name}: {error}") from error
 
 
-def _at(tables: Mapping[str, Any], key: str) -> Any:
+def _value_at(tables: Mapping[str, Any], key: str) -> Any:
     value: Any = tables
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 
-def _briefly(value: Any) -> str:
+def _short_text(value: Any) -> str:
     """Return a value in a few words: of a list of names or tables, their number."""
     listed = isinstance(value, list) and all(isinstance(item, str | dict) for item in value)
     return f"{len(value) or 'none'}" if listed else str(value)

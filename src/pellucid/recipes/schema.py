@@ -21,7 +21,7 @@ class Component:
     options: Options = field(default_factory=dict)
 
 
-def read(kind: Any, value: Any, key: str = "") -> Any:
+def parse_value(kind: Any, value: Any, key: str = "") -> Any:
     """Read one value of the declared type: a dataclass from its table, a `Component` with its options.
 
     Args:
@@ -33,12 +33,12 @@ def read(kind: Any, value: Any, key: str = "") -> Any:
         UsageError: naming the first unknown key, missing key or wrong value.
     """
     if dataclasses.is_dataclass(kind):
-        return _read_table(kind, value, key)
+        return _parse_table(kind, value, key)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
-        return None if value is None else read(arguments[0], value, key)
+        return None if value is None else parse_value(arguments[0], value, key)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(read(arguments[0], item, key) for item in value)
+        return tuple(parse_value(arguments[0], item, key) for item in value)
     if origin is Literal:
         if value in arguments:
             return value
@@ -51,21 +51,21 @@ def read(kind: Any, value: Any, key: str = "") -> Any:
     raise UsageError(f"{key} is {value!r}, it must be {names.get(plain, 'a list')}")
 
 
-def plain(value: Any) -> Any:
+def to_tables(value: Any) -> Any:
     """Turn dataclasses into the tables of the TOML file: options beside the name, None left out."""
     if dataclasses.is_dataclass(value):
         table = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
         if isinstance(value, Component):
             table |= table.pop("options")
-        return {name: plain(item) for name, item in table.items() if item is not None}
+        return {name: to_tables(item) for name, item in table.items() if item is not None}
     if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
+        return {name: to_tables(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_tables(item) for item in value]
     return value
 
 
-def _read_table(kind: Any, value: Any, key: str) -> Any:
+def _parse_table(kind: Any, value: Any, key: str) -> Any:
     if not isinstance(value, Mapping):
         raise UsageError(f"{key} is {value!r}, it must be a table")
     hints = typing.get_type_hints(kind)
@@ -76,7 +76,7 @@ def _read_table(kind: Any, value: Any, key: str) -> Any:
     for name, item in value.items():
         where = f"{key}.{name}" if key else name
         if name in known:
-            values[name] = read(hints[name], item, where)
+            values[name] = parse_value(hints[name], item, where)
         elif takes_options:
             options[name] = item
         else:

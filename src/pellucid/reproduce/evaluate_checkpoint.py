@@ -41,12 +41,12 @@ def assess(
     """
     denoiser = Denoiser.load(path)
     recipe = recipe or denoiser.checkpoint.recipe
-    changes: dict[str, Any] = {} if rivals is None else {"evaluate.rivals": list(rivals)}
+    changes: dict[str, Any] = {} if rivals is None else {"evaluate.baselines": list(rivals)}
     if limit:
         changes["data.test_images"] = min(limit, recipe.data.test_images or limit)
     recipe = recipe.with_values(changes)
     seeds = tuple(seeds) if seeds else (recipe.train.seed,)
-    steps = len(seeds) + len(recipe.evaluate.rivals)
+    steps = len(seeds) + len(recipe.evaluate.baselines)
     evaluations = []
     for number, seed in enumerate(seeds):
         evaluations.append(evaluate(denoiser, recipe, seed=seed, rivals=False))
@@ -56,7 +56,7 @@ def assess(
         recipe,
         seeds,
         [] if classifier is None else [classifier],
-        progress=lambda share: progress((len(seeds) + share * len(recipe.evaluate.rivals)) / steps),
+        progress=lambda share: progress((len(seeds) + share * len(recipe.evaluate.baselines)) / steps),
     )
     first = with_rivals(evaluations[0], rows, class_names(recipe))
     per_seed = [{"seed": seed, **each.figures} for seed, each in zip(seeds, evaluations, strict=True)]
@@ -65,7 +65,7 @@ def assess(
         "published": dict(recipe.origin.published),
         "measured": measured(per_seed) | {"compression": first.compression},
         "rivals": first.rivals,
-        "epochs": denoiser.checkpoint.figures.get("epochs"),
+        "epochs": denoiser.checkpoint.metrics.get("epochs"),
         "quick": False,
         "assumed": list(recipe.origin.assumed),
         "deviations": [*recipe.origin.deviations, *_limits(limit)],

@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.errors import UsageError
 from pellucid.evaluate.baselines import key_of
 from pellucid.evaluate.study import value_text, variant
-from pellucid.recipes.recipe import TRAINED_BY, Evaluate, Origin, Recipe, Study, load_recipe
+from pellucid.recipes.recipe import TRAINING_TABLES, Evaluate, Origin, Recipe, Study, load_recipe
 from pellucid.utils.json_npz import read_json, write_json
 
 FIGURES = "figures.json"
@@ -53,7 +53,7 @@ class Run:
         wanted = self.recipe.training_tables()
         if found is None or found == wanted:
             return outcome
-        table = next(name for name in TRAINED_BY if found.get(name) != wanted.get(name))
+        table = next(name for name in TRAINING_TABLES if found.get(name) != wanted.get(name))
         raise UsageError(
             f"{self.folder} holds a run with another [{table}]: delete that folder to train it anew, or give another "
             "--out"

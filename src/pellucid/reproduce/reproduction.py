@@ -95,8 +95,8 @@ def _experiment(
     recipe = load_recipe(name)
     asked = dict(values) | ({"evaluate.seeds": list(seeds)} if seeds is not None else {})
     recipe = replace(recipe, quick={key: value for key, value in recipe.quick.items() if key not in asked})
-    cuts = recipe.cuts() if quick else None
-    recipe = (recipe.quickened() if quick else recipe).changed(asked)
+    cuts = recipe.quick_changes() if quick else None
+    recipe = (recipe.with_quick_values() if quick else recipe).with_changes(asked)
     recipe.check()
     return Experiment(recipe, cuts, tuple(f"set for this run: {key} = {value}" for key, value in asked.items()), out)
 

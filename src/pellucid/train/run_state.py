@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.format_1 import upgrade_recipe
-from pellucid.recipes.recipe import TRAINED_BY, Recipe, Train
-from pellucid.train.distributed import Group
-from pellucid.train.step import Step
+from pellucid.recipes.recipe import TRAINING_TABLES, Recipe, Train
+from pellucid.train.distributed import ProcessGroup
+from pellucid.train.step import TrainingStep
 
 
 @dataclass
@@ -23,8 +23,8 @@ class RunState:
 
     Attributes:
         recipe: with threads and precision settled.
-        step: model, optimiser, objective and loss.
-        averaged: the exponential moving average of the model, or the model itself without EMA.
+        training_step: model, optimiser, objective and loss.
+        ema_model: the exponential moving average of the model, or the model itself without EMA.
         done: steps taken.
         loss_sum, seen, seconds: in the epoch so far, the sum of the sample losses, the samples, and the time in steps.
         best, waited: the least validation loss, and the epochs since.
@@ -32,8 +32,8 @@ class RunState:
     """
 
     recipe: Recipe
-    step: Step
-    averaged: nn.Module
+    training_step: TrainingStep
+    ema_model: nn.Module
     done: int = 0
     loss_sum: float = 0.0
     seen: int = 0
@@ -43,18 +43,20 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, recipe: Recipe, model: nn.Module, group: Group) -> "RunState":
+    def start(cls, recipe: Recipe, model: nn.Module, group: ProcessGroup) -> "RunState":
         """Return the state before the first step."""
         averaged = copy.deepcopy(model) if recipe.train.ema else model
-        return cls(recipe, Step.of(recipe, model, group), averaged)
+        return cls(recipe, TrainingStep.from_recipe(recipe, model, group), averaged)
 
-    def average(self) -> None:
+    def update_ema(self) -> None:
         """Move the averaged weights towards the model's; the first steps count for more."""
-        if self.averaged is self.step.model:
+        if self.ema_model is self.training_step.model:
             return
         decay = min(self.recipe.train.ema, (1 + self.done) / (10 + self.done))
         with torch.no_grad():
-            pairs = zip(self.averaged.state_dict().values(), self.step.model.state_dict().values(), strict=True)
+            pairs = zip(
+                self.ema_model.state_dict().values(), self.training_step.model.state_dict().values(), strict=True
+            )
             for mean, value in pairs:
                 if mean.is_floating_point():
                     mean.lerp_(value, 1 - decay)
@@ -82,37 +84,37 @@ class RunState:
         """
         tensors, described = read_tensors(path)
         described = _described(described, path)
-        for network, prefix in ((self.step.model, "model."), (self.averaged, "averaged.")):
+        for network, prefix in ((self.training_step.model, "model."), (self.ema_model, "averaged.")):
             state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
             if state:
                 network.load_state_dict(state)
-        optimizer = self.step.optimizer.state_dict()
+        optimizer = self.training_step.optimizer.state_dict()
         optimizer["state"] = _unflatten(tensors)
-        self.step.optimizer.load_state_dict(optimizer)
+        self.training_step.optimizer.load_state_dict(optimizer)
         torch.set_rng_state(tensors["generator"])
         for name, value in described["counters"].items():
             setattr(self, name, value)
         self.history = described["history"]
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"model.{name}": value for name, value in self.step.model.state_dict().items()}
-        if self.averaged is not self.step.model:
-            tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
-        for index, parts in self.step.optimizer.state_dict()["state"].items():
+        tensors = {f"model.{name}": value for name, value in self.training_step.model.state_dict().items()}
+        if self.ema_model is not self.training_step.model:
+            tensors |= {f"averaged.{name}": value for name, value in self.ema_model.state_dict().items()}
+        for index, parts in self.training_step.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in parts.items()}
         return tensors | {"generator": torch.get_rng_state()}
 
 
-LENGTH = ("epochs", "hold")
+LENGTH = ("epochs", "hold_fraction")
 COUNTERS = ("done", "loss_sum", "seen", "seconds", "best", "waited")
 
 
-def settled_recipe(path: Path, wanted: Recipe, resume: bool) -> Recipe | None:
+def saved_recipe(path: Path, wanted: Recipe, resume: bool) -> Recipe | None:
     """Return the recipe of the run that a state belongs to, with what its probe chose, or None to start anew.
 
     A run that was stopped before its first step is started anew unless all is as it was.
 
-    `train.epochs` and `train.hold` may be others as long as the rate has not begun to fall by either: a run can be made
+    `train.epochs` and `train.hold_fraction` may be others as long as the rate has not begun to fall by either: a run can be made
     longer or shorter on its way.
 
     Raises:
@@ -126,7 +128,7 @@ def settled_recipe(path: Path, wanted: Recipe, resume: bool) -> Recipe | None:
     if begun and not resume:
         raise UsageError(f"{path.parent} holds a run already: give --resume to continue it, or another --out")
     found = Recipe.from_dict(upgrade_recipe(described["recipe"]))
-    differing = _differing(wanted, found, described)
+    differing = _first_difference(wanted, found, described)
     if differing and begun:
         raise UsageError(
             f"the run in {path.parent} was started with another [{differing}]: resume with its own recipe, "
@@ -134,7 +136,7 @@ def settled_recipe(path: Path, wanted: Recipe, resume: bool) -> Recipe | None:
         )
     if differing or not resume:
         return None
-    return wanted.with_values({f"train.{name}": getattr(found.train, name) for name in wanted.settled_keys})
+    return wanted.with_values({f"train.{name}": getattr(found.train, name) for name in wanted.autotuned_keys})
 
 
 def _described(described: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -144,20 +146,20 @@ def _described(described: dict[str, Any], path: Path) -> dict[str, Any]:
     return described
 
 
-def _differing(wanted: Recipe, found: Recipe, described: Mapping[str, Any]) -> str | None:
+def _first_difference(wanted: Recipe, found: Recipe, described: Mapping[str, Any]) -> str | None:
     """Return the first table by which two recipes would train another network, or None."""
     expected, begun = wanted.training_tables(), found.training_tables()
     if (history := described["history"]) and not (wanted.train.minutes or found.train.minutes):
         epochs = described["counters"]["done"] / history[0]["step"]
-        if all(_is_held(recipe.train, epochs) for recipe in (wanted, found)):
+        if all(_is_lr_constant(recipe.train, epochs) for recipe in (wanted, found)):
             for name in LENGTH:
                 expected["train"][name] = begun["train"][name]
-    return next((table for table in TRAINED_BY if expected.get(table) != begun.get(table)), None)
+    return next((table for table in TRAINING_TABLES if expected.get(table) != begun.get(table)), None)
 
 
-def _is_held(options: Train, epochs: float) -> bool:
+def _is_lr_constant(options: Train, epochs: float) -> bool:
     """Return whether the rate has not begun to fall after so many epochs."""
-    return epochs <= options.epochs * (1.0 if options.schedule == "constant" else options.hold)
+    return epochs <= options.epochs * (1.0 if options.schedule == "constant" else options.hold_fraction)
 
 
 def _unflatten(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:

@@ -14,7 +14,7 @@ from pellucid.errors import PellucidError
 from pellucid.recipes.recipe import Recipe
 from pellucid.report.tuning_plot import Panel, tuning_plot
 from pellucid.train.batches import NoisyImages
-from pellucid.train.loop import Progress
+from pellucid.train.loop import TrainProgress
 from pellucid.tune import storage
 from pellucid.tune.space import Choices, Space, own_values, present, text_of
 from pellucid.tune.trial import Outcome, Setting, run_trial
@@ -208,12 +208,12 @@ class Session:
             self._write_best()
         self._drop_weights()
 
-    def _following(self, number: int, values: dict[str, Any]) -> Callable[[Progress], None]:
+    def _following(self, number: int, values: dict[str, Any]) -> Callable[[TrainProgress], None]:
         best = self.best
         measured = None if best is None else self.measured(best)
         times = [outcome.seconds for outcome in self.outcomes if outcome.state != "failed"]
 
-        def follow(where: Progress) -> None:
+        def follow(where: TrainProgress) -> None:
             share, left = where.step / where.total_steps, where.seconds_left
             each = statistics.mean(times) if times else left / (1 - share) if share < 1 else 0
             if not self.ending:
@@ -235,7 +235,7 @@ class Session:
         ]
         named = {"name": f"{recipe.name}-tuned", "origin.deviations": [*recipe.origin.deviations, *changes]}
         with atomic_write(self.out / BEST) as temporary:
-            temporary.write_text(recipe.changed({**best.values, **named}).to_toml(), encoding="utf-8")
+            temporary.write_text(recipe.with_changes({**best.values, **named}).to_toml(), encoding="utf-8")
 
     def _drop_weights(self) -> None:
         """Delete the networks of all trials that ended but the best one's."""

@@ -1,4 +1,4 @@
-"""What a study varies: keys of a recipe, each with values to choose from or a range, read from text and checked."""
+"""What a study varies: keys of a recipe, each with choices or a range, read from text and checked."""
 
 import dataclasses
 import inspect
@@ -12,38 +12,52 @@ from typing import Any
 
 from pellucid import registry
 from pellucid.errors import UsageError
-from pellucid.recipes.recipe import TRAINED_BY, Recipe
+from pellucid.recipes.recipe import TRAINING_TABLES, Recipe
 from pellucid.recipes.toml import read_value
 
 DECADE = 10
 DIGITS = 4
-MOST_TRIED = 32
+MAX_COMBINATIONS = 32
 EXAMPLES = "such as train.lr=1e-4..1e-2 or model.up=nearest,bilinear"
-# Of [data], what changes training images alone; all else would change which images are held out.
-VARIED_DATA = ("crop", "augment", "gray")
-CHANCE = {"train.seed": "chance is nothing to choose", "train.threads": "it changes the speed alone"}
-# Where these are varied, the validation losses of two trials say different things.
+# The keys of [data] that change the training images only; any other would change which images are held out.
+VARIABLE_DATA_KEYS = ("crop", "augment", "gray")
+NOT_TUNABLE = {"train.seed": "it only changes the random numbers", "train.threads": "it only changes the speed"}
+# If one of these is varied, the validation losses of two trials cannot be compared.
 MEASURE_CHANGED_BY = ("noise", "loss", "objective")
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Values to choose from, two or more, as TOML has them."""
+    """Values to choose from, two or more, as TOML reads them."""
 
     values: tuple[Any, ...]
 
+    @property
+    def labels(self) -> list[str]:
+        """The values as Optuna stores them: `nearest`, `64`, `[16, 32]`."""
+        return [_label(value) for value in self.values]
+
+    @property
+    def size(self) -> float:
+        """How many values there are."""
+        return len(self.values)
+
     def samples(self) -> tuple[Any, ...]:
-        """Return values that have to be possible: all of them."""
+        """Return values that must be valid: all of them."""
         return self.values
 
-    def at(self, share: float) -> Any:
-        """Return the value that lies so far along, from 0 up to, not including, 1."""
-        return self.values[int(share * len(self.values))]
+    def suggest(self, trial: Any, key: str) -> Any:
+        """Return the value that Optuna chooses for a trial."""
+        return self.values[self.labels.index(trial.suggest_categorical(key, self.labels))]
+
+    def param(self, value: Any) -> str:
+        """Return what Optuna stores for a value."""
+        return _label(value)
 
 
 @dataclass(frozen=True)
 class Range:
-    """All numbers from `low` to `high`, both included; whole ones alone where `whole` is set."""
+    """All numbers from `low` to `high`, both included; only whole ones if `whole` is set."""
 
     low: float
     high: float
@@ -51,24 +65,32 @@ class Range:
 
     @property
     def log(self) -> bool:
-        """Whether it spans a decade or more above 0, and is drawn evenly on a logarithmic scale."""
+        """Whether it spans a decade or more above 0, and is sampled uniformly on a logarithmic scale."""
         return self.low > 0 and self.high >= DECADE * self.low
 
+    @property
+    def size(self) -> float:
+        """How many values there are, infinity for fractions."""
+        return self.high - self.low + 1 if self.whole else math.inf
+
     def samples(self) -> tuple[Any, ...]:
-        """Return values that have to be possible: both ends."""
+        """Return values that must be valid: both ends."""
         return self.value(self.low), self.value(self.high)
 
-    def at(self, share: float) -> Any:
-        """Return the value that lies so far along, from 0 at the lower end to 1 at the upper one."""
-        if self.log:
-            return self.value(self.low * (self.high / self.low) ** share)
-        return self.value(self.low + share * (self.high - self.low))
+    def suggest(self, trial: Any, key: str) -> float:
+        """Return the value that Optuna chooses for a trial."""
+        suggest = trial.suggest_int if self.whole else trial.suggest_float
+        return self.value(suggest(key, self.low, self.high, log=self.log))
 
-    def value(self, drawn: float) -> float:
-        """Return what a recipe gets of a number that was drawn: a whole one, or four digits of it."""
+    def param(self, value: float) -> float:
+        """Return what Optuna stores for a value."""
+        return value
+
+    def value(self, number: float) -> float:
+        """Return a suggested number as a recipe gets it: whole, or rounded to four digits within the range."""
         if self.whole:
-            return round(drawn)
-        return float(min(max(float(f"{drawn:.{DIGITS}g}"), self.low), self.high))
+            return round(number)
+        return float(min(max(float(f"{number:.{DIGITS}g}"), self.low), self.high))
 
 
 Space = Mapping[str, Choices | Range]
@@ -218,8 +240,8 @@ def present(recipe: Recipe, key: str) -> Any:
 
 def _check_may_vary(key: str) -> None:
     table, _, name = key.partition(".")
-    if table not in TRAINED_BY or not name:
-        tables = ", ".join(f"[{table}]" for table in TRAINED_BY)
+    if table not in TRAINING_TABLES or not name:
+        tables = ", ".join(f"[{table}]" for table in TRAINING_TABLES)
         raise UsageError(f"{key} has no part in the training: vary a key of {tables}")
     if table == "data" and name not in VARIED_DATA:
         varied = ", ".join(f"data.{other}" for other in VARIED_DATA)

@@ -91,13 +91,13 @@ def _shortened(recipe: Recipe, vary: Space, epochs: int | None, quick: bool) -> 
     """Return the recipe at the length of a trial."""
     if quick and not recipe.quick:
         raise UsageError(f'recipe "{recipe.name}" has no [quick] table: give --epochs instead')
-    short = dataclasses.replace(recipe.quickened() if quick else recipe, study=(), quick={})
+    short = dataclasses.replace(recipe.with_quick_values() if quick else recipe, study=(), quick={})
     if epochs is None:
         return short
     for key in ("train.epochs", "train.minutes"):
         if key in vary:
             raise UsageError(f"--epochs sets what {key} is to vary: give one of them")
-    return short.changed({"train.epochs": epochs})
+    return short.with_changes({"train.epochs": epochs})
 
 
 def _held_out(short: Recipe, needed: bool) -> NoisyImages | None:

@@ -1,4 +1,4 @@
-"""One trial of a study: a recipe with some of its values changed, trained for a short while and watched."""
+"""One trial of a study: a recipe with some values changed, trained for a short while."""
 
 import json
 import math
@@ -16,28 +16,28 @@ from pellucid.errors import PellucidError
 from pellucid.models.base import is_conditional
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.batches import NoisyImages
-from pellucid.train.loop import Progress, train
+from pellucid.train.loop import TrainProgress, train
 from pellucid.utils.seeding import make_generator
 
-MOST_MEASURED = 256
-BATCH = 64
-IDENTICAL = 200.0  # dB, in place of infinity, which JSON lacks
-NO_MEMORY = "it does not fit into memory"
+MAX_IMAGES = 256
+BATCH_SIZE = 64
+MAX_PSNR = 200.0  # dB, for identical images: JSON has no infinity
+OUT_OF_MEMORY = "it does not fit into memory"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """How a trial ended.
 
     Attributes:
         number: from 1 on, in the order of the trials.
-        values: what it changed in the recipe, by key.
-        state: "done"; "pruned", where it was given up as hopeless; "failed", where `note` says why.
-        loss: the least validation loss of its epochs, or None where there is none.
-        psnr: of the held-out images under the study's own noise, by the network of that epoch, in dB; or None.
-        epochs: how many it trained for.
+        values: what the trial changed in the recipe, by key.
+        state: "done"; "pruned", if it was stopped early; "failed", with the reason in `note`.
+        loss: the lowest validation loss of its epochs, or None if it completed no epoch.
+        psnr: of the held-out images under the noise of the study, by the network of the best epoch, in dB; or None.
+        epochs: how many epochs it trained.
         seconds: how long it took.
-        note: why it failed, or nothing.
+        note: why it failed, or "".
     """
 
     number: int
@@ -50,71 +50,71 @@ class Outcome:
     note: str = ""
 
 
-class Hopeless(Exception):
-    """A trial is given up: others were better at this point."""
+class TrialPruned(Exception):
+    """The trial is stopped early, because others were better at this point."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a trial is run with.
+class TrialSettings:
+    """What all trials of a study have in common.
 
     Attributes:
-        recipe: the study's, at the length of a trial.
+        recipe: the recipe of the study, at the length of a trial.
         held_out: images to measure PSNR on, or None.
-        by_psnr: whether trials are judged by PSNR, rather than by their validation loss.
-        judge: told the epochs done and how good the last one was; returns whether the trial is hopeless.
-        progress: told how far the training is.
-        on_interrupt: told of a first Ctrl-C, after which the trial goes on to its end.
+        by_psnr: whether trials are compared by PSNR instead of their validation loss.
+        should_prune: called after each epoch with its number and its measure; returns whether to stop the trial.
+        progress: called during the training.
+        on_interrupt: called on the first Ctrl-C, after which the trial goes on to its end.
     """
 
     recipe: Recipe
     held_out: NoisyImages | None
     by_psnr: bool
-    judge: Callable[[int, float], bool]
-    progress: Callable[[Progress], None]
+    should_prune: Callable[[int, float], bool]
+    progress: Callable[[TrainProgress], None]
     on_interrupt: Callable[[], None]
 
 
-def run_trial(number: int, values: Mapping[str, Any], folder: Path, setting: Setting) -> Outcome:
-    """Train a trial in its folder, from where an earlier attempt at it stopped, and say how it ended.
+def run_trial(number: int, values: Mapping[str, Any], folder: Path, settings: TrialSettings) -> TrialResult:
+    """Train a trial in its folder, where an interrupted trial resumes, and return how it ended.
 
     Raises:
-        KeyboardInterrupt: after a second Ctrl-C; the trial can then be continued.
+        KeyboardInterrupt: after a second Ctrl-C; the trial can be resumed.
     """
     started = time.monotonic()
     state, note, psnr = "done", "", None
     try:
-        recipe = setting.recipe.changed(values)
-        best = _trained(recipe, folder, setting)
-        psnr = None if setting.held_out is None else _psnr(_denoiser(best), setting.held_out)
-        if psnr is not None and math.isnan(psnr):
-            raise PellucidError("what its network returns is not finite")
-    except Hopeless:
+        best = _train(settings.recipe.with_changes(values), folder, settings)
+        if settings.held_out is not None:
+            psnr = _psnr(checkpoint.load(best).networks["denoiser"], settings.held_out)
+            if math.isnan(psnr):
+                raise PellucidError("what its network returns is not finite")
+    except TrialPruned:
         state = "pruned"
     except (PellucidError, MemoryError, RuntimeError) as error:
-        state, note = "failed", _reason(error)
+        state, note, psnr = "failed", _failure_reason(error), None
     losses = [loss for loss in _losses(folder) if math.isfinite(loss)]
-    measured = (min(losses, default=None), psnr if state == "done" else None)
-    return Outcome(number, dict(values), state, *measured, len(losses), time.monotonic() - started, note)
+    seconds = time.monotonic() - started
+    return TrialResult(number, dict(values), state, min(losses, default=None), psnr, len(losses), seconds, note)
 
 
-def _trained(recipe: Recipe, folder: Path, setting: Setting) -> Path:
+def _train(recipe: Recipe, folder: Path, settings: TrialSettings) -> Path:
     """Train, and return the checkpoint of the best epoch."""
 
-    def watch(network: Any, epoch: int) -> None:
-        measured = _losses(folder)[-1]
-        if setting.by_psnr and setting.held_out is not None:
-            measured = _psnr(network, setting.held_out)
-        if not math.isfinite(measured):
-            raise PellucidError(f"the validation {'PSNR' if setting.by_psnr else 'loss'} became {measured}")
-        if setting.judge(epoch, measured):
-            raise Hopeless
+    def on_epoch_end(network: Any, epoch: int) -> None:
+        measure = _losses(folder)[-1]
+        if settings.by_psnr and settings.held_out is not None:
+            measure = _psnr(network, settings.held_out)
+        if not math.isfinite(measure):
+            raise PellucidError(f"the validation {'PSNR' if settings.by_psnr else 'loss'} became {measure}")
+        if settings.should_prune(epoch, measure):
+            raise TrialPruned
 
-    told = {"progress": setting.progress, "watch": watch}
-    result = train(recipe, folder, resume=True, **told)
+    callbacks = {"progress": settings.progress, "on_epoch_end": on_epoch_end}
+    result = train(recipe, folder, resume=True, **callbacks)
     if result.stopped == "interrupted":
-        setting.on_interrupt()
-        result = train(recipe, folder, resume=True, **told)
+        settings.on_interrupt()
+        result = train(recipe, folder, resume=True, **callbacks)
         if result.stopped == "interrupted":
             raise KeyboardInterrupt
     return result.best
@@ -127,25 +127,21 @@ def _losses(folder: Path) -> list[float]:
     return [float(json.loads(line)["validation_loss"]) for line in lines]
 
 
-def _denoiser(path: Path) -> Any:
-    return checkpoint.load(path).networks["denoiser"]
-
-
 @torch.inference_mode()
 def _psnr(network: Any, images: NoisyImages) -> float:
-    """Return the mean PSNR of the first images, denoised and cut to [0, 1]."""
-    drawn = make_generator(0, "tune")
-    metric, found = registry.build("metric", "psnr", {}), []
-    for index in torch.arange(min(len(images), MOST_MEASURED)).split(BATCH):
-        batch = images.batch(index, drawn)
+    """Return the mean PSNR of the first images, denoised and clipped to [0, 1]."""
+    generator = make_generator(0, "tune")
+    metric, values = registry.build("metric", "psnr", {}), []
+    for index in torch.arange(min(len(images), MAX_IMAGES)).split(BATCH_SIZE):
+        batch = images.batch(index, generator)
         inputs = (batch.noisy, batch.sigma) if is_conditional(network) else (batch.noisy,)
-        found.append(metric(network(*inputs).float().clamp(0, 1).numpy(), batch.clean.numpy()))
-    return min(float(np.concatenate(found).mean()), IDENTICAL)
+        values.append(metric(network(*inputs).float().clamp(0, 1).numpy(), batch.clean.numpy()))
+    return min(float(np.concatenate(values).mean()), MAX_PSNR)
 
 
-def _reason(error: Exception) -> str:
-    """Say in one line why a trial failed."""
+def _failure_reason(error: Exception) -> str:
+    """Return one line on why a trial failed."""
     text = " ".join(str(error).split("\n", 1)[0].split())
     if isinstance(error, MemoryError) or "allocate memory" in text:
-        return NO_MEMORY
+        return OUT_OF_MEMORY
     return text or type(error).__name__
