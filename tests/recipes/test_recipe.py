@@ -4,6 +4,8 @@ import dataclasses
 import tomllib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.recipe import Recipe, load_recipe, recipe_names
@@ -19,6 +21,9 @@ TABLES = {
     "classifier": {"name": "classifier", "image": [1, 8, 8], "widths": [16]},
     "quick": {"train.epochs": 1},
 }
+TEXTS = st.text(st.characters(codec="utf-8"))
+SCALARS = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), TEXTS)
+VALUES = st.recursive(SCALARS, lambda part: st.lists(part, max_size=3) | st.dictionaries(TEXTS, part, max_size=3))
 
 
 @pytest.fixture
@@ -33,6 +38,12 @@ def test_a_shipped_recipe_holds_together_and_survives_a_round_trip(name):
     assert Recipe.from_dict({"name": name, **tomllib.loads(recipe.to_toml())}) == recipe
     assert recipe.summary and recipe.origin.title
     assert "\n" not in recipe.summary
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=4))
+def test_every_value_survives_a_round_trip(published):
+    tables = TABLES | {"origin": {"published": published}}
+    assert tomllib.loads(Recipe.from_dict(tables).to_toml())["origin"]["published"] == published
 
 
 def test_lists_of_tables_survive_a_round_trip(recipe):
@@ -53,7 +64,7 @@ def test_the_photo_recipe_is_written_as_it_is_read():
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_quick_cuts_are_said(name):
+def test_quick_changes_are_described(name):
     recipe = load_recipe(name)
     assert len(recipe.quick_changes()) == len(recipe.quick) > 0
     assert recipe.with_quick_values() != recipe
@@ -63,7 +74,7 @@ def test_quick_cuts_are_said(name):
     ("key", "value", "message"),
     [
         ("train.epoch", 3, r'unknown key "train.epoch" \(did you mean "epochs"\?\)'),
-        ("colour", 3, 'unknown key "colour"'),
+        ("color", 3, 'unknown key "color"'),
         ("train.epochs", "three", "train.epochs is 'three', it must be a whole number"),
         ("train.epochs", True, "train.epochs is True"),
         ("train.epochs", 0, "train.epochs is 0, it must be at least 1"),
@@ -87,7 +98,7 @@ def test_quick_cuts_are_said(name):
         ("name.x", 3, '"name.x" is no key'),
     ],
 )
-def test_what_is_wrong_is_named(recipe, key, value, message):
+def test_errors_name_the_key_and_the_value(recipe, key, value, message):
     with pytest.raises(UsageError, match=message):
         recipe.with_values({key: value})
 
@@ -97,7 +108,7 @@ def test_what_is_wrong_is_named(recipe, key, value, message):
     [
         ({"noise.sigm": 3}, 'noise "gaussian" has no option "sigm" .did you mean "sigma"'),
         ({"noise.sigma": -1}, "sigma"),
-        ({"model.output": "relu"}, 'loss "bce" is taken on logits and needs model.output = "sigmoid", not "relu"'),
+        ({"model.output": "relu"}, 'loss "bce" is computed from logits and needs model.output = "sigmoid", not "relu"'),
         ({"quick": {"train.epoch": 1}}, "train.epoch"),
     ],
 )
@@ -106,7 +117,7 @@ def test_components_are_built_before_the_first_step(recipe, values, message):
         recipe.with_values(values).check()
 
 
-def test_what_a_probe_settles_makes_no_other_training(recipe):
+def test_autotuned_keys_make_no_other_training(recipe):
     def tables(**values):
         return recipe.with_values({f"train.{name}": value for name, value in values.items()}).training_tables()
 
@@ -152,7 +163,7 @@ def test_the_classifier_has_a_recipe_of_its_own(recipe):
         dataclasses.replace(recipe, classifier=None).for_classifier(0)
 
 
-def test_files_and_names_are_told_apart(tmp_path):
+def test_files_and_names_are_distinguished(tmp_path):
     with pytest.raises(UsageError, match=r'unknown recipe "dense-unifrom" \(did you mean "dense-uniform"\?\)'):
         load_recipe("dense-unifrom")
     with pytest.raises(PellucidError, match="cannot read the recipe"):

@@ -1,4 +1,4 @@
-"""Tables are read into the dataclasses that they describe, and made of them again."""
+"""Tables become the dataclasses that they describe, and tables again."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -6,12 +6,12 @@ from typing import Any, Literal
 import pytest
 
 from pellucid.errors import UsageError
-from pellucid.recipes.schema import Component, parse_value, to_tables
+from pellucid.recipes.schema import Component, parse_toml_value, parse_value, to_tables
 
 
 @dataclass(frozen=True)
 class Part(Component):
-    share: float = 0.5
+    fraction: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ TABLES = {
     "title": "x",
     "kind": "b",
     "sizes": [3, 4],
-    "parts": [{"name": "one", "share": 1, "sigma": [0, 0.1]}],
+    "parts": [{"name": "one", "fraction": 1, "sigma": [0, 0.1]}],
     "anything": {"deep": {"er": [1, "two"]}},
 }
 
 
-def test_what_is_read_becomes_the_same_tables_again():
+def test_parsed_tables_become_the_same_tables_again():
     found = parse_value(Whole, TABLES)
     assert found == Whole("x", "b", (3, 4), (Part("one", {"sigma": [0, 0.1]}, 1.0),), None, TABLES["anything"])
-    assert isinstance(found.parts[0].share, float)
-    assert to_tables(found) == TABLES | {"parts": [{"name": "one", "share": 1.0, "sigma": [0, 0.1]}]}
+    assert isinstance(found.parts[0].fraction, float)
+    assert to_tables(found) == TABLES | {"parts": [{"name": "one", "fraction": 1.0, "sigma": [0, 0.1]}]}
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_what_is_read_becomes_the_same_tables_again():
         ({"sizes": 3}, "sizes is 3, it must be a list"),
         ({"sizes": [True]}, "sizes is True, it must be a whole number"),
         ({"titel": "x"}, 'unknown key "titel" .did you mean "title"'),
-        ({"parts": [{"share": 1}]}, r'the key "parts\.name" is missing'),
+        ({"parts": [{"fraction": 1}]}, r'the key "parts\.name" is missing'),
         ({"more": 3}, "more is 3, it must be a table"),
         ({"anything": []}, "anything is .., it must be a table"),
     ],
     ids=str,
 )
-def test_what_is_wrong_is_named(change, message):
+def test_errors_name_the_key_and_the_value(change, message):
     with pytest.raises(UsageError, match=message):
         parse_value(Whole, TABLES | change)
 
@@ -62,3 +62,23 @@ def test_what_is_wrong_is_named(change, message):
 def test_a_table_within_another_is_named_by_its_key():
     with pytest.raises(UsageError, match=r'"train\.title" is missing'):
         parse_value(Whole, {}, "train")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        (" 1e-4 ", 1e-4),
+        (".5", 0.5),
+        ("-2.e3", -2000.0),
+        ("true", True),
+        ("[16, 32]", [16, 32]),
+        ('"a, b"', "a, b"),
+        ("nearest", "nearest"),
+        ("1 = 2", "1 = 2"),
+        ("3\nother = 4", "3\nother = 4"),
+        ("[" * 2000, "[" * 2000),
+    ],
+)
+def test_a_value_on_the_command_line_is_toml_or_text(text, value):
+    assert parse_toml_value(text) == value and type(parse_toml_value(text)) is type(value)

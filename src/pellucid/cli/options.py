@@ -34,14 +34,14 @@ def toml_values(pairs: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: for a pair without "=" or without a key.
     """
-    from pellucid.recipes.toml import read_value
+    from pellucid.recipes.schema import parse_toml_value
 
     values = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not (separator and key.strip()):
             raise UsageError(f"--set {pair}: write key=value, such as --set train.epochs=3")
-        values[key.strip()] = read_value(text)
+        values[key.strip()] = parse_toml_value(text)
     return values
 
 

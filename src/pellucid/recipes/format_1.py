@@ -43,7 +43,8 @@ def _upgrade_value(key: str, value: Any) -> Any:
 
 
 def _upgrade_part(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {RENAMED_IN_PARTS.get(key, key): value for key, value in _upgrade_table("noise", part).items()}
+    upgraded: dict[str, Any] = _upgrade_table("noise", part)
+    return {RENAMED_IN_PARTS.get(key, key): value for key, value in upgraded.items()}
 
 
 def _upgrade_study(tables: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""A recipe: one experiment, complete and declarative, checked before the first step; torch-free until `check`."""
+"""A recipe describes one experiment completely and is checked before the first step; only `check` needs torch."""
 
 import dataclasses
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,17 +12,56 @@ from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.format_1 import FORMAT
 from pellucid.recipes.schema import Component, Options, parse_value, to_tables
-from pellucid.recipes.toml import to_toml
 
 FOLDER = Path(__file__).parent
 TRAINING_TABLES = ("data", "noise", "model", "objective", "loss", "train")
 AUTOTUNED_KEYS = ("threads", "precision")
-LENGTH_KEYS = ("epochs", "steps")  # settled too where minutes are given
+LENGTH_KEYS = ("epochs", "steps")  # autotuned too where [train] has minutes
+
+Rule = tuple[str, Callable[[Any], bool]]
+FROM_0: Rule = ("at least 0", lambda value: value >= 0)
+FROM_1: Rule = ("at least 1", lambda value: value >= 1)
+ABOVE_0: Rule = ("above 0", lambda value: value > 0)
+INSIDE_0_1: Rule = ("between 0 and 1", lambda value: 0 < value < 1)
+FRACTION: Rule = ("between 0 and 1", lambda value: 0 <= value <= 1)
+BELOW_1: Rule = ("in [0, 1)", lambda value: 0 <= value < 1)
+FINITE: Rule = ("0 or more, and finite", lambda value: 0 <= value < float("inf"))
+NOT_EMPTY: Rule = ("one number or more", lambda value: value >= 1)
+RULES: dict[str, dict[str, Rule]] = {
+    "train": {
+        "epochs": FROM_1,
+        "minutes": FINITE,
+        "steps": FROM_0,
+        "batch_size": FROM_1,
+        "lr": ABOVE_0,
+        "ema": BELOW_1,
+        "patience": FROM_0,
+        "threads": FROM_0,
+        "gradient_clip": FROM_0,
+        "weight_decay": FROM_0,
+        "hold_fraction": BELOW_1,
+        "warmup": FROM_0,
+    },
+    "data": {
+        "validation": INSIDE_0_1,
+        "train_images": FROM_0,
+        "test_images": FROM_0,
+        "crop": FROM_0,
+        "gray": FRACTION,
+    },
+    "classifier": {
+        "epochs": FROM_1,
+        "ceiling_epochs": FROM_1,
+        "batch_size": FROM_1,
+        "lr": ABOVE_0,
+        "validation": INSIDE_0_1,
+    },
+}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a recipe comes from: the text, its published figures, what is assumed and where the recipe deviates."""
+    """The source of a recipe: the text, its published figures, assumptions, and deviations of the recipe from it."""
 
     title: str = ""
     authors: str = ""
@@ -34,12 +73,18 @@ class Origin:
 
 @dataclass(frozen=True)
 class Data(Component):
-    """The data set: `validation` is the share of the training images held out, drawn with `split_seed`.
+    """The data set and how its images are split and augmented.
 
-    `train_images` and `test_images` use the first images alone; 0 means all. The last three change training images
-    alone, anew at every step: `crop` cuts a square of so many pixels out of each (0 keeps the whole), `augment`
-    mirrors and turns it by quarters, and `gray` is the share of a batch that is made gray, its noise too. `stretched`
-    says that each noisy image was stretched to its own peaks: what the network denoises is then stretched alike.
+    Attributes:
+        validation: the fraction of the training images that is held out, between 0 and 1.
+        split_seed: the seed of that split.
+        train_images, test_images: use only so many of the first images; 0 uses all.
+        crop: the side in pixels of a square that is cropped at random from each training image at every step; 0 keeps
+            the whole image.
+        augment: whether training images are flipped and rotated by quarter turns at random at every step.
+        gray: the fraction of a training batch that is made gray, together with its noise, from 0 to 1.
+        stretched: whether the contrast of each noisy image was stretched between its own peaks. The network's input
+            is then stretched in the same way.
     """
 
     validation: float = 0.1
@@ -54,7 +99,12 @@ class Data(Component):
 
 @dataclass(frozen=True)
 class Noise(Component):
-    """The noise model; `clip` cuts the noisy image to [0,1], `fresh` draws new noise at every step."""
+    """The noise model.
+
+    Attributes:
+        clip: whether noisy images are clipped to [0, 1].
+        fresh: whether each step adds new noise; otherwise each image keeps its noise.
+    """
 
     clip: bool = True
     fresh: bool = True
@@ -62,15 +112,27 @@ class Noise(Component):
 
 @dataclass(frozen=True)
 class Train:
-    """How to train. `threads` 0 and `precision` "auto" are chosen by a probe and written into the run's recipe.
+    """How to train.
 
-    So are the `epochs` that `minutes` come to here, where they are not 0, and the `steps` of an epoch where few whole
-    ones fit: such an epoch sees so many batches of images drawn anew, and not all. 0 steps are as many as it takes to
-    see each image once. Training starts from random weights, or from those of `start`: a shipped network's name, or a
-    .safetensors file, of the same [model].
-
-    The rate climbs to `lr` over the first `warmup` steps. A cosine schedule keeps it there for the share `hold_fraction` of all
-    steps, then lets it fall to 0.
+    Attributes:
+        epochs: the number of epochs, chosen by timing where `minutes` is not 0.
+        batch_size: images in a batch.
+        lr: the highest learning rate.
+        minutes: how long the training may take on this machine; 0 leaves the length to `epochs`.
+        steps: the steps of an epoch; 0 takes as many as it needs to see each image once. Chosen by timing where
+            `minutes` allows only a few whole epochs: an epoch then sees a random part of the images.
+        start: pretrained weights: the name of a shipped network or a .safetensors file with the same [model]; empty
+            for random weights.
+        optimizer, schedule: "constant" keeps the rate, "cosine" lowers it to 0.
+        hold_fraction: the fraction of all steps during which a cosine schedule keeps `lr`, in [0, 1).
+        warmup: the steps over which the rate rises to `lr`.
+        weight_decay: the factor of decoupled weight decay.
+        gradient_clip: the norm to which gradients are clipped; 0 turns it off.
+        ema: the decay of the exponential moving average of the weights, in [0, 1); 0 turns it off.
+        patience: the epochs without improvement after which training stops; 0 turns it off.
+        seed: the seed of all randomness in the training.
+        threads: CPU threads; 0 chooses by timing and writes the choice into the run's recipe.
+        precision: of the network's arithmetic; "auto" chooses by timing likewise.
     """
 
     epochs: int
@@ -92,17 +154,21 @@ class Train:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     def epoch_steps(self, images: int) -> int:
-        """Return the steps of an epoch where there are so many images to train on."""
+        """Return the steps of an epoch over so many training images."""
         whole = math.ceil(images / self.batch_size)
         return min(self.steps, whole) if self.steps else whole
 
 
 @dataclass(frozen=True)
 class Classifier(Component):
-    """The classifier that reads clean, noisy and denoised images; trained on clean images with Adam.
+    """The classifier that is applied to clean, noisy and denoised images; trained on clean images with Adam.
 
-    The same network, trained for `ceiling_epochs` on images with fresh noise, shows what accuracy the noise allows.
-    `validation` is the share of the training images that both leave out.
+    Attributes:
+        validation: the fraction of the training images that is held out, between 0 and 1.
+        epochs: the epochs of its training.
+        ceiling_epochs: the epochs of a second training of the same network, on images with fresh noise; its accuracy
+            is the most that the noise allows.
+        batch_size, lr: as in `Train`.
     """
 
     validation: float = 0.02
@@ -114,7 +180,14 @@ class Classifier(Component):
 
 @dataclass(frozen=True)
 class Evaluate:
-    """What is measured: over which seeds, with which metrics and against which classical rivals."""
+    """The evaluation.
+
+    Attributes:
+        seeds: of the trainings that are evaluated.
+        metrics: names of metrics.
+        baselines: names of the classical methods that the network is compared with.
+        tuning_images: how many training images the options of the baselines are tuned on.
+    """
 
     seeds: tuple[int, ...] = (0, 1, 2)
     metrics: tuple[str, ...] = ("mse", "psnr", "ssim", "sharpness")
@@ -135,7 +208,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One experiment. Its tables mirror the TOML file one to one; nothing is inherited."""
+    """One experiment; its fields are the tables of the TOML file."""
 
     name: str
     summary: str
@@ -152,7 +225,7 @@ class Recipe:
     quick: Options = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as the plain tables of its TOML file."""
+        """Return the recipe as plain tables, as its TOML file holds them."""
         return {"format": FORMAT} | to_tables(self)
 
     @classmethod
@@ -182,19 +255,19 @@ class Recipe:
         return Recipe.from_dict(tables)
 
     def with_changes(self, values: Mapping[str, Any]) -> "Recipe":
-        """Return a copy as `with_values` does, in which epochs take the place of minutes.
+        """Return a copy as `with_values` does; a given `train.epochs` replaces the recipe's minutes.
 
-        Epochs are whole then, even if those minutes had come to short ones, unless `values` has `train.steps`.
+        These epochs see all images unless `values` has `train.steps`.
         """
         by_epochs = self.train.minutes and "train.epochs" in values and "train.minutes" not in values
         return self.with_values(({"train.minutes": 0.0, "train.steps": 0} if by_epochs else {}) | dict(values))
 
     def with_quick_values(self) -> "Recipe":
-        """Return the recipe with its `[quick]` values in place."""
+        """Return a copy with the values of its table [quick]."""
         return self.with_changes(self.quick)
 
     def quick_changes(self) -> tuple[str, ...]:
-        """Say what `[quick]` cuts, such as `train.epochs 100 -> 3`."""
+        """Describe what [quick] changes, such as `train.epochs 100 -> 3`."""
         tables = self.to_dict()
         before = {key: _value_at(tables, key) for key in self.quick}
         return tuple(
@@ -204,7 +277,7 @@ class Recipe:
         )
 
     def training_tables(self) -> dict[str, Any]:
-        """Return the tables that the trained network depends on, without what the probe settles."""
+        """Return the tables that the trained network depends on, without the autotuned keys."""
         tables = {name: dict(table) for name, table in self.to_dict().items() if name in TRAINING_TABLES}
         tables["data"].pop("test_images")
         for name in self.autotuned_keys:
@@ -213,12 +286,14 @@ class Recipe:
 
     @property
     def autotuned_keys(self) -> tuple[str, ...]:
-        """The keys of [train] that a probe settles before the first step."""
+        """The keys of [train] that autotuning sets before the first step."""
         return (*AUTOTUNED_KEYS, *LENGTH_KEYS) if self.train.minutes else AUTOTUNED_KEYS
 
     def to_toml(self) -> str:
         """Return the recipe as a TOML document that `load_recipe` reads back equal."""
-        return to_toml(self.to_dict())
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
 
     def build(self, kind: Literal["model", "noise", "loss", "objective", "data"]) -> Any:
         """Construct one of the recipe's components, or None where the recipe has none."""
@@ -226,7 +301,11 @@ class Recipe:
         return registry.build(kind, part.name, part.options) if part else None
 
     def for_classifier(self, seed: int, *, on_noise: bool = False) -> "Recipe":
-        """Return the recipe that trains this recipe's classifier on clean images, or on noise: the ceiling.
+        """Return the recipe that trains this recipe's classifier.
+
+        Args:
+            seed: of the training.
+            on_noise: train on noisy images for `ceiling_epochs`, not on clean ones.
 
         Raises:
             UsageError: if the recipe has no classifier.
@@ -247,7 +326,7 @@ class Recipe:
         )
 
     def check(self) -> None:
-        """Construct every component, so that each name, option and combination is refused before the first step.
+        """Construct every component, so that a wrong name, option or combination fails before the first step.
 
         Raises:
             UsageError: naming the key, its value and the remedy.
@@ -264,53 +343,25 @@ class Recipe:
             raise UsageError(f'recipe "{self.name}" has no [loss] table: add one, such as name = "mse"')
         if loss is not None and loss.on_logits and model.output != "sigmoid":
             raise UsageError(
-                f'recipe "{self.name}": loss "{self.loss.name if self.loss else ""}" is taken on logits and needs '
+                f'recipe "{self.name}": loss "{self.loss.name if self.loss else ""}" is computed from logits and needs '
                 f'model.output = "sigmoid", not "{model.output}"'
             )
 
     def _check_values(self) -> None:
-        train, data, classifier = self.train, self.data, self.classifier
-        at_least_0, share = ("at least 0", lambda value: value >= 0), ("between 0 and 1", lambda value: 0 < value < 1)
-        at_least_1, positive = ("at least 1", lambda value: value >= 1), ("above 0", lambda value: value > 0)
-        rules = [
-            ("train.epochs", train.epochs, at_least_1),
-            ("train.minutes", train.minutes, ("0 or more, and finite", lambda value: 0 <= value < float("inf"))),
-            ("train.steps", train.steps, at_least_0),
-            ("train.batch_size", train.batch_size, at_least_1),
-            ("train.lr", train.lr, positive),
-            ("train.ema", train.ema, ("in [0, 1)", lambda value: 0 <= value < 1)),
-            ("train.patience", train.patience, at_least_0),
-            ("train.threads", train.threads, at_least_0),
-            ("train.gradient_clip", train.gradient_clip, at_least_0),
-            ("train.weight_decay", train.weight_decay, at_least_0),
-            ("data.validation", data.validation, share),
-            ("data.train_images", data.train_images, at_least_0),
-            ("data.test_images", data.test_images, at_least_0),
-            ("data.crop", data.crop, at_least_0),
-            ("data.gray", data.gray, ("between 0 and 1", lambda value: 0 <= value <= 1)),
-            ("train.hold_fraction", train.hold_fraction, ("in [0, 1)", lambda value: 0 <= value < 1)),
-            ("train.warmup", train.warmup, at_least_0),
-            ("evaluate.seeds", len(self.evaluate.seeds), ("one number or more", lambda value: value >= 1)),
-        ]
-        if classifier:
-            counts = ("epochs", "ceiling_epochs", "batch_size")
-            rules += [(f"classifier.{name}", getattr(classifier, name), at_least_1) for name in counts]
-            rules += [
-                ("classifier.lr", classifier.lr, positive),
-                ("classifier.validation", classifier.validation, share),
-            ]
-        for key, value, (wanted, holds) in rules:
-            if not holds(value):
-                raise UsageError(f'recipe "{self.name}": {key} is {value}, it must be {wanted}')
-        parts = {"data": self.data, "model": self.model, "objective": self.objective}
-        parts |= {"noise": self.noise, "loss": self.loss}
-        for kind, part in parts.items():
-            if part:
+        rules = [("evaluate.seeds", len(self.evaluate.seeds), NOT_EMPTY)]
+        for table, rules_of_table in RULES.items():
+            if part := getattr(self, table):
+                rules += [(f"{table}.{key}", getattr(part, key), rule) for key, rule in rules_of_table.items()]
+        for key, value, (expected, is_valid) in rules:
+            if not is_valid(value):
+                raise UsageError(f'recipe "{self.name}": {key} is {value}, it must be {expected}')
+        for kind in ("data", "model", "objective", "noise", "loss"):
+            if part := getattr(self, kind):
                 registry.summary(kind, part.name)
         for metric in self.evaluate.metrics:
             registry.summary("metric", metric)
-        for rival in self.evaluate.baselines:
-            registry.summary("classical", rival)
+        for baseline in self.evaluate.baselines:
+            registry.summary("classical", baseline)
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -319,10 +370,11 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
-    """Read a shipped recipe by name, or a recipe file (one that ends in .toml) by path.
+    """Read a shipped recipe by name, or a recipe file, which ends in .toml, by path.
 
     Raises:
-        UsageError: for an unknown name, a file that is not TOML, or an unknown key, name or value in it.
+        UsageError: for an unknown name, a file that is not TOML or of another format, or an unknown key, name or
+            value in it.
         PellucidError: if the file cannot be read.
     """
     text = str(name_or_path)
@@ -355,6 +407,6 @@ def _value_at(tables: Mapping[str, Any], key: str) -> Any:
 
 
 def _short_text(value: Any) -> str:
-    """Return a value in a few words: of a list of names or tables, their number."""
+    """Return a value as text; of a list of names or tables, only their number."""
     listed = isinstance(value, list) and all(isinstance(item, str | dict) for item in value)
     return f"{len(value) or 'none'}" if listed else str(value)

@@ -1,6 +1,8 @@
-"""Plain tables, as TOML and JSON hold them, read into dataclasses with every key checked, and made of them again."""
+"""Convert the tables of TOML and JSON files to dataclasses, checking every key, and back."""
 
 import dataclasses
+import re
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -15,19 +17,19 @@ Options = dict[str, Any]
 
 @dataclass(frozen=True)
 class Component:
-    """A registered component and its options; in TOML the options stand beside the name."""
+    """The name and the options of a registered component; in TOML they are keys of one table."""
 
     name: str
     options: Options = field(default_factory=dict)
 
 
 def parse_value(kind: Any, value: Any, key: str = "") -> Any:
-    """Read one value of the declared type: a dataclass from its table, a `Component` with its options.
+    """Return a value as the declared type: a dataclass from its table, a `Component` with its options.
 
     Args:
         kind: the type, such as `float`, `tuple[str, ...]`, a `Literal` or a dataclass.
         value: as TOML or JSON give it.
-        key: where it stands, for errors.
+        key: its dotted key, for error messages.
 
     Raises:
         UsageError: naming the first unknown key, missing key or wrong value.
@@ -52,7 +54,7 @@ def parse_value(kind: Any, value: Any, key: str = "") -> Any:
 
 
 def to_tables(value: Any) -> Any:
-    """Turn dataclasses into the tables of the TOML file: options beside the name, None left out."""
+    """Return dataclasses as the tables of a TOML file: options beside the name, without values that are None."""
     if dataclasses.is_dataclass(value):
         table = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
         if isinstance(value, Component):
@@ -63,6 +65,21 @@ def to_tables(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_tables(item) for item in value]
     return value
+
+
+def parse_toml_value(text: str) -> Any:
+    """Return the value that a text stands for in TOML; a text that is no TOML value, such as a bare word, stays text.
+
+    Numbers may start or end with their decimal point, which TOML does not allow.
+    """
+    text = text.strip()
+    if re.fullmatch(r"[+-]?(\d+\.|\.\d+)([eE][+-]?\d+)?", text):
+        return float(text)
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return found["value"] if len(found) == 1 else text
 
 
 def _parse_table(kind: Any, value: Any, key: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from pellucid import registry
 from pellucid.errors import UsageError
 from pellucid.recipes.recipe import TRAINING_TABLES, Recipe
-from pellucid.recipes.toml import read_value
+from pellucid.recipes.schema import parse_toml_value
 
 DECADE = 10
 DIGITS = 4
@@ -114,17 +114,17 @@ def read_space(pairs: Sequence[str]) -> dict[str, Choices | Range]:
     return space
 
 
-def fitted(space: Space, recipe: Recipe) -> dict[str, Choices | Range]:
-    """Return the space with ranges of whole numbers as the recipe needs them, once all of it is known to be possible.
+def fit_to_recipe(space: Space, recipe: Recipe) -> dict[str, Choices | Range]:
+    """Check a space against a recipe, and make ranges fractional where the recipe has a fraction.
 
     Raises:
-        UsageError: for a key that the recipe lacks, one that no study can vary, and a value that cannot be, with the
+        UsageError: for a key that the recipe lacks or that no study can vary, and for an invalid value, with the
             remedy.
     """
     recipe = dataclasses.replace(recipe, study=(), quick={})
     result = {}
     for key, values in space.items():
-        if isinstance(values, Range) and values.whole and isinstance(present(recipe, key), float):
+        if isinstance(values, Range) and values.whole and isinstance(current_value(recipe, key), float):
             values = Range(float(values.low), float(values.high))
         recipe.with_values({key: values.samples()[0]})
         _check_may_vary(key)
@@ -132,7 +132,7 @@ def fitted(space: Space, recipe: Recipe) -> dict[str, Choices | Range]:
     for key, values in result.items():
         others = {name: other for name, other in result.items() if name != key}
         for value in values.samples():
-            _check_possible(recipe, {key: value}, others)
+            _check_valid(recipe, {key: value}, others)
     return result
 
 
@@ -141,11 +141,11 @@ def changes_measure(space: Space) -> bool:
     return any(key.partition(".")[0] in MEASURE_CHANGED_BY for key in space)
 
 
-def own_values(space: Space, recipe: Recipe) -> dict[str, Any] | None:
+def recipe_values(space: Space, recipe: Recipe) -> dict[str, Any] | None:
     """Return the recipe's own values of the keys, or None unless all of them are within the space."""
-    found = {key: present(recipe, key) for key in space}
+    own = {key: current_value(recipe, key) for key in space}
     for key, values in space.items():
-        value = found[key]
+        value = own[key]
         if isinstance(values, Choices):
             inside = any(value == choice and type(value) is type(choice) for choice in values.values)
         else:
@@ -153,11 +153,11 @@ def own_values(space: Space, recipe: Recipe) -> dict[str, Any] | None:
             inside = is_number and values.low <= value <= values.high and (not values.whole or value == int(value))
         if not inside:
             return None
-    return found
+    return own
 
 
-def described(space: Space) -> dict[str, list[Any]]:
-    """Return the space as JSON values, by which two can be compared."""
+def to_json(space: Space) -> dict[str, list[Any]]:
+    """Return the space as JSON values, so that two can be compared."""
     return {
         key: list(values.values) if isinstance(values, Choices) else [values.low, "..", values.high, values.whole]
         for key, values in space.items()
@@ -165,10 +165,12 @@ def described(space: Space) -> dict[str, list[Any]]:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as it is shown: `64`, `0.0012`, `nearest`, `[16, 32]`."""
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Return a value as people read it: `64`, `0.0012`, `nearest`, `[16, 32]`."""
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else _label(value)
+
+
+def _label(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _read_range(key: str, text: str) -> Range:
@@ -193,21 +195,21 @@ def _number(text: str) -> int | float | None:
 
 
 def _read_choices(key: str, text: str) -> Choices:
-    parts = list(_parted(text))
+    parts = list(_split_list(text))
     if not all(parts):
         raise UsageError(f"{key}={text} has an empty value: write one between commas")
-    values = tuple(read_value(part) for part in parts)
+    values = tuple(parse_toml_value(part) for part in parts)
     if any(isinstance(value, str) and "|" in value for value in values):
         raise UsageError(f"{key}={text}: set values apart by commas, {EXAMPLES}")
-    if len({json.dumps(value, default=str) for value in values}) < len(values):
+    if len({_label(value) for value in values}) < len(values):
         raise UsageError(f"{key}={text} names a value twice: leave one out")
     if len(values) < 2:
         raise UsageError(f"{key}={text} leaves nothing to vary: give several values with commas between, or low..high")
     return Choices(values)
 
 
-def _parted(text: str) -> Iterator[str]:
-    """Yield the parts between the commas that stand in no bracket and no quotes."""
+def _split_list(text: str) -> Iterator[str]:
+    """Yield the parts between the commas that are outside of brackets and quotes."""
     depth, quote, part = 0, "", ""
     for letter in text:
         if quote:
@@ -224,8 +226,8 @@ def _parted(text: str) -> Iterator[str]:
     yield part.strip()
 
 
-def present(recipe: Recipe, key: str) -> Any:
-    """Return the recipe's value of a key, or the default of its component's option; None where there is neither."""
+def current_value(recipe: Recipe, key: str) -> Any:
+    """Return the recipe's value of a key, or the default of its component's option, or None."""
     value: Any = recipe.to_dict()
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -243,20 +245,25 @@ def _check_may_vary(key: str) -> None:
     if table not in TRAINING_TABLES or not name:
         tables = ", ".join(f"[{table}]" for table in TRAINING_TABLES)
         raise UsageError(f"{key} has no part in the training: vary a key of {tables}")
-    if table == "data" and name not in VARIED_DATA:
-        varied = ", ".join(f"data.{other}" for other in VARIED_DATA)
-        raise UsageError(f"{key} changes the images that are held out: of [data] vary {varied}, or tune another recipe")
-    if key in CHANCE:
-        raise UsageError(f"{key} is not to be varied, {CHANCE[key]}: set it instead")
+    if table == "data" and name not in VARIABLE_DATA_KEYS:
+        allowed = ", ".join(f"data.{other}" for other in VARIABLE_DATA_KEYS)
+        raise UsageError(
+            f"{key} changes the images that are held out: of [data] vary {allowed}, or tune another recipe"
+        )
+    if key in NOT_TUNABLE:
+        raise UsageError(f"{key} cannot be varied, {NOT_TUNABLE[key]}: set it instead")
 
 
-def _check_possible(recipe: Recipe, values: Mapping[str, Any], others: Space) -> None:
-    """Raise what the recipe says of values unless it takes them as it is, or along with some values of other keys."""
+def _check_valid(recipe: Recipe, values: Mapping[str, Any], others: Space) -> None:
+    """Raise the recipe's error about values unless they are valid alone or with some values of the other keys."""
     errors: list[UsageError] = []
-    combined = itertools.product(*(other.samples() for other in others.values()))
-    for chosen in ({}, *(dict(zip(others, one, strict=True)) for one in itertools.islice(combined, MOST_TRIED))):
+    combinations = itertools.product(*(other.samples() for other in others.values()))
+    for combination in (
+        {},
+        *(dict(zip(others, one, strict=True)) for one in itertools.islice(combinations, MAX_COMBINATIONS)),
+    ):
         try:
-            recipe.with_values({**chosen, **values}).check()
+            recipe.with_values({**combination, **values}).check()
             return
         except UsageError as error:
             errors.append(error)
