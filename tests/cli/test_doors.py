@@ -15,7 +15,7 @@ from typer.main import get_command
 import pellucid
 from pellucid import registry
 from pellucid.cli import app
-from pellucid.cli.console import counted, duration
+from pellucid.cli.console import format_duration, pluralize
 
 # What `list` shows: each kind's name there and in the registry.
 KINDS = {
@@ -207,11 +207,11 @@ def test_ctrl_c_during_training_is_status_130_and_the_run_goes_on(recipes, tmp_p
 
 
 def test_words_for_durations_and_counts():
-    assert [duration(seconds) for seconds in (0.01, 9.94, 42.4, 185, 7620)] == [
+    assert [format_duration(seconds) for seconds in (0.01, 9.94, 42.4, 185, 7620)] == [
         "0.1 s",
         "9.9 s",
         "42 s",
         "3 min 05 s",
         "2 h 07 min",
     ]
-    assert [counted(number, "image") for number in (1, 2, 2000)] == ["1 image", "2 images", "2,000 images"]
+    assert [pluralize(number, "image") for number in (1, 2, 2000)] == ["1 image", "2 images", "2,000 images"]

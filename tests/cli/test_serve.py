@@ -1,4 +1,4 @@
-"""The command that serves: what it tells the service, and what it refuses."""
+"""The command that serves: what it progress_callbacks the service, and what it refuses."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from pellucid.server.settings import Settings
 @pytest.fixture
 def told(run, monkeypatch):
     """Run the command with a service that only keeps what it is told, on a machine with memory for all."""
-    monkeypatch.setattr(settings_module, "memory", lambda: 1 << 40)
+    monkeypatch.setattr(settings_module, "total_memory", lambda: 1 << 40)
 
     def told(*arguments: str) -> Settings:
         kept = []
@@ -86,10 +86,10 @@ def test_without_the_extra_it_says_what_to_install(refused, monkeypatch):
 
 
 def test_more_workers_than_there_is_memory_for_are_refused(told, refused, monkeypatch):
-    monkeypatch.setattr(settings_module, "memory", lambda: 8_000_000_000)
+    monkeypatch.setattr(settings_module, "total_memory", lambda: 8_000_000_000)
     assert "may take 9 GB, and there are 8: start fewer, or lower --memory-limit" in refused(
         2, "serve", "--workers", "3"
     )
     assert told("--workers", "3", "--memory-limit", "2.5G").workers == 3
-    monkeypatch.setattr(settings_module, "memory", lambda: 1_000_000_000)
+    monkeypatch.setattr(settings_module, "total_memory", lambda: 1_000_000_000)
     assert told().workers == 1

@@ -12,7 +12,7 @@ import pytest
 
 from pellucid import checkpoint
 from pellucid.recipes.recipe import load_recipe
-from pellucid.train.distributed import Group
+from pellucid.train.distributed import ProcessGroup
 
 
 def test_train_says_what_happened_and_writes_both_networks(run, recipes, tmp_path):
@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(run, recipes, tmp_path
 def test_a_process_that_does_not_lead_trains_in_silence(run, recipes, tmp_path, monkeypatch):
     @contextlib.contextmanager
     def second():
-        yield Group(rank=1)
+        yield ProcessGroup(rank=1)
 
     for module in ("group", "loop", "combined"):
         monkeypatch.setattr(f"pellucid.train.{module}.joined", second)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from pellucid.cli.console import counted
+from pellucid.cli.console import pluralize
 from pellucid.image import write_image
 from pellucid.recipes.recipe import load_recipe
 
@@ -61,7 +61,7 @@ def test_pairs_are_looked_at_trained_on_measured_and_told(run, folders, tmp_path
     again = run("train", out / "recipe.toml", "--out", tmp_path / "again")
     assert again.status == 0 and str(tmp_path / "again" / "report.html") in again.stdout
     resumed = run("train", "--out", out, "--resume")
-    assert resumed.status == 0 and counted(2, "epoch") in resumed.stdout
+    assert resumed.status == 0 and pluralize(2, "epoch") in resumed.stdout
 
 
 @pytest.mark.parametrize(

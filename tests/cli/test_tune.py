@@ -23,8 +23,8 @@ def tuned(run, recipes, tmp_path):
 def test_a_study_ends_with_a_table_and_a_recipe_that_trains(run, tuned, tmp_path):
     outcome = tuned("--json", tmp_path / "figures.json")
     assert outcome.status == 0, outcome
-    for said in ("train.lr", "validation loss", "PSNR, dB", "best", "0.01", str(tmp_path / "study" / "best.toml")):
-        assert said in outcome.stdout
+    for text in ("train.lr", "validation loss", "PSNR, dB", "best", "0.01", str(tmp_path / "study" / "best.toml")):
+        assert text in outcome.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["measure"] == "validation_loss" and figures["stopped"] == "finished"
     losses = [trial["loss"] for trial in figures["trials"]]
@@ -42,14 +42,14 @@ def test_a_study_ends_with_a_table_and_a_recipe_that_trains(run, tuned, tmp_path
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tuned, tmp_path, monkeypatch):
     pressed = []
 
-    def press(bar):
-        def follow(where):
+    def press(bar, trials):
+        def progress(*current):
             if not pressed:
                 pressed.append(signal.raise_signal(signal.SIGINT))
 
-        return follow
+        return progress
 
-    monkeypatch.setattr("pellucid.cli.tune._following", press)
+    monkeypatch.setattr("pellucid.cli.tune._progress_callback", press)
     outcome = tuned()
     assert outcome.status == 130
     assert outcome.stderr.splitlines()[-1] == (
@@ -62,7 +62,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tuned, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         ((), "nothing is varied: name a key and what to try, such as --vary train.lr=1e-4..1e-2"),
         (("--vary", "train.lrr=1,2"), 'unknown key "train.lrr" (did you mean "lr"?)'),
@@ -76,8 +76,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tuned, tmp_path, monkey
         (("--vary", "train.epochs=1..9", "--epochs", "2"), "--epochs sets what train.epochs is to vary"),
     ],
 )
-def test_what_cannot_be_is_one_line(refused, recipes, tmp_path, arguments, said):
-    assert said in refused(2, "tune", recipes["dense"], "--out", tmp_path / "out", *arguments)
+def test_what_cannot_be_is_one_line(refused, recipes, tmp_path, arguments, text):
+    assert text in refused(2, "tune", recipes["dense"], "--out", tmp_path / "out", *arguments)
     assert not (tmp_path / "out").exists()
 
 

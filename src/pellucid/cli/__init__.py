@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from pellucid import __version__
 from pellucid.cli import demo, denoise, evaluate, export, images, serve, train, tune
 from pellucid.cli import list as catalogue
-from pellucid.cli.console import error_line
+from pellucid.cli.console import print_error
 from pellucid.errors import PellucidError
 
 INTERRUPTED = 130
@@ -34,7 +34,7 @@ pellucid COMMAND --help shows what a command takes, with examples. Exit status: 
 """
 
 
-class Door(TyperGroup):
+class ErrorHandlingGroup(TyperGroup):
     """The group of commands, which turns every way to fail into one line and an exit status."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
@@ -42,10 +42,10 @@ class Door(TyperGroup):
         try:
             status = super().main(*args, standalone_mode=False, **extra)
         except PellucidError as error:
-            error_line(str(error))
+            print_error(str(error))
             status = error.exit_status
         except Exception as error:
-            status = _unforeseen(error)
+            status = _print_unexpected(error)
         sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
@@ -53,20 +53,20 @@ class Door(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            error_line(f"interrupted; {interrupt or 'nothing half-written is left behind'}")
+            print_error(f"interrupted; {interrupt or 'nothing half-written is left behind'}")
             raise typer.Exit(INTERRUPTED) from interrupt
 
 
-def _unforeseen(error: Exception) -> int:
+def _print_unexpected(error: Exception) -> int:
     """Say what went wrong where no message was prepared; Typer's own errors are wrong usage."""
     if isinstance(error, typer.Abort):
-        error_line("aborted")
+        print_error("aborted")
         return 1
     wording = getattr(error, "format_message", None)
     if wording is not None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "pellucid"
-        error_line(f"{wording().rstrip('.')}: see {command} --help")
+        print_error(f"{wording().rstrip('.')}: see {command} --help")
         return int(getattr(error, "exit_code", 2))
     if os.environ.get("PELLUCID_DEBUG"):
         import traceback
@@ -74,12 +74,12 @@ def _unforeseen(error: Exception) -> int:
         traceback.print_exception(error)
         return 1
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("pellucid"):
-        error_line(f'this needs {error.name}, which is not installed: pip install "pellucid[train]"')
+        print_error(f'this needs {error.name}, which is not installed: pip install "pellucid[train]"')
         return 1
     if isinstance(error, OSError):
-        error_line(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
+        print_error(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
         return 1
-    error_line(
+    print_error(
         f"an error that should not happen: {type(error).__name__}: {error}; "
         "please report it with what PELLUCID_DEBUG=1 prints"
     )
@@ -87,7 +87,7 @@ def _unforeseen(error: Exception) -> int:
 
 
 app = typer.Typer(
-    cls=Door,
+    cls=ErrorHandlingGroup,
     help=HELP,
     invoke_without_command=True,
     add_completion=False,

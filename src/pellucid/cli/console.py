@@ -31,65 +31,69 @@ class Bar(Protocol):
         ...
 
 
-class Screen:
+class CommandOutput:
     """Where one command writes. With `--json -` stdout belongs to the JSON alone, and all words go to stderr."""
 
-    def __init__(self, json_path: str | None = None, stdout_taken: bool = False) -> None:
+    def __init__(self, json_path: str | None = None, is_stdout_used: bool = False) -> None:
         """Take the value of `--json`: a path, "-" for stdout, or None; and whether an image goes to stdout."""
         self.json_path = json_path
-        self.stdout_taken = stdout_taken or json_path == STDOUT
+        self.is_stdout_used = is_stdout_used or json_path == STDOUT
 
     @functools.cached_property
-    def words(self) -> "Console":
+    def stdout(self) -> "Console":
         """The console for results."""
-        return _console(sys.stderr if self.stdout_taken else sys.stdout)
+        return _console(sys.stderr if self.is_stdout_used else sys.stdout)
 
     @functools.cached_property
-    def aside(self) -> "Console":
+    def stderr(self) -> "Console":
         """The console for progress and warnings."""
         return _console(sys.stderr)
 
-    def say(self, text: str = "", style: str = "") -> None:
+    def print(self, text: str = "", style: str = "") -> None:
         """Print a line of the result."""
-        self.words.print(text, style=style, soft_wrap=True)
+        self.stdout.print(text, style=style, soft_wrap=True)
 
-    def note(self, text: str) -> None:
+    def print_note(self, text: str) -> None:
         """Print a line that is no result."""
-        self.aside.print(text, style="dim", soft_wrap=True)
+        self.stderr.print(text, style="dim", soft_wrap=True)
 
-    def warn(self, text: str) -> None:
+    def print_warning(self, text: str) -> None:
         """Print one line about something that went wrong without ending the command."""
-        self.aside.print(f"pellucid: {text}", style="yellow", soft_wrap=True)
+        self.stderr.print(f"pellucid: {text}", style="yellow", soft_wrap=True)
 
-    def entries(self, named: Mapping[str, str], width: int = 0) -> None:
+    def print_entries(self, named: Mapping[str, str], width: int = 0) -> None:
         """Print names, padded to the longest or to `width`, each with its one-liner."""
         from rich.text import Text
 
         width = max((width, *map(len, named)))
         for name, summary in named.items():
             line = Text.assemble(f"  {name.ljust(width)}  ", (summary, "dim"))
-            self.words.print(line, soft_wrap=True)
+            self.stdout.print(line, soft_wrap=True)
 
-    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", labels: int = 1) -> None:
+    def print_table(
+        self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", labels: int = 1
+    ) -> None:
         """Print a table whose first `labels` columns name the row, the others being figures, set to the right.
 
         Figures are never cut: where the screen is too narrow, the columns go on in another table beneath.
         """
         if title:
-            self.say(f"\n{title}", "bold")
+            self.print(f"\n{title}", "bold")
         widths = _widths(heads, rows)
-        if sum(widths) > self.words.width:
+        if sum(widths) > self.stdout.width:
             heads = [head.replace(" ", "\n") for head in heads]
             widths = _widths(heads, rows)
         groups: list[list[int]] = [list(range(labels))]
         for index in range(labels, len(heads)):
-            if len(groups[-1]) > labels and sum(widths[kept] for kept in (*groups[-1], index)) > self.words.width:
+            if len(groups[-1]) > labels and sum(widths[kept] for kept in (*groups[-1], index)) > self.stdout.width:
                 groups.append(list(range(labels)))
             groups[-1].append(index)
         for group in groups:
-            self._table([heads[index] for index in group], [[row[index] for index in group] for row in rows], labels)
+            self._print_part(
+                [heads[index] for index in group], [[row[index] for index in group] for row in rows], labels
+            )
 
-    def _table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int) -> None:
+    def _print_part(self, heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int) -> None:
         from rich import box
         from rich.table import Table
 
@@ -99,10 +103,10 @@ class Screen:
             table.add_column(head, justify="left" if index < labels or is_note else "right", no_wrap=not is_note)
         for row in rows:
             table.add_row(*row)
-        self.words.print(table)
-        self.say()
+        self.stdout.print(table)
+        self.print()
 
-    def give(self, figures: Any) -> None:
+    def write_json(self, figures: Any) -> None:
         """Write the figures where `--json` asked for them, if it did.
 
         Raises:
@@ -110,7 +114,7 @@ class Screen:
         """
         if self.json_path is None:
             return
-        text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+        text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False, default=_to_json) + "\n"
         if self.json_path == STDOUT:
             sys.stdout.write(text)
             return
@@ -128,8 +132,8 @@ class Screen:
     @contextlib.contextmanager
     def bars(self, *titles: str) -> Iterator[tuple[Bar, ...]]:
         """Show progress bars, one below the other; in a file or a pipe only the first leaves lines."""
-        if not self.aside.is_terminal:
-            yield (_log(self.aside, titles[0]), *(_silent for _ in titles[1:]))
+        if not self.stderr.is_terminal:
+            yield (_log_bar(self.stderr, titles[0]), *(_no_bar for _ in titles[1:]))
             return
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
         from rich.table import Column
@@ -137,7 +141,7 @@ class Screen:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(
-                bar_width=min(28, self.aside.width // 5),
+                bar_width=min(28, self.stderr.width // 5),
                 complete_style="cyan",
                 finished_style="cyan",
                 pulse_style="cyan",
@@ -146,16 +150,16 @@ class Screen:
             TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[text]}", style="dim", table_column=Column(ratio=1, no_wrap=True)),
         )
-        with Progress(*columns, console=self.aside, transient=True, expand=True) as progress:
-            yield tuple(_drawn(progress, title) for title in titles)
+        with Progress(*columns, console=self.stderr, transient=True, expand=True) as progress:
+            yield tuple(_terminal_bar(progress, title) for title in titles)
 
 
-def error_line(text: str) -> None:
+def print_error(text: str) -> None:
     """Print the one line that says why the command ends; plain, so that scripts can read it."""
     print(f"pellucid: {' '.join(text.split())}", file=sys.stderr)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return seconds as `42 s`, `3 min 05 s` or `2 h 07 min`."""
     whole = round(seconds)
     if whole < 60:
@@ -165,7 +169,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def counted(number: int, thing: str) -> str:
+def pluralize(number: int, thing: str) -> str:
     """Return `1 image`, `2,000 images`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
@@ -188,7 +192,7 @@ def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     return [width + PADDING for width in widths]
 
 
-def _drawn(progress: "Progress", title: str) -> Bar:
+def _terminal_bar(progress: "Progress", title: str) -> Bar:
     """Return a bar on a terminal; its clock starts whenever it is set to 0."""
     task = progress.add_task(title, total=None, left="", text="")
     started = drawn = time.monotonic()
@@ -201,17 +205,17 @@ def _drawn(progress: "Progress", title: str) -> Bar:
         elif done < total and now - drawn < REDRAW_SECONDS:
             return
         drawn = now
-        remaining = _left(left, now - started, done, total)
+        remaining = _time_left(left, now - started, done, total)
         progress.update(task, completed=done, total=total, text=text, left=remaining)
 
     return move
 
 
-def _silent(done: float, total: float, text: str = "", left: float | None = None) -> None:
+def _no_bar(done: float, total: float, text: str = "", left: float | None = None) -> None:
     """Stand where a bar would be."""
 
 
-def _log(console: "Console", title: str) -> Bar:
+def _log_bar(console: "Console", title: str) -> Bar:
     """Return a bar for logs: one line every ten seconds."""
     started = logged = time.monotonic()
 
@@ -221,18 +225,18 @@ def _log(console: "Console", title: str) -> Bar:
         if now - logged < LOG_SECONDS:
             return
         logged = now
-        parts = (f"{title} {done / max(total, 1):.0%}", _left(left, now - started, done, total), text)
+        parts = (f"{title} {done / max(total, 1):.0%}", _time_left(left, now - started, done, total), text)
         console.print(" · ".join(part for part in parts if part), soft_wrap=True)
 
     return move
 
 
-def _left(given: float | None, spent: float, done: float, total: float) -> str:
+def _time_left(given: float | None, spent: float, done: float, total: float) -> str:
     if done <= 0 or done >= total:
         return ""
-    return f"{duration(given if given is not None else spent / done * (total - done))} left"
+    return f"{format_duration(given if given is not None else spent / done * (total - done))} left"
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """Turn NumPy's values and paths into JSON's."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

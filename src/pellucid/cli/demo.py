@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.console import Screen, duration
+from pellucid.cli.console import CommandOutput, format_duration
 from pellucid.cli.denoise_run import WHITE, Cleaning, write_page
 from pellucid.cli.evaluate import demonstrate_digits
 from pellucid.cli.image_options import convert, refuse_failures
@@ -44,39 +44,39 @@ def demo(
     --digits trains a denoiser on handwritten digits, reads them before and after, and measures it beside classical
     filters: on MNIST where it is at hand (pellucid fetch mnist), else on the small digits that scikit-learn carries.
     """
-    screen = Screen(json_path)
+    output = CommandOutput(json_path)
     if digits:
-        demonstrate_digits(screen, out or Path("runs/demo-digits"))
+        demonstrate_digits(output, out or Path("runs/demo-digits"))
     else:
-        _clean_samples(screen, out or Path("runs/demo"))
+        _clean_samples(output, out or Path("runs/demo"))
 
 
-def _clean_samples(screen: Screen, out: Path) -> None:
+def _clean_samples(output: CommandOutput, out: Path) -> None:
     """Denoise the samples into a folder; what lies there from an earlier demonstration is replaced."""
     from pellucid.image.folders import plan
-    from pellucid.inference.denoiser import DEFAULT, Denoiser
+    from pellucid.inference.denoiser import DEFAULT_MODEL, Denoiser
 
     tasks = plan([SAMPLES / name for name in CREDITS], out, "overwrite")
     denoiser = Denoiser.load()
     work = Cleaning(denoiser, None, 1.0, has_page=True)
-    failures = convert(screen, tasks, work, "demo", "denoised", out=out, overwrite=True)
+    failures = convert(output, tasks, work, "demo", "denoised", out=out, overwrite=True)
     refuse_failures(failures, len(tasks))
     done, pairs = work.finish(failures)
     page = out / PAGE
-    write_page(page, pairs, "Two noisy pictures, denoised", DEFAULT, f"Pictures: {'; '.join(CREDITS.values())}.")
+    write_page(page, pairs, "Two noisy pictures, denoised", DEFAULT_MODEL, f"Pictures: {'; '.join(CREDITS.values())}.")
     rows = [
         (
             Path(image["file"]).name,
             f"{image['width']} x {image['height']}",
             f"{image['sigma']:.1f}",
-            duration(image["seconds"]),
+            format_duration(image["seconds"]),
         )
         for image in done
     ]
-    screen.table(("picture", "size", f"noise of {WHITE}", "time"), rows, f"{DEFAULT}, on {denoiser.engine}")
-    screen.entries(
+    output.print_table(("picture", "size", f"noise of {WHITE}", "time"), rows, f"{DEFAULT_MODEL}, on {denoiser.engine}")
+    output.print_entries(
         {image["out"]: CREDITS[Path(image["file"]).name] for image in done}
         | {str(page): "before and after: open it in a browser and drag the line"}
     )
-    screen.say("\nYour own: pellucid denoise photo.jpg", "bold")
-    screen.give({"model": DEFAULT, "engine": denoiser.engine, "images": done, "page": str(page)})
+    output.print("\nYour own: pellucid denoise photo.jpg", "bold")
+    output.write_json({"model": DEFAULT_MODEL, "engine": denoiser.engine, "images": done, "page": str(page)})

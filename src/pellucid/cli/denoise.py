@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.console import Screen, counted
+from pellucid.cli.console import CommandOutput, pluralize
 from pellucid.cli.denoise_run import WHITE, Cleaning, facts, write_page
 from pellucid.cli.image_options import (
     LIMIT,
@@ -136,33 +136,35 @@ def denoise(
     if page and page.exists() and not overwrite:
         raise UsageError(f"{page} exists already: name another page, or give --overwrite")
 
-    from pellucid.inference.denoiser import LEAST_TILE, Denoiser
+    from pellucid.inference.denoiser import MIN_TILE, Denoiser
     from pellucid.inference.strength import check_strength
 
     check_strength(strength)
-    if 0 < tile < LEAST_TILE:
-        raise UsageError(f"--tile {tile} is too small: give at least {LEAST_TILE}, or 0 for the usual size")
+    if 0 < tile < MIN_TILE:
+        raise UsageError(f"--tile {tile} is too small: give at least {MIN_TILE}, or 0 for the usual size")
     denoiser = (
         Denoiser.load(model, engine, threads, tile)
         if minutes is None
         else _self_taught(model, minutes, engine, threads, tile)
     )
-    screen = Screen(json_path, stdout_taken)
+    output = CommandOutput(json_path, stdout_taken)
     if level is not None and not denoiser.conditional:
-        screen.note(f"--sigma {sigma} has no effect: {model} is not told the noise level")
+        output.print_note(f"--sigma {sigma} has no effect: {model} is not told the noise level")
     work = Cleaning(denoiser, level, strength, page is not None, stretch)
     limits = {"overwrite": overwrite, "max_pixels": max_pixels, "spec": denoiser.input_spec}
-    failures = convert(screen, tasks, work, "denoise", "denoised", out=out, **limits)
+    failures = convert(output, tasks, work, "denoise", "denoised", out=out, **limits)
     done, pairs = work.finish(failures)
     if len(tasks) == len(done) == 1:
-        screen.note(f"{facts(done[0])} · {denoiser.engine}")
+        output.print_note(f"{facts(done[0])} · {denoiser.engine}")
     if page and pairs:
-        title = f"{pairs[0].name if len(done) == 1 else counted(len(done), 'image')}, denoised"
+        title = f"{pairs[0].name if len(done) == 1 else pluralize(len(done), 'image')}, denoised"
         more = f"The first {len(pairs)} of {len(done)} images." if len(pairs) < len(done) else ""
         write_page(page, pairs, title, model, more)
-        screen.say(f"before and after: {page}")
+        output.print(f"before and after: {page}")
     listed = [{"file": str(failure.source), "reason": failure.reason} for failure in failures]
-    screen.give({"model": model, "engine": denoiser.engine, "strength": strength, "images": done, "failed": listed})
+    output.write_json(
+        {"model": model, "engine": denoiser.engine, "strength": strength, "images": done, "failed": listed}
+    )
     refuse_failures(failures, len(tasks))
 
 
@@ -177,9 +179,9 @@ def estimate_noise(
     from pellucid.image.folders import Failure, find_images
 
     found = find_images(inputs, recursive)
-    screen = Screen(json_path)
+    output = CommandOutput(json_path)
     levels, failures, remarks = [], [], []
-    with screen.bar("estimate noise") as bar:
+    with output.bar("estimate noise") as bar:
         for position, (path, name) in enumerate(found):
             bar(position, len(found), f"{position}/{len(found)} {name}")
             try:
@@ -189,9 +191,9 @@ def estimate_noise(
                 if len(found) == 1:
                     raise
                 failures.append(Failure(path, str(error)))
-    show_failures(screen, remarks, failures)
-    screen.table(("image", "noise"), [(entry["file"], f"{entry['sigma']:.1f}") for entry in levels])
-    screen.give(levels)
+    show_failures(output, remarks, failures)
+    output.print_table(("image", "noise"), [(entry["file"], f"{entry['sigma']:.1f}") for entry in levels])
+    output.write_json(levels)
     refuse_failures(failures, len(found))
 
 
@@ -207,23 +209,23 @@ def compare_images(
     """
     from pellucid.evaluate.compare import compare
     from pellucid.image import read_image
-    from pellucid.inference.image_file import frames_of
+    from pellucid.inference.image_file import as_frames
 
-    screen = Screen(json_path)
+    output = CommandOutput(json_path)
     files = [read_image(path, max_pixels, limit_name=LIMIT) for path in (image, reference)]
-    ranges = [frames_of(file).white for file in files]
+    ranges = [as_frames(file).data_range for file in files]
     # Of two files of one kind, one may look like 12 bits in 16, and the other not.
     white = max(ranges) if files[0].pixels.dtype == files[1].pixels.dtype else None
-    found = compare(*(frames_of(file, white) for file in files))
+    found = compare(*(as_frames(file, white) for file in files))
     for name, value, note in _shown(found):
-        screen.say(f"{name:<18} {value:>10}  {note}".rstrip())
-    screen.give(
+        output.print(f"{name:<18} {value:>10}  {note}".rstrip())
+    output.write_json(
         {
             "psnr": found.psnr if math.isfinite(found.psnr) else None,
             "ssim": found.ssim,
-            "largest": WHITE * found.largest,
-            "shift": WHITE * found.shift,
-            "identical": not found.largest,
+            "largest": WHITE * found.max_difference,
+            "shift": WHITE * found.mean_shift,
+            "identical": not found.max_difference,
         }
     )
 
@@ -231,12 +233,14 @@ def compare_images(
 def _self_taught(model: str, minutes: float, engine: str, threads: int, tile: int) -> "Denoiser":
     """Return a denoiser that learns for so long from each image."""
     from pellucid.inference.denoiser import Denoiser
-    from pellucid.inference.zero_shot import Lesson
-    from pellucid.weights import SELF
+    from pellucid.inference.zero_shot import TestTimeAdaptation
+    from pellucid.weights import SELF_TRAINED
 
-    if model != SELF:
-        raise UsageError(f"--minutes {minutes:g} is for --model {SELF}, {model} has learned already: leave it out")
-    return Denoiser(Lesson.on(engine, threads, minutes), threads=threads, tile=tile)
+    if model != SELF_TRAINED:
+        raise UsageError(
+            f"--minutes {minutes:g} is for --model {SELF_TRAINED}, {model} has learned already: leave it out"
+        )
+    return Denoiser(TestTimeAdaptation.for_engine(engine, threads, minutes), threads=threads, tile=tile)
 
 
 def _level(sigma: str) -> float | None:
@@ -258,10 +262,10 @@ def _read_level(path: Path, max_pixels: int) -> float:
     from pellucid.image import read_image
     from pellucid.image.folders import DASH
     from pellucid.inference import noise_estimation
-    from pellucid.inference.image_file import frames_of
+    from pellucid.inference.image_file import as_frames
 
     source = sys.stdin.buffer if path == DASH else path
-    return noise_estimation.estimate(frames_of(read_image(source, max_pixels, limit_name=LIMIT)))
+    return noise_estimation.estimate_sigma(as_frames(read_image(source, max_pixels, limit_name=LIMIT)))
 
 
 def _shown(found: "Comparison") -> list[tuple[str, str, str]]:
@@ -270,6 +274,6 @@ def _shown(found: "Comparison") -> list[tuple[str, str, str]]:
     return [
         ("PSNR", "infinite" if math.isinf(found.psnr) else f"{found.psnr:.2f} dB", ""),
         ("SSIM", "-", no_ssim) if found.ssim is None else ("SSIM", f"{found.ssim:.4f}", ""),
-        ("largest difference", f"{WHITE * found.largest:.1f}", f"of {WHITE}"),
-        ("brighter by", f"{WHITE * found.shift:+.2f}", f"of {WHITE}"),
+        ("largest difference", f"{WHITE * found.max_difference:.1f}", f"of {WHITE}"),
+        ("brighter by", f"{WHITE * found.mean_shift:+.2f}", f"of {WHITE}"),
     ]

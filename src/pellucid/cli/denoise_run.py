@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.console import duration
+from pellucid.cli.console import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pellucid.image import ImageFile
     from pellucid.image.folders import Failure, Task
     from pellucid.inference.denoiser import Denoiser
-    from pellucid.inference.image_file import Cleaned
+    from pellucid.inference.image_file import DenoisedImage
     from pellucid.report.before_after import Pair
 
 WHITE = 255
@@ -38,12 +38,12 @@ class Cleaning:
 
     def __call__(self, image: "ImageFile", task: "Task", tell: "Callable[[int, int], None]") -> "np.ndarray":
         """Denoise an image."""
-        from pellucid.inference.image_file import clean
+        from pellucid.inference.image_file import denoise_image
 
-        cleaned = clean(image, self._denoiser, self._level, self._strength, self._stretch, tell)
+        cleaned = denoise_image(image, self._denoiser, self._level, self._strength, self._stretch, tell)
         _, _, height, width = cleaned.before.shape
         record = {"file": str(task.source), "out": str(task.target), "width": width, "height": height}
-        record |= {"sigma": None if cleaned.level is None else WHITE * cleaned.level, "seconds": cleaned.seconds}
+        record |= {"sigma": None if cleaned.sigma is None else WHITE * cleaned.sigma, "seconds": cleaned.seconds}
         self._done[task.source] = record
         if self._has_page:
             self._show(image, task, cleaned)
@@ -56,7 +56,7 @@ class Cleaning:
             self._pairs.pop(failure.source, None)
         return list(self._done.values()), list(self._pairs.values())
 
-    def _show(self, image: "ImageFile", task: "Task", cleaned: "Cleaned") -> None:
+    def _show(self, image: "ImageFile", task: "Task", cleaned: "DenoisedImage") -> None:
         from pellucid.report.before_after import MOST_PAIRS, pair
 
         if len(self._pairs) < MOST_PAIRS:
@@ -68,7 +68,7 @@ def facts(record: dict[str, Any]) -> str:
     """Say size, noise level and time of an image that `Cleaning` has done."""
     sigma = record["sigma"]
     noise = "" if sigma is None else f" · noise {sigma:.1f} of {WHITE}"
-    return f"{record['width']} x {record['height']}{noise} · {duration(record['seconds'])}"
+    return f"{record['width']} x {record['height']}{noise} · {format_duration(record['seconds'])}"
 
 
 def write_page(path: Path, pairs: "Sequence[Pair]", title: str, model: str, more: str = "") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli.console import Bar, Screen
+from pellucid.cli.console import Bar, CommandOutput
 from pellucid.cli.evaluate_classifier import DEFAULT as DENOISER
 from pellucid.cli.evaluate_classifier import evaluate_classifier
 from pellucid.cli.evaluate_ocr import DEFAULT as READER
@@ -116,7 +116,7 @@ def evaluate(
         if not noise:
             _refuse({"--seeds": seeds}, "--classifier", {"--seeds": "no noise is drawn without --noise"})
         drawn = seed_list(seeds) or (0,)
-        evaluate_classifier(Screen(json_path), classifier, inputs or [], name or DENOISER, noise, drawn, limit)
+        evaluate_classifier(CommandOutput(json_path), classifier, inputs or [], name or DENOISER, noise, drawn, limit)
         return
     if noise:
         raise UsageError("--noise goes with --classifier: name one, or choose the noise by --recipe")
@@ -127,13 +127,13 @@ def evaluate(
         raise UsageError(f"the model is given twice, as {model} and as --model {name}: give one")
     if ocr:
         _refuse({"--seeds": seeds}, "--ocr", {"--seeds": "no noise is drawn"})
-        evaluate_reading(Screen(json_path), name or str(model or READER), ocr, text, clean, language, limit)
+        evaluate_reading(CommandOutput(json_path), name or str(model or READER), ocr, text, clean, language, limit)
         return
     if text or clean:
         raise UsageError(f"--{'text' if text else 'clean'} goes with --ocr: name the images to be read too")
     if not (model or name):
         raise UsageError("no model to evaluate: name a checkpoint, such as runs/conv-pool/best.safetensors")
-    _evaluate_noise(Screen(json_path), model or Path(str(name)), recipe, seed_list(seeds), limit, rivals, out)
+    _evaluate_noise(CommandOutput(json_path), model or Path(str(name)), recipe, seed_list(seeds), limit, rivals, out)
 
 
 def _refuse(given: Mapping[str, object], beside: str, reasons: Mapping[str, str]) -> None:
@@ -162,22 +162,22 @@ def reproduce(
     as CSV and JSON.
     """
     chosen = _compared() if names == [ALL] else names
-    screen = Screen(json_path)
-    results = _reproduce(screen, chosen, out, quick, seed_list(seeds), toml_values(values or []), workers)
+    output = CommandOutput(json_path)
+    results = _reproduce(output, chosen, out, quick, seed_list(seeds), toml_values(values or []), workers)
     entries = [_entry(result) for result in results]
 
     from pellucid.report.tables import summary_table
 
-    _show(screen, summary_table(entries), labels=2, notes=False)
+    _show(output, summary_table(entries), labels=2, notes=False)
     if cuts := {f"{entry.name}, cut:": "; ".join(entry.cuts) for entry in entries if entry.cuts}:
-        screen.entries(cuts)
-        screen.say()
-    _name_report(screen, out, [entry.name for entry in entries])
-    screen.give(results)
+        output.print_entries(cuts)
+        output.print()
+    _name_report(output, out, [entry.name for entry in entries])
+    output.write_json(results)
 
 
 def _evaluate_noise(
-    screen: Screen,
+    output: CommandOutput,
     model: Path,
     recipe: str | None,
     seeds: Sequence[int] | None,
@@ -198,7 +198,7 @@ def _evaluate_noise(
     from pellucid.report.tables import comparison_table, rivals_table
     from pellucid.reproduce.evaluate_checkpoint import assess
 
-    with screen.bar("evaluate") as bar:
+    with output.bar("evaluate") as bar:
         entry = assess(
             model,
             chosen,
@@ -207,45 +207,47 @@ def _evaluate_noise(
             limit=limit,
             progress=lambda share: bar(share, 1.0),
         )
-    _show(screen, comparison_table(entry), "" if entry.result["published"] else entry.name)
-    _show(screen, rivals_table(entry))
+    _show(output, comparison_table(entry), "" if entry.result["published"] else entry.name)
+    _show(output, rivals_table(entry))
     if out:
         from pellucid.report.write import write_report
 
         written = write_report([entry], out, f"{entry.name}: measured")
-        _name_report(screen, written.html.parent, [entry.name])
-    screen.give(entry.result)
+        _name_report(output, written.html.parent, [entry.name])
+    output.write_json(entry.result)
 
 
 def _compared() -> list[str]:
     """Return the shipped recipes that are measured beside rivals."""
     from pellucid.recipes.recipe import load_recipe, recipe_names
 
-    return [name for name in recipe_names() if load_recipe(name).evaluate.rivals]
+    return [name for name in recipe_names() if load_recipe(name).evaluate.baselines]
 
 
-def demonstrate_digits(screen: Screen, out: Path) -> None:
+def demonstrate_digits(output: CommandOutput, out: Path) -> None:
     """Train a denoiser on handwritten digits, measure it beside classical filters, and write pictures and a report."""
     from pellucid import registry
 
     at_hand = registry.build("data", "mnist", {}).available()
     name = "digits" if at_hand else "demo"
-    screen.note("MNIST's digits, 28x28" if at_hand else "scikit-learn's digits, 8x8 (for MNIST: pellucid fetch mnist)")
-    results = _reproduce(screen, [name], out, at_hand, None, {}, None)
+    output.print_note(
+        "MNIST's digits, 28x28" if at_hand else "scikit-learn's digits, 8x8 (for MNIST: pellucid fetch mnist)"
+    )
+    results = _reproduce(output, [name], out, at_hand, None, {}, None)
     entry = _entry(results[0])
 
     from pellucid.report.tables import comparison_table, rivals_table
 
-    _show(screen, comparison_table(entry), "" if entry.result["published"] else entry.name)
-    _show(screen, rivals_table(entry))
+    _show(output, comparison_table(entry), "" if entry.result["published"] else entry.name)
+    _show(output, rivals_table(entry))
     if told := _told(entry.result["measured"]):
-        screen.say(f"{told[0].upper()}{told[1:]}.\n", "bold")
-    _name_report(screen, out, [entry.name])
-    screen.give(results)
+        output.print(f"{told[0].upper()}{told[1:]}.\n", "bold")
+    _name_report(output, out, [entry.name])
+    output.write_json(results)
 
 
 def _reproduce(
-    screen: Screen,
+    output: CommandOutput,
     names: Sequence[str],
     out: Path,
     quick: bool,
@@ -255,7 +257,7 @@ def _reproduce(
 ) -> list[dict[str, Any]]:
     from pellucid.reproduce.reproduction import reproduce
 
-    with screen.bar("reproduce" if len(names) > 1 else names[0]) as bar:
+    with output.bar("reproduce" if len(names) > 1 else names[0]) as bar:
         return reproduce(names, out, quick=quick, seeds=seeds, values=values, workers=workers, progress=_following(bar))
 
 
@@ -275,7 +277,7 @@ def _entry(result: dict[str, Any]) -> "Entry":
     return Entry(result, str(result["recipe"]), "")
 
 
-def _show(screen: Screen, table: "Table | None", title: str = "", labels: int = 1, notes: bool = True) -> None:
+def _show(output: CommandOutput, table: "Table | None", title: str = "", labels: int = 1, notes: bool = True) -> None:
     """Print a table of the report without its empty columns; the notes to its rows stand in a last one."""
     if table is None:
         return
@@ -285,7 +287,7 @@ def _show(screen: Screen, table: "Table | None", title: str = "", labels: int = 
     heads = (*table.heads, "")
     kept = [index for index in range(len(heads)) if index == 0 or any(row[index] not in ("", ABSENT) for row in rows)]
     shown = [[row[index] for index in kept] for row in rows]
-    screen.table([heads[index] for index in kept], shown, title or table.caption, labels)
+    output.print_table([heads[index] for index in kept], shown, title or table.caption, labels)
 
 
 def _told(measured: Mapping[str, Any]) -> str:
@@ -301,10 +303,10 @@ def _told(measured: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _name_report(screen: Screen, out: Path, names: Sequence[str]) -> None:
+def _name_report(output: CommandOutput, out: Path, names: Sequence[str]) -> None:
     """Name the report's files and its pictures."""
     pictures = sorted((out / names[0]).glob("*.png")) if len(names) == 1 else [out / "*" / "*.png"]
-    screen.entries(
+    output.print_entries(
         {str(out / "report.html"): "the report, a page that needs nothing else"}
         | {str(picture): "pictures" for picture in pictures}
         | {

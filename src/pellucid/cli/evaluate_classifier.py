@@ -5,17 +5,17 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.console import Screen, counted
+from pellucid.cli.console import CommandOutput, pluralize
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.evaluate.downstream import Downstream
+    from pellucid.evaluate.downstream import DownstreamResult
 
 DEFAULT = "photo"
 
 
 def evaluate_classifier(
-    screen: Screen,
+    output: CommandOutput,
     classifier: Path,
     images: Sequence[Path],
     model: str,
@@ -35,28 +35,28 @@ def evaluate_classifier(
         raise UsageError(f"--classifier {classifier} needs images to read: name a folder that holds a folder a class")
 
     from pellucid.evaluate.classifiers import load_classifier
-    from pellucid.evaluate.downstream import labelled_files, read_files
+    from pellucid.evaluate.downstream import classify_files, labeled_files
 
-    files = labelled_files(images, limit)
+    files = labeled_files(images, limit)
     reader = load_classifier(classifier)
-    draws: dict[int, Downstream] = {}
+    draws: dict[int, DownstreamResult] = {}
     total = len(files) * len(seeds)
-    with screen.bar("read") as bar:
+    with output.bar("read") as bar:
 
         def tell(ready: int, _: int) -> None:
             done = len(draws) * len(files) + ready
             bar(done, total, f"{done}/{total}")
 
         for seed in seeds:
-            draws[seed] = read_files(reader, files, model, noise, seed=seed, progress=tell)
-    _show(screen, list(draws.values()), model)
+            draws[seed] = classify_files(reader, files, model, noise, seed=seed, progress=tell)
+    _show(output, list(draws.values()), model)
     told = {"classifier": str(classifier), "model": model, "noise": noise}
-    screen.give(told | _figures(draws, files))
+    output.write_json(told | _figures(draws, files))
 
 
-def _show(screen: Screen, draws: "Sequence[Downstream]", model: str) -> None:
+def _show(output: CommandOutput, draws: "Sequence[DownstreamResult]", model: str) -> None:
     heads = ("", "accuracy", "images")
-    right = {version: [int(found.right(version).sum()) for found in draws] for version in draws[0].read}
+    right = {version: [int(found.is_correct(version).sum()) for found in draws] for version in draws[0].predictions}
     count = len(draws[0].labels)
     rows = [
         (
@@ -67,29 +67,36 @@ def _show(screen: Screen, draws: "Sequence[Downstream]", model: str) -> None:
         for version, counts in right.items()
     ]
     often = "" if len(draws) == 1 else f", with noise drawn {len(draws)} times"
-    title = f"What the classifier reads right of {counted(count, 'image')}{often}, denoised by {Path(model).name}"
-    screen.table(heads, rows, title)
+    title = f"What the classifier reads right of {pluralize(count, 'image')}{often}, denoised by {Path(model).name}"
+    output.print_table(heads, rows, title)
     set_right, spoilt = (sum(getattr(found, name) for found in draws) for name in ("set_right", "spoilt"))
     over = "" if len(draws) == 1 else ", of all draws together"
-    screen.say(f"denoising sets {counted(set_right, 'image')} right and spoils {spoilt}{over}")
+    output.print(f"denoising sets {pluralize(set_right, 'image')} right and spoils {spoilt}{over}")
 
 
-def _figures(draws: "Mapping[int, Downstream]", files: Sequence[tuple[Path, str]]) -> dict[str, Any]:
+def _figures(draws: "Mapping[int, DownstreamResult]", files: Sequence[tuple[Path, str]]) -> dict[str, Any]:
     per_seed = [
-        {"seed": seed, "accuracy": found.accuracy, "set_right": found.set_right, "spoilt": found.spoilt}
+        {
+            "seed": seed,
+            "accuracy": found.accuracy,
+            "set_right": found.fixed_by_denoising,
+            "spoilt": found.broken_by_denoising,
+        }
         for seed, found in draws.items()
     ]
     listed = [
         {"file": str(path), "class": name, "number": int(found.labels[place]), "seed": seed}
-        | {version: int(read[place]) for version, read in found.read.items()}
+        | {version: int(read[place]) for version, read in found.predictions.items()}
         for seed, found in draws.items()
         for place, (path, name) in enumerate(files)
     ]
     first = next(iter(draws.values()))
     return {
-        "accuracy": {version: mean(found.accuracy[version] for found in draws.values()) for version in first.read},
-        "set_right": sum(found.set_right for found in draws.values()),
-        "spoilt": sum(found.spoilt for found in draws.values()),
+        "accuracy": {
+            version: mean(found.accuracy[version] for found in draws.values()) for version in first.predictions
+        },
+        "set_right": sum(found.fixed_by_denoising for found in draws.values()),
+        "spoilt": sum(found.broken_by_denoising for found in draws.values()),
         "per_seed": per_seed,
         "images": listed,
     }

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.console import Screen
+from pellucid.cli.console import CommandOutput
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ HEADS = ("", "characters wrong", "words wrong")
 
 
 def evaluate_reading(
-    screen: Screen, model: str, images: Path, texts: Path | None, cleans: Path | None, language: str, limit: int
+    output: CommandOutput, model: str, images: Path, texts: Path | None, cleans: Path | None, language: str, limit: int
 ) -> None:
     """Print the error rates of all pages together, version by version, and give each page's as JSON.
 
@@ -28,24 +28,24 @@ def evaluate_reading(
     from pellucid.evaluate import ocr
     from pellucid.inference.denoiser import Denoiser
 
-    pages = ocr.matched(images, texts, cleans, limit)
+    pages = ocr.match_files(images, texts, cleans, limit)
     ocr.program()
     denoiser = Denoiser.load(model)
 
     def denoise(image: "np.ndarray") -> "np.ndarray":
         return denoiser(image, channel_axis=-1 if image.ndim == 3 else None, has_alpha=False)
 
-    with screen.bar("read") as bar:
-        figures = ocr.assess(pages, denoise, language, progress=lambda done, total: bar(done, total))
-    _show(screen, figures, model, len(pages))
-    screen.give({"model": model, **figures})
+    with output.bar("read") as bar:
+        figures = ocr.evaluate_pages(pages, denoise, language, progress=lambda done, total: bar(done, total))
+    _show(output, figures, model, len(pages))
+    output.write_json({"model": model, **figures})
 
 
-def _show(screen: Screen, figures: dict[str, Any], model: str, count: int) -> None:
+def _show(output: CommandOutput, figures: dict[str, Any], model: str, count: int) -> None:
     versions = list(figures["character_error"])
     rows = [
         (version, *(f"{100 * figures[name][version]:.2f} %" for name in ("character_error", "word_error")))
         for version in versions
     ]
     pages = "1 page" if count == 1 else f"{count:,} pages"
-    screen.table(HEADS, rows, f"What Tesseract misreads on {pages}, denoised by {model}")
+    output.print_table(HEADS, rows, f"What Tesseract misreads on {pages}, denoised by {model}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.console import Screen
+from pellucid.cli.console import CommandOutput
 from pellucid.cli.options import JsonPath, examples
 from pellucid.errors import UsageError
 
@@ -61,12 +61,12 @@ def export_network(
     role = _role(checkpoint, loaded, network)
     recipe = loaded.recipe
     exported = export(loaded.networks[role], out, name or recipe.name, recipe.to_dict(), half)
-    screen = Screen(json_path)
-    screen.say(f"{out}: the {role} of {checkpoint}, {exported.bytes / 1e6:.1f} MB", "bold")
-    screen.say(f"  at most {exported.difference:.1g} away from torch on random images, white being 1")
+    output = CommandOutput(json_path)
+    output.print(f"{out}: the {role} of {checkpoint}, {exported.bytes / 1e6:.1f} MB", "bold")
+    output.print(f"  at most {exported.difference:.1g} away from torch on random images, white being 1")
     if half:
-        screen.say(f"  at most {exported.rounding:.1g} away from the network with its weights in full")
-    screen.give(dataclasses.asdict(exported) | {"role": role})
+        output.print(f"  at most {exported.rounding:.1g} away from the network with its weights in full")
+    output.write_json(dataclasses.asdict(exported) | {"role": role})
 
 
 def _role(path: Path, checkpoint: "Checkpoint", wanted: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.console import Bar, Screen, counted
+from pellucid.cli.console import Bar, CommandOutput, pluralize
 from pellucid.errors import PellucidError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def plan_beside(inputs: list[Path], present: "Existing", recursive: bool) -> "tu
 
 
 def convert(
-    screen: Screen,
+    output: CommandOutput,
     tasks: "Sequence[Task]",
     work: "Work",
     title: str,
@@ -109,45 +109,45 @@ def convert(
     remarks: list[str] = []
 
     def noting(image: "ImageFile", name: str) -> "np.ndarray":
-        known = spec is not None and spec.white_of(image.pixels)
+        known = spec is not None and spec.data_range_for(image.pixels)
         if not known and (remark := range_remark(image.pixels.dtype, image.white)):
             remarks.append(f"{name}: {remark}")
         with collected(remarks):
             return work(image, tasks[follow.position], follow.within)
 
     titles = (title,) if len(tasks) == 1 else (title, "")
-    with screen.bars(*titles) as bars:
+    with output.bars(*titles) as bars:
         follow = _Follow(tasks, bars)
         try:
             limits = {"max_pixels": max_pixels, "limit_name": LIMIT}
             failures = convert_files(tasks, noting, overwrite=overwrite, progress=follow.start, **limits)
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(
-                f"{counted(follow.position, 'image')} of {len(tasks)} done in {_places(tasks, out)}; "
+                f"{pluralize(follow.position, 'image')} of {len(tasks)} done in {_places(tasks, out)}; "
                 "to do the rest, add --skip-existing"
             ) from interrupt
-    show_failures(screen, remarks, failures)
+    show_failures(output, remarks, failures)
     if good := len(tasks) - len(failures):
-        screen.say(f"{counted(good, 'image')} {done}: {_places(tasks, out)}")
+        output.print(f"{pluralize(good, 'image')} {done}: {_places(tasks, out)}")
     elif not tasks:
-        screen.say("nothing to do: all outputs exist")
+        output.print("nothing to do: all outputs exist")
     return failures
 
 
-def show_failures(screen: Screen, remarks: "Sequence[str]", failures: "Sequence[Failure]") -> None:
+def show_failures(output: CommandOutput, remarks: "Sequence[str]", failures: "Sequence[Failure]") -> None:
     """Say what is remarkable, each thing once, and what failed, both cut where there is too much of it."""
     for remark in list(dict.fromkeys(remarks))[:SHOWN_FAILURES]:
-        screen.note(remark)
+        output.print_note(remark)
     for failure in failures[:SHOWN_FAILURES]:
-        screen.warn(f"skipped: {failure.reason}")
+        output.print_warning(f"skipped: {failure.reason}")
     if len(failures) > SHOWN_FAILURES:
-        screen.warn(f"and {len(failures) - SHOWN_FAILURES} more")
+        output.print_warning(f"and {len(failures) - SHOWN_FAILURES} more")
 
 
 def refuse_failures(failures: "Sequence[Failure]", number: int) -> None:
     """Raise PellucidError if any of so many images failed."""
     if failures:
-        raise PellucidError(f"{len(failures)} of {counted(number, 'image')} failed")
+        raise PellucidError(f"{len(failures)} of {pluralize(number, 'image')} failed")
 
 
 @contextmanager

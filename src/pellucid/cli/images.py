@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.console import Bar, Screen, counted
+from pellucid.cli.console import Bar, CommandOutput, pluralize
 from pellucid.cli.image_options import (
     MOST_PIXELS,
     Files,
@@ -98,15 +98,15 @@ def add_noise(
 
     from pellucid.noise import add_noise as synthetic
 
-    model = synthetic.noise_in_255(noise)
+    model = synthetic.parse_noise_255(noise)
 
     def work(image: "ImageFile", task: "Task", tell: "Callable[[int, int], None]") -> "np.ndarray":
         options = {"channel_axis": image.channel_axis, "seed": seed, "name": task.name, "clip": clip}
         return synthetic.add_noise(image.pixels, model, **options)
 
-    screen = Screen(stdout_taken=out == DASH)
+    output = CommandOutput(is_stdout_used=out == DASH)
     options = {"out": out, "overwrite": overwrite, "max_pixels": max_pixels}
-    failures = convert(screen, tasks, work, "add noise", f"with {noise} added", **options)
+    failures = convert(output, tasks, work, "add noise", f"with {noise} added", **options)
     refuse_failures(failures, len(tasks))
 
 
@@ -122,12 +122,12 @@ def classify(
 
     found = find_images(inputs)
 
-    from pellucid.evaluate.readings import read_labels
+    from pellucid.evaluate.readings import predict_labels
     from pellucid.inference.denoiser import Denoiser
 
-    screen = Screen(json_path)
-    with screen.bar("classify") as bar:
-        readings = read_labels(Denoiser.load(model), [path for path, _ in found], _counting(bar))
+    output = CommandOutput(json_path)
+    with output.bar("classify") as bar:
+        readings = predict_labels(Denoiser.load(model), [path for path, _ in found], _counting(bar))
     columns = {
         "file": str,
         "label": str,
@@ -136,8 +136,8 @@ def classify(
         "confidence_denoised": _percent,
     }
     rows = [[shown(reading[key]) for key, shown in columns.items()] for reading in readings]
-    screen.table(("image", "as it is", "sure", "denoised", "sure"), rows)
-    screen.give(readings)
+    output.print_table(("image", "as it is", "sure", "denoised", "sure"), rows)
+    output.write_json(readings)
 
 
 def encode(
@@ -158,14 +158,14 @@ def encode(
 
     from pellucid.inference.denoiser import Denoiser
 
-    screen = Screen()
+    output = CommandOutput()
     denoiser = Denoiser.load(model)
-    with screen.bar("encode") as bar:
+    with output.bar("encode") as bar:
         stack = read_stack([path for path, _ in found], denoiser.input_spec, _counting(bar))
         codes = denoiser.encode(stack)
     write_codes(out, [str(name) for _, name in found], codes)
     shape = "x".join(map(str, codes.shape[1:]))
-    screen.say(f"{out}: {counted(len(codes), 'code')} of {shape} values for images of {_size(stack)}")
+    output.print(f"{out}: {pluralize(len(codes), 'code')} of {shape} values for images of {_size(stack)}")
 
 
 def find_outliers(
@@ -183,9 +183,9 @@ def find_outliers(
     from pellucid.evaluate.outliers import outliers
     from pellucid.inference.denoiser import Denoiser
 
-    screen = Screen(json_path)
+    output = CommandOutput(json_path)
     denoiser = Denoiser.load(model)
-    with screen.bar("outliers") as bar:
+    with output.bar("outliers") as bar:
         found = outliers(denoiser, read_stack(paths, denoiser.input_spec, _counting(bar)))
     order = (-found.errors).argsort()
     listed = [
@@ -202,12 +202,12 @@ def find_outliers(
     rows = [
         (entry["file"], f"{entry['error']:.5f}", f"{entry['score']:.1f}", marks[entry["outlier"]]) for entry in shown
     ]
-    screen.table(("image", "error", "score", ""), rows)
-    screen.say(
-        f"{int(found.flagged.sum())} of {counted(len(paths), 'image')} flagged: "
+    output.print_table(("image", "error", "score", ""), rows)
+    output.print(
+        f"{int(found.flagged.sum())} of {pluralize(len(paths), 'image')} flagged: "
         f"error above {found.threshold:.5f}, score above {found.cutoff:g}"
     )
-    screen.give({"threshold": found.threshold, "cutoff": found.cutoff, "images": listed})
+    output.write_json({"threshold": found.threshold, "cutoff": found.cutoff, "images": listed})
 
 
 def _counting(bar: Bar) -> "Callable[[int, int, str], None]":

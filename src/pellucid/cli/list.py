@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid.cli.console import Screen
+from pellucid.cli.console import CommandOutput
 from pellucid.cli.options import JsonPath, examples
 from pellucid.errors import UsageError
 
@@ -71,17 +71,17 @@ def list_components(
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f'there is no list "{kind}"{suggestion(kind, list(KINDS))}')
-    screen = Screen(json_path)
+    output = CommandOutput(json_path)
     if kind == "models":
-        _show_cards(screen)
+        _show_cards(output)
         return
     listed = {name: _entries(name) for name in ([kind] if kind else KINDS)}
     width = max((len(entry) for entries in listed.values() for entry in entries), default=0)
     for position, (name, entries) in enumerate(listed.items()):
         if len(listed) > 1:
-            screen.say(f"{chr(10) if position else ''}{name}", "bold")
-        screen.entries(entries, width)
-    screen.give(listed)
+            output.print(f"{chr(10) if position else ''}{name}", "bold")
+        output.print_entries(entries, width)
+    output.write_json(listed)
 
 
 def fetch_data(
@@ -93,30 +93,30 @@ def fetch_data(
     """Download a data set from one of two mirrors and check it, byte for byte (SHA-256)."""
     from pellucid.data.fetch import fetch
 
-    screen = Screen()
-    folder = fetch(name, to, progress=screen.note)
-    screen.say(f"{name} is in {folder}")
+    output = CommandOutput()
+    folder = fetch(name, to, progress=output.print_note)
+    output.print(f"{name} is in {folder}")
 
 
-def _show_cards(screen: Screen) -> None:
+def _show_cards(output: CommandOutput) -> None:
     shown = _models()
     if len(shown) == 1:
-        screen.note("this version ships no models: train one (pellucid list recipes)")
+        output.print_note("this version ships no models: train one (pellucid list recipes)")
     for position, (name, card) in enumerate(shown.items()):
-        screen.say(f"{chr(10) if position else ''}{name}: {card['summary']}", "bold")
+        output.print(f"{chr(10) if position else ''}{name}: {card['summary']}", "bold")
         lines = {key: _card_lines(value) for key, value in card.items() if key not in ON_TOP}
         width = max(map(len, lines))
         for key, texts in lines.items():
             for index, text in enumerate(texts):
-                screen.say(f"  {('' if index else key).ljust(width)}  {text}")
-    screen.give({"models": shown})
+                output.print(f"  {('' if index else key).ljust(width)}  {text}")
+    output.write_json({"models": shown})
 
 
 def _models() -> dict[str, dict[str, Any]]:
     """Return the cards of the shipped models, and one of what learns from the image itself."""
-    from pellucid.weights import SELF, cards
+    from pellucid.weights import SELF_TRAINED, cards
 
-    return cards() | {SELF: LEARNING}
+    return cards() | {SELF_TRAINED: LEARNING}
 
 
 def _card_lines(value: Any) -> list[str]:

@@ -7,7 +7,7 @@ import typer
 
 from pellucid.cli.options import examples
 from pellucid.errors import UsageError
-from pellucid.server.settings import Settings, usual_spool
+from pellucid.server.settings import Settings, default_spool
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -149,12 +149,12 @@ def serve(
     """Open a page to clean images on, and answer requests: the same process is an HTTP service.
 
     Only this machine is listened to, unless --host says otherwise. Images are read, denoised and written in processes
-    of their own, which are replaced if one fails. Jobs survive a restart. Nothing is sent anywhere.
+    of their own, which are num_replaced if one fails. Jobs survive a restart. Nothing is sent anywhere.
     """
-    from pellucid.utils.optional_imports import need
+    from pellucid.utils.optional_imports import import_optional
 
     for library in NEEDED:
-        need(library, "server", "pellucid serve")
+        import_optional(library, "server", "pellucid serve")
 
     import asyncio
 
@@ -164,7 +164,7 @@ def serve(
     settings = Settings(
         host=host,
         port=port,
-        spool=spool or usual_spool(),
+        spool=spool or default_spool(),
         classifiers=tuple(classifier or ()),
         engine=engine,
         token=token,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli.console import Screen, counted, duration
+from pellucid.cli.console import CommandOutput, format_duration, pluralize
 from pellucid.cli.options import JsonPath, SetValues, examples, toml_values
 from pellucid.cli.train_folders import Folders, chosen_recipe, tell_outcome
 from pellucid.errors import UsageError
@@ -120,13 +120,13 @@ def train_recipe(
     from pellucid.train.distributed import process_group
 
     with process_group() as group:
-        screen = Screen(json_path) if group.is_main else SilentScreen()
+        output = CommandOutput(json_path) if group.is_main else SilentOutput()
         if recipe or is_resumed:
             chosen = _by_recipe(recipe or str(_recipe_in(out)), changes, quick)
             out = out or Path("runs") / chosen.name
         else:
-            chosen, out = chosen_recipe(screen, folders, out, changes, resume, quick, group)
-        _train(screen, chosen, out, resume, tensorboard, group.is_main)
+            chosen, out = chosen_recipe(output, folders, out, changes, resume, quick, group)
+        _train(output, chosen, out, resume, tensorboard, group.is_main)
 
 
 def _changes(
@@ -157,11 +157,11 @@ def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":
     return (chosen.with_quick_values() if quick else chosen).with_changes(changes)
 
 
-def _train(screen: Screen, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, leads: bool) -> None:
+def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, leads: bool) -> None:
     """Train by a recipe, and say how it went; a data set of the user's own files ends with a report."""
     from pellucid.own_data.run import DATA
 
-    with screen.bar(f"train {chosen.name}") as bar:
+    with output.bar(f"train {chosen.name}") as bar:
         follow = _following(bar)
         if chosen.data.name == DATA:
             from pellucid.own_data.run import train_listed
@@ -186,10 +186,10 @@ def _train(screen: Screen, chosen: "Recipe", out: Path, resume: bool, tensorboar
                 f"pellucid train {out / 'recipe.toml'} --out {out} --resume"
             )
     elif outcome:
-        _tell(screen, outcome.result)
-        tell_outcome(screen, outcome, out)
+        _tell(output, outcome.result)
+        tell_outcome(output, outcome, out)
     else:
-        _tell_all(screen, trained, out)
+        _tell_all(output, trained, out)
 
 
 def _following(bar: Any) -> Any:
@@ -205,29 +205,29 @@ def _following(bar: Any) -> Any:
     return follow
 
 
-class SilentScreen(Screen):
+class SilentOutput(CommandOutput):
     """The screen of a process that does not lead its group: it shows nothing."""
 
     @functools.cached_property
-    def words(self) -> "Console":
+    def stdout(self) -> "Console":
         """A console that prints nothing."""
         from rich.console import Console
 
         return Console(quiet=True)
 
     @functools.cached_property
-    def aside(self) -> "Console":
+    def stderr(self) -> "Console":
         """The same console."""
-        return self.words
+        return self.stdout
 
 
-def _tell_all(screen: Screen, trained: "TrainedModels", out: Path) -> None:
+def _tell_all(output: CommandOutput, trained: "TrainedModels", out: Path) -> None:
     """Say how the runs ended and what they wrote, and give their figures."""
     results = {"denoiser": trained.denoiser, "classifier": trained.classifier}
     for result in filter(None, results.values()):
-        _tell(screen, result)
-    screen.entries(_written(trained, out))
-    screen.give({role: _figures(result) for role, result in results.items() if result})
+        _tell(output, result)
+    output.print_entries(_written(trained, out))
+    output.write_json({role: _figures(result) for role, result in results.items() if result})
 
 
 def _written(trained: "TrainedModels", out: Path) -> dict[str, str]:
@@ -242,26 +242,26 @@ def _written(trained: "TrainedModels", out: Path) -> dict[str, str]:
     }
 
 
-def _tell(screen: Screen, result: "TrainResult") -> None:
+def _tell(output: CommandOutput, result: "TrainResult") -> None:
     """Say in words how a run ended."""
     history, options = result.history, result.recipe.train
     best = min(history, key=lambda entry: entry["validation_loss"])
     endings = {
-        "finished": f"{counted(len(history), 'epoch')} done",
-        "early": f"stopped early after {counted(len(history), 'epoch')}: the validation loss no longer fell",
+        "finished": f"{pluralize(len(history), 'epoch')} done",
+        "early": f"stopped early after {pluralize(len(history), 'epoch')}: the validation loss no longer fell",
     }
-    screen.say(f"{result.recipe.name}: {endings[result.stopped]}", "bold")
-    screen.say(
+    output.print(f"{result.recipe.name}: {endings[result.stopped]}", "bold")
+    output.print(
         f"  best in epoch {best['epoch']}: training loss {best['train_loss']:.4f}, "
         f"validation loss {best['validation_loss']:.4f}"
     )
     seconds = sum(entry["seconds"] for entry in history)
     speed = sum(entry["samples_per_second"] * entry["seconds"] for entry in history) / seconds
-    screen.say(
-        f"  {speed:,.0f} samples/s on {counted(options.threads, 'thread')} in {options.precision}, {duration(seconds)}"
+    output.print(
+        f"  {speed:,.0f} samples/s on {pluralize(options.threads, 'thread')} in {options.precision}, {format_duration(seconds)}"
     )
     if result.overfitting:
-        screen.say(f"  {result.overfitting}", "yellow")
+        output.print(f"  {result.overfitting}", "yellow")
 
 
 def _figures(result: "TrainResult") -> dict[str, Any]:

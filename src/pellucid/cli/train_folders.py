@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pellucid.cli.console import Bar, Screen, duration
+from pellucid.cli.console import Bar, CommandOutput, format_duration
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.own_data.run import Outcome, Plan
     from pellucid.own_data.sources import Sources
     from pellucid.recipes.recipe import Recipe
-    from pellucid.train.distributed import Group
+    from pellucid.train.distributed import ProcessGroup
 
 DOING = {"read": "images read", "noise": "looked at for noise", "noise levels": "noise levels estimated"}
 
@@ -58,13 +58,13 @@ class Folders:
 
 
 def chosen_recipe(
-    screen: Screen,
+    output: CommandOutput,
     folders: Folders,
     out: Path | None,
     changes: Mapping[str, Any],
     resume: bool,
     quick: bool,
-    group: "Group",
+    group: "ProcessGroup",
 ) -> "tuple[Recipe, Path]":
     """Return the recipe for folders, newly chosen or that of the run to resume, and the folder of the run.
 
@@ -93,51 +93,51 @@ def chosen_recipe(
         return recipe, out
     planned = None
     try:
-        if group.leads:
-            planned = _planned(screen, folders, out, changes)
+        if group.is_main:
+            planned = _planned(output, folders, out, changes)
     finally:
-        is_planned = group.leader_says(float(planned is not None))
+        is_planned = group.broadcast(float(planned is not None))
     if not is_planned:
         raise typer.Exit(1)
     return planned.recipe if planned else load_recipe(out / "recipe.toml"), out
 
 
-def _planned(screen: Screen, folders: Folders, out: Path, changes: Mapping[str, Any]) -> "Plan":
+def _planned(output: CommandOutput, folders: Folders, out: Path, changes: Mapping[str, Any]) -> "Plan":
     """Look at the folders, say what was found and chosen, and write it down."""
     from pellucid.own_data.run import Options, plan
 
     grouping = {"group_by": folders.group_by, "validation": folders.validation}
     options = Options(values=changes, **{name: value for name, value in grouping.items() if value is not None})
-    with screen.bar("look at the images") as bar, warnings.catch_warnings():
+    with output.bar("look at the images") as bar, warnings.catch_warnings():
         # What is remarkable in a file is said once the bar is gone; its warnings would be said for every file.
         warnings.simplefilter("ignore")
         planned = plan(folders.sources(), out, options, _looking(bar))
-    tell_plan(screen, planned)
+    tell_plan(output, planned)
     planned.write(out)
     return planned
 
 
-def tell_plan(screen: Screen, planned: "Plan") -> None:
+def tell_plan(output: CommandOutput, planned: "Plan") -> None:
     """Say what was found, what to mind, and what was chosen."""
     from pellucid.own_data.summary import remarks
 
     for line in planned.recipe.origin.assumed:
-        screen.say(line)
+        output.print(line)
     for line in remarks(planned.findings):
-        screen.warn(line)
+        output.print_warning(line)
     recipe = planned.recipe
     network = f"{recipe.model.name} {recipe.model.options.get('widths', '')}"
     start = f" from {recipe.train.start}" if recipe.train.start else ""
     data = recipe.data
-    screen.say(
+    output.print(
         f"chosen: {network}{start}, {recipe.objective.name}, {recipe.loss.name if recipe.loss else 'no loss'}, patches "
-        f"of {data.options['patch']}, {recipe.train.batch_size} a batch, for {duration(60 * recipe.train.minutes)}"
+        f"of {data.options['patch']}, {recipe.train.batch_size} a batch, for {format_duration(60 * recipe.train.minutes)}"
         if recipe.train.minutes
         else f"chosen: {network}{start}, {recipe.objective.name}, {recipe.train.epochs} epochs"
     )
 
 
-def tell_outcome(screen: Screen, outcome: "Outcome", out: Path) -> None:
+def tell_outcome(output: CommandOutput, outcome: "Outcome", out: Path) -> None:
     """Say what was gained on the held-out files, what was written, and how to use it."""
     from pellucid.own_data.report import finite, rows
 
@@ -146,10 +146,10 @@ def tell_outcome(screen: Screen, outcome: "Outcome", out: Path) -> None:
         return
     count = f"{measured.files}" if measured.files == measured.held_out else f"{measured.files} of {measured.held_out}"
     heads, cells = rows(measured)
-    screen.table(heads, cells, f"{count} held-out files, whole")
+    output.print_table(heads, cells, f"{count} held-out files, whole")
     for text in filter(None, (measured.remark, measured.verdict)):
-        screen.say(text)
-    screen.entries(
+        output.print(text)
+    output.print_entries(
         {
             str(outcome.report): "figures and pictures, a page that needs nothing else",
             str(out / "progress.png"): "how it grew",
@@ -158,9 +158,9 @@ def tell_outcome(screen: Screen, outcome: "Outcome", out: Path) -> None:
             str(out / "files.json"): "on which files, and which were held out or left out",
         }
     )
-    screen.say(f"\nto use it: pellucid denoise IMAGE --model {out / 'best.safetensors'}", "bold")
+    output.print(f"\nto use it: pellucid denoise IMAGE --model {out / 'best.safetensors'}", "bold")
     history = outcome.result.history
-    screen.give(
+    output.write_json(
         finite(
             {
                 "recipe": outcome.result.recipe.to_dict(),
