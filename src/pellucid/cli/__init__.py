@@ -1,4 +1,4 @@
-"""The command line: a thin door to the Python calls; nothing heavy is imported before a command runs."""
+"""The command line: each command calls the Python functions, and imports heavy libraries only when it runs."""
 
 import os
 import sys
@@ -8,37 +8,55 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import demo, denoise, evaluate, export, images, serve, train, tune
-from pellucid.cli import list as catalogue
+from pellucid.cli import (
+    add_noise,
+    classify,
+    compare,
+    demo,
+    denoise,
+    encode,
+    estimate_noise,
+    evaluate,
+    export,
+    fetch,
+    outliers,
+    reproduce,
+    serve,
+    train,
+    tune,
+)
+from pellucid.cli import list as list_command
 from pellucid.cli.console import print_error
 from pellucid.errors import PellucidError
 
 INTERRUPTED = 130
-HELP = """Take noise out of images with denoising autoencoders.
+HELP = """Remove noise from images with denoising autoencoders.
 
 \b
 Start here:
-  pellucid denoise photo.jpg            take its noise out, into photo-denoised.jpg
-  pellucid denoise photos/ -o clean/    those of a whole folder; names and formats stay
-  pellucid demo                         see it on two pictures that come with Pellucid
+  pellucid denoise photo.jpg            denoise it into photo-denoised.jpg
+  pellucid denoise photos/ -o clean/    denoise a whole folder; names and formats stay
+  pellucid demo                         denoise two sample pictures
 
 \b
-Train one of your own (pip install "pellucid[train]"):
-  pellucid list recipes                 what there is to train
-  pellucid train conv-pool              train it, into runs/conv-pool
+Train your own (pip install "pellucid[train]"):
+  pellucid train --noisy scans/noisy --clean scans/clean
+                                        train on your own images
+  pellucid list recipes                 list the shipped recipes
+  pellucid train conv-pool              train by a recipe, into runs/conv-pool
   pellucid evaluate runs/conv-pool/best.safetensors
-                                        measure it beside classical filters
+                                        compare it with classical filters
   pellucid denoise scans/ -o clean/ --model runs/conv-pool/best.safetensors
 
-pellucid COMMAND --help shows what a command takes, with examples. Exit status: 0 done, 1 failed, 2 wrongly asked.
+pellucid COMMAND --help shows the options of a command, with examples. Exit status: 0 done, 1 failed, 2 wrong usage.
 """
 
 
 class ErrorHandlingGroup(TyperGroup):
-    """The group of commands, which turns every way to fail into one line and an exit status."""
+    """The group of commands; it turns every error into one line and an exit status."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run the command and exit: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
+        """Run the command and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
         try:
             status = super().main(*args, standalone_mode=False, **extra)
         except PellucidError as error:
@@ -49,7 +67,7 @@ class ErrorHandlingGroup(TyperGroup):
         sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; what a KeyboardInterrupt carries says what is left behind."""
+        """Run a command; the message of a KeyboardInterrupt describes the files that it leaves."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
@@ -58,15 +76,15 @@ class ErrorHandlingGroup(TyperGroup):
 
 
 def _print_unexpected(error: Exception) -> int:
-    """Say what went wrong where no message was prepared; Typer's own errors are wrong usage."""
+    """Print an error that is no PellucidError and return the exit status; Typer's errors are wrong usage."""
     if isinstance(error, typer.Abort):
         print_error("aborted")
         return 1
-    wording = getattr(error, "format_message", None)
-    if wording is not None:
+    format_message = getattr(error, "format_message", None)
+    if format_message is not None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "pellucid"
-        print_error(f"{wording().rstrip('.')}: see {command} --help")
+        print_error(f"{format_message().rstrip('.')}: see {command} --help")
         return int(getattr(error, "exit_code", 2))
     if os.environ.get("PELLUCID_DEBUG"):
         import traceback
@@ -97,8 +115,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         print(f"pellucid {__version__}")
         raise typer.Exit()
 
@@ -110,21 +128,18 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Hold the options that come before a command; without a command, show the help."""
+    """Declare the options that come before a command; without a command, print the help."""
     if context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(2)
 
 
-denoise.register(app)
-demo.register(app)
-train.register(app)
-tune.register(app)
-evaluate.register(app)
-export.register(app)
-images.register(app)
-serve.register(app)
-catalogue.register(app)
+# In the order of the help.
+for command in (
+    *(denoise, estimate_noise, compare, demo, train, tune, evaluate, reproduce, export),
+    *(classify, encode, outliers, add_noise, serve, list_command, fetch),
+):
+    command.register(app)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""What the commands show: results on stdout, progress and messages on stderr, figures as JSON where asked.
+"""The output of commands: results on stdout, progress and messages on stderr, figures as JSON on request.
 
-Rich is imported on first use, so that `pellucid --help` does not pay for it.
+Rich is imported on first use, which keeps `pellucid --help` fast.
 """
 
 import contextlib
@@ -8,12 +8,15 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+
+    from pellucid.report.tables import Table
 
 STDOUT = "-"
 PIPE_WIDTH = 200
@@ -24,7 +27,7 @@ NOTE_WIDTH = 24
 
 
 class Bar(Protocol):
-    """Moves a progress bar to `done` of `total`; `text` says how it goes, `left` is the seconds left if known."""
+    """Moves a progress bar to `done` of `total`; `text` follows the bar, `left` is the seconds left where known."""
 
     def __call__(self, done: float, total: float, text: str = "", left: float | None = None) -> None:
         """Move the bar."""
@@ -32,10 +35,15 @@ class Bar(Protocol):
 
 
 class CommandOutput:
-    """Where one command writes. With `--json -` stdout belongs to the JSON alone, and all words go to stderr."""
+    """Where one command writes. With `--json -` only the JSON goes to stdout, and all text to stderr."""
 
     def __init__(self, json_path: str | None = None, is_stdout_used: bool = False) -> None:
-        """Take the value of `--json`: a path, "-" for stdout, or None; and whether an image goes to stdout."""
+        """Choose the streams.
+
+        Args:
+            json_path: the value of `--json`: a path, "-" for stdout, or None.
+            is_stdout_used: whether an image goes to stdout.
+        """
         self.json_path = json_path
         self.is_stdout_used = is_stdout_used or json_path == STDOUT
 
@@ -54,28 +62,28 @@ class CommandOutput:
         self.stdout.print(text, style=style, soft_wrap=True)
 
     def print_note(self, text: str) -> None:
-        """Print a line that is no result."""
+        """Print a line beside the result."""
         self.stderr.print(text, style="dim", soft_wrap=True)
 
     def print_warning(self, text: str) -> None:
-        """Print one line about something that went wrong without ending the command."""
+        """Print one line about a problem that does not end the command."""
         self.stderr.print(f"pellucid: {text}", style="yellow", soft_wrap=True)
 
-    def print_entries(self, named: Mapping[str, str], width: int = 0) -> None:
-        """Print names, padded to the longest or to `width`, each with its one-liner."""
+    def print_entries(self, entries: Mapping[str, str], width: int = 0) -> None:
+        """Print names, padded to the longest or to `width`, each with its description."""
         from rich.text import Text
 
-        width = max((width, *map(len, named)))
-        for name, summary in named.items():
+        width = max((width, *map(len, entries)))
+        for name, summary in entries.items():
             line = Text.assemble(f"  {name.ljust(width)}  ", (summary, "dim"))
             self.stdout.print(line, soft_wrap=True)
 
     def print_table(
         self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", labels: int = 1
     ) -> None:
-        """Print a table whose first `labels` columns name the row, the others being figures, set to the right.
+        """Print a table whose first `labels` columns name the row; the others hold figures, aligned right.
 
-        Figures are never cut: where the screen is too narrow, the columns go on in another table beneath.
+        No figure is cut: where the terminal is too narrow, more columns follow in another table below.
         """
         if title:
             self.print(f"\n{title}", "bold")
@@ -85,7 +93,7 @@ class CommandOutput:
             widths = _widths(heads, rows)
         groups: list[list[int]] = [list(range(labels))]
         for index in range(labels, len(heads)):
-            if len(groups[-1]) > labels and sum(widths[kept] for kept in (*groups[-1], index)) > self.stdout.width:
+            if len(groups[-1]) > labels and sum(widths[column] for column in (*groups[-1], index)) > self.stdout.width:
                 groups.append(list(range(labels)))
             groups[-1].append(index)
         for group in groups:
@@ -106,8 +114,34 @@ class CommandOutput:
         self.stdout.print(table)
         self.print()
 
+    def print_report_table(
+        self, table: "Table | None", title: str = "", labels: int = 1, has_notes: bool = True
+    ) -> None:
+        """Print a table of a report without its empty columns; a last column holds the notes to its rows."""
+        if table is None:
+            return
+        from pellucid.report.formatting import ABSENT
+
+        rows = [(*row.cells, row.note if has_notes else "") for row in table.rows]
+        heads = (*table.heads, "")
+        filled = [i for i in range(len(heads)) if i == 0 or any(row[i] not in ("", ABSENT) for row in rows)]
+        cells = [[row[index] for index in filled] for row in rows]
+        self.print_table([heads[index] for index in filled], cells, title or table.caption, labels)
+
+    def print_report_files(self, out: Path, names: Sequence[str]) -> None:
+        """Print the files of a report in `out` on the recipes `names`."""
+        pictures = sorted((out / names[0]).glob("*.png")) if len(names) == 1 else [out / "*" / "*.png"]
+        self.print_entries(
+            {str(out / "report.html"): "the report, a page that needs nothing else"}
+            | {str(picture): "pictures" for picture in pictures}
+            | {
+                str(out / "report.md"): "the same as Markdown",
+                str(out / "results.json"): "the figures, also as results.csv",
+            }
+        )
+
     def write_json(self, figures: Any) -> None:
-        """Write the figures where `--json` asked for them, if it did.
+        """Write the figures to the file of `--json`, if it was given.
 
         Raises:
             PellucidError: if the file cannot be written.
@@ -125,13 +159,13 @@ class CommandOutput:
 
     @contextlib.contextmanager
     def bar(self, title: str) -> Iterator[Bar]:
-        """Show a progress bar on a terminal, or a line now and then where stderr is a file or a pipe."""
+        """Show a progress bar on a terminal; print a line now and then where stderr is a file or a pipe."""
         with self.bars(title) as (bar,):
             yield bar
 
     @contextlib.contextmanager
     def bars(self, *titles: str) -> Iterator[tuple[Bar, ...]]:
-        """Show progress bars, one below the other; in a file or a pipe only the first leaves lines."""
+        """Show progress bars, one below the other; in a file or a pipe only the first prints lines."""
         if not self.stderr.is_terminal:
             yield (_log_bar(self.stderr, titles[0]), *(_no_bar for _ in titles[1:]))
             return
@@ -155,7 +189,7 @@ class CommandOutput:
 
 
 def print_error(text: str) -> None:
-    """Print the one line that says why the command ends; plain, so that scripts can read it."""
+    """Print the one line that explains why the command fails; without styles, for scripts."""
     print(f"pellucid: {' '.join(text.split())}", file=sys.stderr)
 
 
@@ -169,9 +203,14 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def pluralize(number: int, thing: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """Return `1 image`, `2,000 images`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def progress_of(bar: Bar) -> "Callable[[int, int, str], None]":
+    """Return a callback that moves the bar and shows the name of the current file."""
+    return lambda done, total, name: bar(done, total, name)
 
 
 def _console(stream: Any) -> "Console":
@@ -182,7 +221,7 @@ def _console(stream: Any) -> "Console":
 
 
 def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Return the least width of each column; a last one without a head holds notes, which may be broken."""
+    """Return the minimum width of each column; a last one without a head holds notes, which may wrap."""
     widths = [
         max([len(line) for line in head.split("\n")] + [len(row[index]) for row in rows])
         for index, head in enumerate(heads)
@@ -193,18 +232,18 @@ def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _terminal_bar(progress: "Progress", title: str) -> Bar:
-    """Return a bar on a terminal; its clock starts whenever it is set to 0."""
+    """Return a bar on a terminal; its clock starts again whenever it moves to 0."""
     task = progress.add_task(title, total=None, left="", text="")
-    started = drawn = time.monotonic()
+    started = last_redraw = time.monotonic()
 
     def move(done: float, total: float, text: str = "", left: float | None = None) -> None:
-        nonlocal started, drawn
+        nonlocal started, last_redraw
         now = time.monotonic()
         if done <= 0:
             started = now
-        elif done < total and now - drawn < REDRAW_SECONDS:
+        elif done < total and now - last_redraw < REDRAW_SECONDS:
             return
-        drawn = now
+        last_redraw = now
         remaining = _time_left(left, now - started, done, total)
         progress.update(task, completed=done, total=total, text=text, left=remaining)
 
@@ -212,11 +251,11 @@ def _terminal_bar(progress: "Progress", title: str) -> Bar:
 
 
 def _no_bar(done: float, total: float, text: str = "", left: float | None = None) -> None:
-    """Stand where a bar would be."""
+    """Show nothing."""
 
 
 def _log_bar(console: "Console", title: str) -> Bar:
-    """Return a bar for logs: one line every ten seconds."""
+    """Return a bar for logs: one line every ten seconds at most."""
     started = logged = time.monotonic()
 
     def move(done: float, total: float, text: str = "", left: float | None = None) -> None:
@@ -231,12 +270,12 @@ def _log_bar(console: "Console", title: str) -> Bar:
     return move
 
 
-def _time_left(given: float | None, spent: float, done: float, total: float) -> str:
+def _time_left(known: float | None, elapsed: float, done: float, total: float) -> str:
     if done <= 0 or done >= total:
         return ""
-    return f"{format_duration(given if given is not None else spent / done * (total - done))} left"
+    return f"{format_duration(known if known is not None else elapsed / done * (total - done))} left"
 
 
 def _to_json(value: Any) -> Any:
-    """Turn NumPy's values and paths into JSON's."""
+    """Return NumPy values and paths as JSON values."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

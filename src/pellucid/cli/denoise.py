@@ -1,40 +1,48 @@
-"""The commands on any image: denoise, estimate-noise, compare."""
+"""pellucid denoise: removes the noise from image files."""
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
-from pellucid.cli.console import CommandOutput, pluralize
-from pellucid.cli.denoise_run import WHITE, Cleaning, facts, write_page
+from pellucid.cli.console import CommandOutput, format_duration, pluralize
 from pellucid.cli.image_options import (
-    LIMIT,
     MOST_PIXELS,
     Inputs,
     MaxPixels,
     Overwrite,
     Recursive,
     Skip,
-    collected,
     convert,
     existing,
     plan_beside,
     refuse_failures,
-    show_failures,
 )
 from pellucid.cli.options import JsonPath, examples
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.evaluate.compare import Comparison
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+
+    from pellucid.image import ImageFile
+    from pellucid.image.folders import Failure, Task
     from pellucid.inference.denoiser import Denoiser
+    from pellucid.inference.image_file import DenoisedImage
+    from pellucid.report.before_after import Pair
+
+
+WHITE = 255
 
 AUTO = "auto"
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
+    """Add this module's command."""
     app.command(
         "denoise",
         short_help="Take the noise out of image files.",
@@ -47,22 +55,6 @@ def register(app: typer.Typer) -> None:
             "pellucid denoise - -o - < noisy.png > clean.png",
         ),
     )(denoise)
-    app.command(
-        "estimate-noise",
-        short_help="Say how noisy images are.",
-        epilog=examples(
-            "pellucid estimate-noise photo.jpg",
-            "pellucid estimate-noise photos/ --json levels.json",
-        ),
-    )(estimate_noise)
-    app.command(
-        "compare",
-        short_help="Say how far apart two images are.",
-        epilog=examples(
-            "pellucid compare clean.png original.png",
-            "pellucid compare clean.png original.png --json -",
-        ),
-    )(compare_images)
 
 
 def denoise(
@@ -125,11 +117,11 @@ def denoise(
     Format, depth, alpha, colour profile, EXIF and resolution stay as they were. A file that fails is named and
     skipped, and the exit status is then 1.
     """
-    from pellucid.image.folders import DASH, plan
+    from pellucid.image.folders import DASH, plan_tasks
 
     level = _level(sigma)
     present = existing(overwrite, skip_existing)
-    tasks = plan_beside(inputs, present, recursive) if out is None else plan(inputs, out, present, recursive)
+    tasks = plan_beside(inputs, present, recursive) if out is None else plan_tasks(inputs, out, present, recursive)
     stdout_taken = any(task.target == DASH for task in tasks)
     if stdout_taken and json_path == str(DASH):
         raise UsageError("standard output cannot take both an image and JSON: give --json a file")
@@ -168,68 +160,6 @@ def denoise(
     refuse_failures(failures, len(tasks))
 
 
-def estimate_noise(
-    inputs: Inputs, recursive: Recursive = True, max_pixels: MaxPixels = MOST_PIXELS, json_path: JsonPath = None
-) -> None:
-    """Say how noisy images are: the standard deviation of their noise, white being 255.
-
-    It is what a small network reads from tiles spread over the image, correlated noise included, and what denoise
-    takes unless --sigma says otherwise.
-    """
-    from pellucid.image.folders import Failure, find_images
-
-    found = find_images(inputs, recursive)
-    output = CommandOutput(json_path)
-    levels, failures, remarks = [], [], []
-    with output.bar("estimate noise") as bar:
-        for position, (path, name) in enumerate(found):
-            bar(position, len(found), f"{position}/{len(found)} {name}")
-            try:
-                with collected(remarks):
-                    levels.append({"file": str(path), "sigma": WHITE * _read_level(path, max_pixels)})
-            except PellucidError as error:
-                if len(found) == 1:
-                    raise
-                failures.append(Failure(path, str(error)))
-    show_failures(output, remarks, failures)
-    output.print_table(("image", "noise"), [(entry["file"], f"{entry['sigma']:.1f}") for entry in levels])
-    output.write_json(levels)
-    refuse_failures(failures, len(found))
-
-
-def compare_images(
-    image: Annotated[Path, typer.Argument(metavar="A", help="An image file.")],
-    reference: Annotated[Path, typer.Argument(metavar="B", help="Another of the same size, such as the original.")],
-    max_pixels: MaxPixels = MOST_PIXELS,
-    json_path: JsonPath = None,
-) -> None:
-    """Say how far apart two images are: PSNR, SSIM, the largest difference, and how much brighter A is than B.
-
-    Their formats and depths may differ. Alpha is left out.
-    """
-    from pellucid.evaluate.compare import compare
-    from pellucid.image import read_image
-    from pellucid.inference.image_file import as_frames
-
-    output = CommandOutput(json_path)
-    files = [read_image(path, max_pixels, limit_name=LIMIT) for path in (image, reference)]
-    ranges = [as_frames(file).data_range for file in files]
-    # Of two files of one kind, one may look like 12 bits in 16, and the other not.
-    white = max(ranges) if files[0].pixels.dtype == files[1].pixels.dtype else None
-    found = compare(*(as_frames(file, white) for file in files))
-    for name, value, note in _shown(found):
-        output.print(f"{name:<18} {value:>10}  {note}".rstrip())
-    output.write_json(
-        {
-            "psnr": found.psnr if math.isfinite(found.psnr) else None,
-            "ssim": found.ssim,
-            "largest": WHITE * found.max_difference,
-            "shift": WHITE * found.mean_shift,
-            "identical": not found.max_difference,
-        }
-    )
-
-
 def _self_taught(model: str, minutes: float, engine: str, threads: int, tile: int) -> "Denoiser":
     """Return a denoiser that learns for so long from each image."""
     from pellucid.inference.denoiser import Denoiser
@@ -256,24 +186,64 @@ def _level(sigma: str) -> float | None:
     return number / WHITE
 
 
-def _read_level(path: Path, max_pixels: int) -> float:
-    import sys
+class Cleaning:
+    """Denoises one image after the other, and keeps what is told and shown of them."""
 
-    from pellucid.image import read_image
-    from pellucid.image.folders import DASH
-    from pellucid.inference import noise_estimation
-    from pellucid.inference.image_file import as_frames
+    def __init__(
+        self,
+        denoiser: "Denoiser",
+        level: float | None,
+        strength: float,
+        has_page: bool,
+        stretch: bool | None = None,
+    ) -> None:
+        """Take the level in [0, 1] units, or None to have it estimated, and whether there will be a page."""
+        self._denoiser, self._level, self._strength, self._has_page = denoiser, level, strength, has_page
+        self._stretch = stretch
+        self._done: dict[Path, dict[str, Any]] = {}
+        self._pairs: dict[Path, Pair] = {}
 
-    source = sys.stdin.buffer if path == DASH else path
-    return noise_estimation.estimate_sigma(as_frames(read_image(source, max_pixels, limit_name=LIMIT)))
+    def __call__(self, image: "ImageFile", task: "Task", tell: "Callable[[int, int], None]") -> "np.ndarray":
+        """Denoise an image."""
+        from pellucid.inference.image_file import denoise_image
+
+        cleaned = denoise_image(image, self._denoiser, self._level, self._strength, self._stretch, tell)
+        _, _, height, width = cleaned.before.shape
+        record = {"file": str(task.source), "out": str(task.target), "width": width, "height": height}
+        record |= {"sigma": None if cleaned.sigma is None else WHITE * cleaned.sigma, "seconds": cleaned.seconds}
+        self._done[task.source] = record
+        if self._has_page:
+            self._show(image, task, cleaned)
+        return cleaned.pixels
+
+    def finish(self, failures: "Sequence[Failure]") -> "tuple[list[dict[str, Any]], list[Pair]]":
+        """Return what is told, and what is shown, of the images that did not fail."""
+        for failure in failures:
+            self._done.pop(failure.source, None)
+            self._pairs.pop(failure.source, None)
+        return list(self._done.values()), list(self._pairs.values())
+
+    def _show(self, image: "ImageFile", task: "Task", cleaned: "DenoisedImage") -> None:
+        from pellucid.report.before_after import MOST_PAIRS, pair
+
+        if len(self._pairs) < MOST_PAIRS:
+            told = facts(self._done[task.source])
+            self._pairs[task.source] = pair(task.name, told, cleaned.before, cleaned.after, image.icc)
 
 
-def _shown(found: "Comparison") -> list[tuple[str, str, str]]:
-    """Return what is said of a comparison: names, values and remarks."""
-    no_ssim = 'SSIM needs SciPy: pip install "pellucid[compare]"'
-    return [
-        ("PSNR", "infinite" if math.isinf(found.psnr) else f"{found.psnr:.2f} dB", ""),
-        ("SSIM", "-", no_ssim) if found.ssim is None else ("SSIM", f"{found.ssim:.4f}", ""),
-        ("largest difference", f"{WHITE * found.max_difference:.1f}", f"of {WHITE}"),
-        ("brighter by", f"{WHITE * found.mean_shift:+.2f}", f"of {WHITE}"),
-    ]
+def facts(record: dict[str, Any]) -> str:
+    """Say size, noise level and time of an image that `Cleaning` has done."""
+    sigma = record["sigma"]
+    noise = "" if sigma is None else f" · noise {sigma:.1f} of {WHITE}"
+    return f"{record['width']} x {record['height']}{noise} · {format_duration(record['seconds'])}"
+
+
+def write_page(path: Path, pairs: "Sequence[Pair]", title: str, model: str, more: str = "") -> None:
+    """Write the page that shows images before and after; `more` follows the line at its end."""
+    from pellucid import __version__
+    from pellucid.report.before_after import page
+    from pellucid.utils.atomic_write import atomic_write
+
+    foot = f"Denoised by {Path(model).name} with Pellucid {__version__}. {more}".rstrip()
+    with atomic_write(path) as temporary:
+        temporary.write_text(page(pairs, title, foot), encoding="utf-8")

@@ -1,24 +1,22 @@
-"""The commands that measure: evaluate and reproduce; and the demonstration on digits."""
+"""pellucid evaluate: measures a denoiser on its test images, on scans with OCR, or by a classifier."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.console import Bar, CommandOutput
+from pellucid.cli.console import CommandOutput
 from pellucid.cli.evaluate_classifier import DEFAULT as DENOISER
 from pellucid.cli.evaluate_classifier import evaluate_classifier
 from pellucid.cli.evaluate_ocr import DEFAULT as READER
 from pellucid.cli.evaluate_ocr import evaluate_reading
-from pellucid.cli.options import JsonPath, SeedList, SetValues, examples, seed_list, toml_values
+from pellucid.cli.options import JsonPath, SeedList, examples, seed_list
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.report.entry import Entry
-    from pellucid.report.tables import Table
+    pass
 
-ALL = "all"
 # What does not go with images of the user's own, and why.
 NOT_WITH_IMAGES = {
     "--recipe": "the images are those that are named",
@@ -40,15 +38,6 @@ def register(app: typer.Typer) -> None:
             "pellucid evaluate --classifier digits.onnx digits/ --noise 'gaussian(sigma=50)' --model photo",
         ),
     )(evaluate)
-    app.command(
-        "reproduce",
-        short_help="Train and measure recipes: published beside measured.",
-        epilog=examples(
-            "pellucid reproduce dense-uniform --quick",
-            "pellucid reproduce all --quick",
-            "pellucid reproduce dense-uniform conv-pool --seeds 0,1,2 --json figures.json",
-        ),
-    )(reproduce)
 
 
 def evaluate(
@@ -143,39 +132,6 @@ def _refuse(given: Mapping[str, object], beside: str, reasons: Mapping[str, str]
             raise UsageError(f"{option} does not go with {beside}: {reasons[option]}")
 
 
-def reproduce(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help='Recipes by name, .toml files, or "all".')],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Where to; what is done there is kept.")
-    ] = Path("runs/reproduce"),
-    quick: Annotated[bool, typer.Option("--quick", help="Cut each recipe by its [quick] table.")] = False,
-    seeds: SeedList = None,
-    values: SetValues = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Trainings side by side; by default one a core.")
-    ] = None,
-    json_path: JsonPath = None,
-) -> None:
-    """Train and measure recipes, and set what was published beside what was measured.
-
-    Ctrl-C leaves every run in order: the same command continues. Writes a report page with pictures, and the figures
-    as CSV and JSON.
-    """
-    chosen = _compared() if names == [ALL] else names
-    output = CommandOutput(json_path)
-    results = _reproduce(output, chosen, out, quick, seed_list(seeds), toml_values(values or []), workers)
-    entries = [_entry(result) for result in results]
-
-    from pellucid.report.tables import summary_table
-
-    _show(output, summary_table(entries), labels=2, notes=False)
-    if cuts := {f"{entry.name}, cut:": "; ".join(entry.cuts) for entry in entries if entry.cuts}:
-        output.print_entries(cuts)
-        output.print()
-    _name_report(output, out, [entry.name for entry in entries])
-    output.write_json(results)
-
-
 def _evaluate_noise(
     output: CommandOutput,
     model: Path,
@@ -207,110 +163,11 @@ def _evaluate_noise(
             limit=limit,
             progress=lambda share: bar(share, 1.0),
         )
-    _show(output, comparison_table(entry), "" if entry.result["published"] else entry.name)
-    _show(output, rivals_table(entry))
+    output.print_report_table(comparison_table(entry), "" if entry.result["published"] else entry.name)
+    output.print_report_table(rivals_table(entry))
     if out:
         from pellucid.report.write import write_report
 
         written = write_report([entry], out, f"{entry.name}: measured")
-        _name_report(output, written.html.parent, [entry.name])
+        output.print_report_files(written.html.parent, [entry.name])
     output.write_json(entry.result)
-
-
-def _compared() -> list[str]:
-    """Return the shipped recipes that are measured beside rivals."""
-    from pellucid.recipes.recipe import load_recipe, recipe_names
-
-    return [name for name in recipe_names() if load_recipe(name).evaluate.baselines]
-
-
-def demonstrate_digits(output: CommandOutput, out: Path) -> None:
-    """Train a denoiser on handwritten digits, measure it beside classical filters, and write pictures and a report."""
-    from pellucid import registry
-
-    at_hand = registry.build("data", "mnist", {}).available()
-    name = "digits" if at_hand else "demo"
-    output.print_note(
-        "MNIST's digits, 28x28" if at_hand else "scikit-learn's digits, 8x8 (for MNIST: pellucid fetch mnist)"
-    )
-    results = _reproduce(output, [name], out, at_hand, None, {}, None)
-    entry = _entry(results[0])
-
-    from pellucid.report.tables import comparison_table, rivals_table
-
-    _show(output, comparison_table(entry), "" if entry.result["published"] else entry.name)
-    _show(output, rivals_table(entry))
-    if told := _told(entry.result["measured"]):
-        output.print(f"{told[0].upper()}{told[1:]}.\n", "bold")
-    _name_report(output, out, [entry.name])
-    output.write_json(results)
-
-
-def _reproduce(
-    output: CommandOutput,
-    names: Sequence[str],
-    out: Path,
-    quick: bool,
-    seeds: Sequence[int] | None,
-    values: Mapping[str, Any],
-    workers: int | None,
-) -> list[dict[str, Any]]:
-    from pellucid.reproduce.reproduction import reproduce
-
-    with output.bar("reproduce" if len(names) > 1 else names[0]) as bar:
-        return reproduce(names, out, quick=quick, seeds=seeds, values=values, workers=workers, progress=_following(bar))
-
-
-def _following(bar: Bar) -> Any:
-    """Return what moves the bar by a reproduction's progress."""
-
-    def follow(where: Any) -> None:
-        running = ", ".join(f"{name} {share:.0%}" for name, share in where.running.items())
-        bar(where.done, 1.0, f"{where.jobs_done}/{where.jobs} jobs · {running}", where.seconds_left)
-
-    return follow
-
-
-def _entry(result: dict[str, Any]) -> "Entry":
-    from pellucid.report.entry import Entry
-
-    return Entry(result, str(result["recipe"]), "")
-
-
-def _show(output: CommandOutput, table: "Table | None", title: str = "", labels: int = 1, notes: bool = True) -> None:
-    """Print a table of the report without its empty columns; the notes to its rows stand in a last one."""
-    if table is None:
-        return
-    from pellucid.report.formatting import ABSENT
-
-    rows = [(*row.cells, row.note if notes else "") for row in table.rows]
-    heads = (*table.heads, "")
-    kept = [index for index in range(len(heads)) if index == 0 or any(row[index] not in ("", ABSENT) for row in rows)]
-    shown = [[row[index] for index in kept] for row in rows]
-    output.print_table([heads[index] for index in kept], shown, title or table.caption, labels)
-
-
-def _told(measured: Mapping[str, Any]) -> str:
-    """Say the main figures in a sentence, as far as they are there."""
-    parts = []
-    if None not in (read := [measured.get(f"accuracy_{version}") for version in ("noisy", "denoised", "clean")]):
-        parts.append(
-            "the classifier reads {:.1f} % of the noisy digits right, {:.1f} % of the denoised, "
-            "{:.1f} % of the clean".format(*read)
-        )
-    if None not in (psnr := [measured.get("noisy_psnr"), measured.get("psnr")]):
-        parts.append("denoising lifts the PSNR from {:.2f} to {:.2f} dB".format(*psnr))
-    return "; ".join(parts)
-
-
-def _name_report(output: CommandOutput, out: Path, names: Sequence[str]) -> None:
-    """Name the report's files and its pictures."""
-    pictures = sorted((out / names[0]).glob("*.png")) if len(names) == 1 else [out / "*" / "*.png"]
-    output.print_entries(
-        {str(out / "report.html"): "the report, a page that needs nothing else"}
-        | {str(picture): "pictures" for picture in pictures}
-        | {
-            str(out / "report.md"): "the same as Markdown",
-            str(out / "results.json"): "the figures, also as results.csv",
-        }
-    )

@@ -55,20 +55,20 @@ def plan_beside(inputs: list[Path], present: "Existing", recursive: bool) -> "tu
     Raises:
         PellucidError, UsageError: as `pellucid.image.folders.plan`.
     """
-    from pellucid.image.folders import DASH, RAW_SUFFIXES, find_images, plan
+    from pellucid.image.folders import DASH, RAW_SUFFIXES, find_images, plan_tasks
 
     tasks: dict[Path, Task] = {}
     for entry in inputs:
         if entry == DASH:
-            parts = [plan([entry], DASH)]
+            parts = [plan_tasks([entry], DASH)]
         elif entry.is_dir():
             folder = entry if entry.name not in ("", "..") else entry.resolve()
-            parts = [plan([entry], folder.with_name(folder.name + MARK), present, recursive)]
+            parts = [plan_tasks([entry], folder.with_name(folder.name + MARK), present, recursive)]
         else:
             files = [path for path, _ in find_images([entry], recursive)]
             suffixes = [".tif" if path.suffix.lower() in RAW_SUFFIXES else path.suffix for path in files]
             parts = [
-                plan([path], path.with_name(f"{path.stem}{MARK}{suffix}"), present)
+                plan_tasks([path], path.with_name(f"{path.stem}{MARK}{suffix}"), present)
                 for path, suffix in zip(files, suffixes, strict=True)
             ]
         tasks |= {task.source.resolve(): task for part in parts for task in part}
@@ -103,14 +103,14 @@ def convert(
         max_pixels: the most pixels of a file.
         spec: of the network at work: where it knows what is white, nothing has to be said of it.
     """
-    from pellucid.image import range_remark
+    from pellucid.image import range_warning
     from pellucid.image.folders import convert as convert_files
 
     remarks: list[str] = []
 
     def noting(image: "ImageFile", name: str) -> "np.ndarray":
         known = spec is not None and spec.data_range_for(image.pixels)
-        if not known and (remark := range_remark(image.pixels.dtype, image.white)):
+        if not known and (remark := range_warning(image.pixels.dtype, image.data_range)):
             remarks.append(f"{name}: {remark}")
         with collected(remarks):
             return work(image, tasks[follow.position], follow.within)

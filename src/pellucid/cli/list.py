@@ -1,7 +1,6 @@
 """What there is: names with one-liners, read without importing anything heavy; and fetching the data sets."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -48,14 +47,6 @@ def register(app: typer.Typer) -> None:
             "pellucid list noise --json -",
         ),
     )(list_components)
-    app.command(
-        "fetch",
-        short_help="Download a data set and check it.",
-        epilog=examples(
-            "pellucid fetch mnist",
-            "pellucid fetch fashion_mnist --to ~/data",
-        ),
-    )(fetch_data)
 
 
 def list_components(
@@ -82,20 +73,6 @@ def list_components(
             output.print(f"{chr(10) if position else ''}{name}", "bold")
         output.print_entries(entries, width)
     output.write_json(listed)
-
-
-def fetch_data(
-    name: Annotated[str, typer.Argument(help="mnist or fashion_mnist.")],
-    to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIR", help="Where to; by default $PELLUCID_DATA or the cache.")
-    ] = None,
-) -> None:
-    """Download a data set from one of two mirrors and check it, byte for byte (SHA-256)."""
-    from pellucid.data.fetch import fetch
-
-    output = CommandOutput()
-    folder = fetch(name, to, progress=output.print_note)
-    output.print(f"{name} is in {folder}")
 
 
 def _show_cards(output: CommandOutput) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from pellucid.cli.console import CommandOutput, format_duration, pluralize
 from pellucid.cli.options import JsonPath, SetValues, examples, toml_values
-from pellucid.cli.train_folders import Folders, chosen_recipe, tell_outcome
+from pellucid.cli.train_folders import Folders, choose_or_resume, print_outcome
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def train_recipe(
     if recipe:
         folders.refuse_recipe(recipe)
     changes = _changes(values, seed, epochs, minutes, start)
-    is_resumed = resume and recipe is None and not folders.given and out is not None
+    is_resumed = resume and recipe is None and not folders.is_used and out is not None
 
     from pellucid.train.distributed import process_group
 
@@ -125,7 +125,7 @@ def train_recipe(
             chosen = _by_recipe(recipe or str(_recipe_in(out)), changes, quick)
             out = out or Path("runs") / chosen.name
         else:
-            chosen, out = chosen_recipe(output, folders, out, changes, resume, quick, group)
+            chosen, out = choose_or_resume(output, folders, out, changes, resume, quick, group)
         _train(output, chosen, out, resume, tensorboard, group.is_main)
 
 
@@ -159,20 +159,25 @@ def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":
 
 def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, leads: bool) -> None:
     """Train by a recipe, and say how it went; a data set of the user's own files ends with a report."""
-    from pellucid.own_data.run import DATA
+    from pellucid.own_data.run import DATASET
 
     with output.bar(f"train {chosen.name}") as bar:
         follow = _following(bar)
-        if chosen.data.name == DATA:
-            from pellucid.own_data.run import train_listed
+        if chosen.data.name == DATASET:
+            from pellucid.own_data.run import train_file_list
             from pellucid.train.with_classifier import TrainedModels
 
-            def measuring(done: int, total: int) -> None:
+            def on_file_evaluated(done: int, total: int) -> None:
                 bar(done, total, f"{done} of {total} held-out files measured")
 
             told = functools.partial(follow, "denoiser")
-            options = {"resume": resume, "progress": told, "measuring": measuring, "tensorboard": tensorboard}
-            outcome = train_listed(chosen, out, **options)
+            options = {
+                "resume": resume,
+                "progress": told,
+                "on_file_evaluated": on_file_evaluated,
+                "tensorboard": tensorboard,
+            }
+            outcome = train_file_list(chosen, out, **options)
             trained = TrainedModels(outcome.result)
         else:
             from pellucid.train.with_classifier import train_all
@@ -187,7 +192,7 @@ def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, ten
             )
     elif outcome:
         _tell(output, outcome.result)
-        tell_outcome(output, outcome, out)
+        print_outcome(output, outcome, out)
     else:
         _tell_all(output, trained, out)
 
@@ -258,7 +263,8 @@ def _tell(output: CommandOutput, result: "TrainResult") -> None:
     seconds = sum(entry["seconds"] for entry in history)
     speed = sum(entry["samples_per_second"] * entry["seconds"] for entry in history) / seconds
     output.print(
-        f"  {speed:,.0f} samples/s on {pluralize(options.threads, 'thread')} in {options.precision}, {format_duration(seconds)}"
+        f"  {speed:,.0f} samples/s on {pluralize(options.threads, 'thread')} in {options.precision}, "
+        f"{format_duration(seconds)}"
     )
     if result.overfitting:
         output.print(f"  {result.overfitting}", "yellow")

@@ -1,28 +1,28 @@
-"""What `pellucid train` does with folders of the user's own images, and with a recipe that such a run left."""
+"""`pellucid train` on folders of the user's own images, and on a recipe that such a run wrote."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pellucid.cli.console import Bar, CommandOutput, format_duration
+from pellucid.cli.console import CommandOutput, format_duration
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.own_data.run import Outcome, Plan
+    from pellucid.own_data.run import TrainOutcome, TrainPlan
     from pellucid.own_data.sources import Sources
     from pellucid.recipes.recipe import Recipe
     from pellucid.train.distributed import ProcessGroup
 
-DOING = {"read": "images read", "noise": "looked at for noise", "noise levels": "noise levels estimated"}
+STAGE_TEXTS = {"read": "images read", "noise": "analyzed for noise", "noise levels": "noise levels estimated"}
 
 
 @dataclass(frozen=True)
 class Folders:
-    """The options of `pellucid train` that belong to folders; None where one was not given."""
+    """The options of `pellucid train` for folders; one that is not used is None or empty."""
 
     noisy: Sequence[Path]
     clean: Path | None
@@ -31,33 +31,31 @@ class Folders:
     validation: float | None
 
     @property
-    def given(self) -> bool:
-        """Whether any of them was given."""
+    def is_used(self) -> bool:
+        """Whether any of them is used."""
         return any((self.noisy, self.clean, self.noise, self.group_by is not None, self.validation is not None))
 
     def sources(self) -> "Sources":
-        """Return the folders themselves."""
+        """Return the folders and the noise to add."""
         from pellucid.own_data.sources import Sources
 
         return Sources(tuple(self.noisy), self.clean, tuple(self.noise))
 
     def refuse_recipe(self, recipe: str) -> None:
-        """Raise UsageError where a recipe stands beside folders, or is one."""
-        if self.given:
+        """Raise UsageError if there are both a recipe and folders, or if the recipe is a folder."""
+        if self.is_used:
             raise UsageError(
-                f"RECIPE ({recipe}) and folders exclude each other: leave RECIPE out, and change what is chosen by "
-                "--set, or edit the recipe.toml that the run writes and train that"
+                f"RECIPE ({recipe}) and folders exclude each other: leave RECIPE out and change recipe keys by --set, "
+                "or edit the recipe.toml that the run writes and train that"
             )
 
         from pellucid.recipes.recipe import recipe_names
 
         if Path(recipe).is_dir() and recipe not in recipe_names():
-            raise UsageError(
-                f"{recipe} is a folder, not a RECIPE: say what is in it, --noisy {recipe} or --clean {recipe}"
-            )
+            raise UsageError(f"{recipe} is a folder, not a RECIPE: give it as --noisy {recipe} or --clean {recipe}")
 
 
-def chosen_recipe(
+def choose_or_resume(
     output: CommandOutput,
     folders: Folders,
     out: Path | None,
@@ -66,121 +64,112 @@ def chosen_recipe(
     quick: bool,
     group: "ProcessGroup",
 ) -> "tuple[Recipe, Path]":
-    """Return the recipe for folders, newly chosen or that of the run to resume, and the folder of the run.
+    """Return a new recipe for folders, or that of the run to resume, and the folder of the run.
 
-    Of several processes the leading one looks at the folders, and the others take what it wrote.
+    In a process group the main process analyzes the folders, and the others read the recipe that it wrote.
 
     Args:
-        screen: says what was found.
+        output: prints the analysis.
         folders: the folders.
         out: the folder of the run, or None for runs/NAME.
         changes: the keys of the recipe that the user changes.
         resume: whether to continue a run.
-        quick: whether the recipe's quick values are asked for, which it has not.
+        quick: whether the user gave --quick, which only shipped recipes support.
         group: the processes that train.
+
+    Raises:
+        UsageError: if the options do not go together or do not fit the folders.
+        PellucidError: if the folders cannot be trained on.
     """
     if quick:
         raise UsageError("--quick is for recipes: give few --minutes, such as --minutes 1")
-    if resume and not folders.given:
+    if resume and not folders.is_used:
         raise UsageError("--resume alone: name the run to continue, such as --out runs/scans")
 
-    from pellucid.own_data.run import begun
+    from pellucid.own_data.run import resumable_recipe
     from pellucid.recipes.recipe import load_recipe
 
     sources = folders.sources()
     out = sources.run_folder(out)
-    if resume and (recipe := begun(out, sources, changes)):
+    if resume and (recipe := resumable_recipe(out, sources, changes)):
         return recipe, out
-    planned = None
+    plan = None
     try:
         if group.is_main:
-            planned = _planned(output, folders, out, changes)
+            plan = _make_plan(output, folders, out, changes)
     finally:
-        is_planned = group.broadcast(float(planned is not None))
+        is_planned = group.broadcast(float(plan is not None))
     if not is_planned:
         raise typer.Exit(1)
-    return planned.recipe if planned else load_recipe(out / "recipe.toml"), out
+    return plan.recipe if plan else load_recipe(out / "recipe.toml"), out
 
 
-def _planned(output: CommandOutput, folders: Folders, out: Path, changes: Mapping[str, Any]) -> "Plan":
-    """Look at the folders, say what was found and chosen, and write it down."""
-    from pellucid.own_data.run import Options, plan
+def _make_plan(output: CommandOutput, folders: Folders, out: Path, changes: Mapping[str, Any]) -> "TrainPlan":
+    """Analyze the folders, print and write the list of files and the recipe."""
+    from pellucid.own_data.run import TrainOptions, make_plan
 
     grouping = {"group_by": folders.group_by, "validation": folders.validation}
-    options = Options(values=changes, **{name: value for name, value in grouping.items() if value is not None})
-    with output.bar("look at the images") as bar, warnings.catch_warnings():
-        # What is remarkable in a file is said once the bar is gone; its warnings would be said for every file.
+    options = TrainOptions(values=changes, **{name: value for name, value in grouping.items() if value is not None})
+    with output.bar("analyze the images") as bar, warnings.catch_warnings():
+        # Warnings would be repeated for every file; those that matter are printed below the bar.
         warnings.simplefilter("ignore")
-        planned = plan(folders.sources(), out, options, _looking(bar))
-    tell_plan(output, planned)
-    planned.write(out)
-    return planned
+
+        def progress(stage: str, done: int, total: int) -> None:
+            bar(done, total, f"{done:,} of {total:,} {STAGE_TEXTS[stage]}")
+
+        plan = make_plan(folders.sources(), out, options, progress)
+    print_plan(output, plan)
+    plan.write(out)
+    return plan
 
 
-def tell_plan(output: CommandOutput, planned: "Plan") -> None:
-    """Say what was found, what to mind, and what was chosen."""
-    from pellucid.own_data.summary import remarks
+def print_plan(output: CommandOutput, plan: "TrainPlan") -> None:
+    """Print the analysis, its warnings, and the chosen recipe."""
+    from pellucid.own_data.analysis import list_warnings
 
-    for line in planned.recipe.origin.assumed:
+    recipe = plan.recipe
+    for line in recipe.origin.assumed:
         output.print(line)
-    for line in remarks(planned.findings):
+    for line in list_warnings(plan.analysis):
         output.print_warning(line)
-    recipe = planned.recipe
-    network = f"{recipe.model.name} {recipe.model.options.get('widths', '')}"
-    start = f" from {recipe.train.start}" if recipe.train.start else ""
-    data = recipe.data
-    output.print(
-        f"chosen: {network}{start}, {recipe.objective.name}, {recipe.loss.name if recipe.loss else 'no loss'}, patches "
-        f"of {data.options['patch']}, {recipe.train.batch_size} a batch, for {format_duration(60 * recipe.train.minutes)}"
-        if recipe.train.minutes
-        else f"chosen: {network}{start}, {recipe.objective.name}, {recipe.train.epochs} epochs"
-    )
+    options = recipe.train
+    start = f" from {options.start}" if options.start else ""
+    parts = [f"{recipe.model.name} {recipe.model.options.get('widths', '')}{start}", recipe.objective.name]
+    if options.minutes:
+        parts.append(recipe.loss.name if recipe.loss else "no loss")
+        parts.append(f"patches of {recipe.data.options['patch']}, {options.batch_size} per batch")
+        parts.append(f"for {format_duration(60 * options.minutes)}")
+    else:
+        parts.append(f"{options.epochs} epochs")
+    output.print(f"chosen: {', '.join(parts)}")
 
 
-def tell_outcome(output: CommandOutput, outcome: "Outcome", out: Path) -> None:
-    """Say what was gained on the held-out files, what was written, and how to use it."""
-    from pellucid.own_data.report import finite, rows
+def print_outcome(output: CommandOutput, outcome: "TrainOutcome", out: Path) -> None:
+    """Print the metrics of the held-out files, what was written, and how to use it."""
+    from pellucid.own_data.report import table_rows
+    from pellucid.utils.json_safe import json_safe
 
-    measured = outcome.measured
-    if measured is None:
+    result, evaluation = outcome.result, outcome.evaluation
+    if evaluation is None:
         return
-    count = f"{measured.files}" if measured.files == measured.held_out else f"{measured.files} of {measured.held_out}"
-    heads, cells = rows(measured)
-    output.print_table(heads, cells, f"{count} held-out files, whole")
-    for text in filter(None, (measured.remark, measured.verdict)):
+    heads, rows = table_rows(evaluation)
+    output.print_table(heads, rows, f"{evaluation.count} held-out files, as whole images")
+    for text in filter(None, (evaluation.note, evaluation.verdict)):
         output.print(text)
     output.print_entries(
         {
-            str(outcome.report): "figures and pictures, a page that needs nothing else",
-            str(out / "progress.png"): "how it grew",
+            str(outcome.report): "metrics and pictures in one self-contained page",
+            str(out / "progress.png"): "parts of held-out images, epoch by epoch",
             str(out / "best.safetensors"): "the network",
-            str(out / "recipe.toml"): "how it was trained, to edit and train again",
-            str(out / "files.json"): "on which files, and which were held out or left out",
+            str(out / "recipe.toml"): "the recipe, to edit and train again",
+            str(out / "files.json"): "the files: trained on, held out and skipped",
         }
     )
     output.print(f"\nto use it: pellucid denoise IMAGE --model {out / 'best.safetensors'}", "bold")
-    history = outcome.result.history
-    output.write_json(
-        finite(
-            {
-                "recipe": outcome.result.recipe.to_dict(),
-                "stopped": outcome.result.stopped,
-                "best": str(outcome.result.best),
-                "history": history,
-                "files": measured.files,
-                "held_out": measured.held_out,
-                "means": measured.means,
-                "each": measured.each,
-                "remark": measured.remark,
-            }
-        )
-    )
-
-
-def _looking(bar: Bar) -> Callable[[str, int, int], None]:
-    """Return what moves the bar while folders are looked at."""
-
-    def follow(doing: str, done: int, total: int) -> None:
-        bar(done, total, f"{done:,} of {total:,} {DOING[doing]}")
-
-    return follow
+    training = {
+        "recipe": result.recipe.to_dict(),
+        "stopped": result.stopped,
+        "best": result.best,
+        "history": result.history,
+    }
+    output.write_json(json_safe(training | evaluation.to_dict()))
