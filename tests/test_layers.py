@@ -41,10 +41,10 @@ LOADS_TORCH = (
         "evaluate.study",
     ),
     *("inference.checkpoint_model", "inference.fine_tuning"),
-    *("own_data.progress_image", "own_data.run"),
+    *("own_data.report", "own_data.run"),
     *("report.drawings", "report.html", "report.markdown", "report.tables", "report.write"),
     *("reproduce.collect", "reproduce.evaluate_checkpoint", "reproduce.experiment", "reproduce.reproduction"),
-    *("tune.session", "tune.storage", "tune.study", "tune.trial"),
+    *("tune.storage", "tune.study", "tune.trial"),
     *("utils.seeding",),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "optuna", "pooch", "pywt", "scipy", "skimage"}

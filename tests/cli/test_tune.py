@@ -1,4 +1,4 @@
-"""pellucid tune: what it takes, what it shows and leaves, and how it goes on."""
+"""pellucid tune: its options, its output and its files, and how it resumes."""
 
 import json
 import signal
@@ -73,10 +73,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tuned, tmp_path, monkey
         (("--vary", "train.lr=a,b"), "train.lr is 'a', it must be a number"),
         (("--vary", "train.lr=1..2", "--set", "train.epoch=1"), 'unknown key "train.epoch"'),
         (("--vary", "train.lr=1..2", "--trials", "0"), "--trials"),
-        (("--vary", "train.epochs=1..9", "--epochs", "2"), "--epochs sets what train.epochs is to vary"),
+        (("--vary", "train.epochs=1..9", "--epochs", "2"), "--epochs sets train.epochs, which --vary varies"),
     ],
 )
-def test_what_cannot_be_is_one_line(refused, recipes, tmp_path, arguments, text):
+def test_an_invalid_request_is_one_line(refused, recipes, tmp_path, arguments, text):
     assert text in refused(2, "tune", recipes["dense"], "--out", tmp_path / "out", *arguments)
     assert not (tmp_path / "out").exists()
 

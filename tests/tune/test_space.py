@@ -1,14 +1,15 @@
-"""What to vary is read from text, and refused in one line where it cannot be."""
+"""The keys to vary are read from text, and an invalid one is an error of one line."""
 
 import contextlib
 
 import numpy as np
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.errors import UsageError
-from pellucid.tune.space import Choices, Range, changes_measure, fitted, own_values, read_space, text_of
+from pellucid.tune.space import Choices, Range, changes_measure, fit_to_recipe, read_space, recipe_values, text_of
 
 
 @pytest.mark.parametrize(
@@ -26,13 +27,13 @@ from pellucid.tune.space import Choices, Range, changes_measure, fitted, own_val
         ("noise.parts=[{a=1,b=2}],[]", Choices(([{"a": 1, "b": 2}], []))),
     ],
 )
-def test_what_is_written_is_what_is_tried(pair, values):
+def test_the_values_that_are_written_are_tried(pair, values):
     ((key, found),) = read_space([pair]).items()
     assert key == pair.partition("=")[0].strip() and found == values
 
 
 @pytest.mark.parametrize(
-    ("pairs", "said"),
+    ("pairs", "message"),
     [
         (["train.lr"], 'cannot vary "train.lr": write KEY=VALUES, such as train.lr=1e-4..1e-2'),
         (["=1,2"], 'cannot vary "=1,2"'),
@@ -50,10 +51,10 @@ def test_what_is_written_is_what_is_tried(pair, values):
         (["train.lr=1,2,1"], "names a value twice"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_the_way_to_write_it(pairs, said):
+def test_what_cannot_be_read_is_named_with_the_way_to_write_it(pairs, message):
     with pytest.raises(UsageError) as refusal:
         read_space(pairs)
-    assert said in str(refusal.value) and "\n" not in str(refusal.value)
+    assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
 @given(st.text(max_size=30))
@@ -65,26 +66,31 @@ def test_no_text_fails_otherwise(text):
 @pytest.mark.parametrize(
     ("low", "high", "log"), [(1e-4, 1e-2, True), (1, 10, True), (1, 9, False), (0, 10, False), (-1, 1, False)]
 )
-def test_a_range_of_a_decade_is_drawn_on_a_log_scale(low, high, log):
+def test_a_range_of_a_decade_is_sampled_on_a_log_scale(low, high, log):
     values = Range(low, high)
     assert values.log == log
-    assert values.at(0) == low and values.at(0.999999) == pytest.approx(high, rel=1e-3)
-    assert values.at(0.5) == pytest.approx(np.sqrt(low * high) if log else (low + high) / 2, rel=1e-3)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    found = np.sort([values.suggest(study.ask(), "key") for _ in range(400)])
+    assert low <= found[0] and found[-1] <= high
+    scale = np.log if log else np.asarray
+    even = np.linspace(scale(low), scale(high), 400)
+    assert np.abs(scale(found) - even).max() < 0.1 * (even[-1] - even[0])
 
 
 def test_whole_numbers_stay_whole_and_others_have_four_digits_within_the_range():
-    assert [Range(1, 3, whole=True).at(share) for share in (0, 0.5, 0.99)] == [1, 2, 3]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    assert {Range(1, 3, whole=True).suggest(study.ask(), "key") for _ in range(30)} == {1, 2, 3}
     assert Range(0, 1).value(0.123456) == 0.1235
     assert Range(0, 0.123456).value(0.1234559) == 0.123456
 
 
-def test_a_range_of_whole_numbers_has_fractions_where_the_recipe_has_them(recipe):
-    space = fitted(read_space(["train.lr=1..2", "train.batch_size=8..64", "noise.sigma=0..1"]), recipe)
+def test_a_range_of_whole_numbers_is_fractional_if_the_recipe_has_a_fraction(recipe):
+    space = fit_to_recipe(read_space(["train.lr=1..2", "train.batch_size=8..64", "noise.sigma=0..1"]), recipe)
     assert [values.whole for values in space.values() if isinstance(values, Range)] == [False, True, False]
 
 
 @pytest.mark.parametrize(
-    ("pair", "said"),
+    ("pair", "message"),
     [
         ("train.lrr=1e-4..1e-2", 'unknown key "train.lrr" (did you mean "lr"?)'),
         ("modle.widths=[8],[16]", 'unknown key "modle" (did you mean "model"?)'),
@@ -94,7 +100,7 @@ def test_a_range_of_whole_numbers_has_fractions_where_the_recipe_has_them(recipe
         ("evaluate.tuning_images=1,2", "evaluate.tuning_images has no part in the training: vary a key of [data]"),
         ("name=a,b", "name has no part in the training"),
         ("data.validation=0.1,0.2", "data.validation changes the images that are held out: of [data] vary data.crop"),
-        ("train.seed=1..9", "train.seed is not to be varied, chance is nothing to choose"),
+        ("train.seed=1..9", "train.seed cannot be varied, it only changes the random numbers: set it instead"),
         ("train.lr=a,b", "train.lr is 'a', it must be a number"),
         ("train.batch_size=1.5..3", "train.batch_size is 1.5, it must be a whole number"),
         ("train.batch_size=0..8", "train.batch_size is 0, it must be at least 1"),
@@ -105,17 +111,17 @@ def test_a_range_of_whole_numbers_has_fractions_where_the_recipe_has_them(recipe
         ("noise.sigma=0.1,high", "sigma"),
     ],
 )
-def test_a_key_or_a_value_that_cannot_be_is_refused_before_the_first_trial(recipe, pair, said):
+def test_a_key_or_a_value_that_cannot_be_is_refused_before_the_first_trial(recipe, pair, message):
     with pytest.raises(UsageError) as refusal:
-        fitted(read_space([pair]), recipe)
-    assert said in str(refusal.value) and "\n" not in str(refusal.value)
+        fit_to_recipe(read_space([pair]), recipe)
+    assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
 def test_a_value_that_goes_only_with_another_is_kept(recipe):
     recipe = recipe.with_values({"model.output": "none"})
     with pytest.raises(UsageError, match=r"needs model\.output"):
-        fitted(read_space(["loss.name=mse,bce"]), recipe)
-    space = fitted(read_space(["loss.name=mse,bce", "model.output=none,sigmoid"]), recipe)
+        fit_to_recipe(read_space(["loss.name=mse,bce"]), recipe)
+    space = fit_to_recipe(read_space(["loss.name=mse,bce", "model.output=none,sigmoid"]), recipe)
     assert set(space) == {"loss.name", "model.output"}
 
 
@@ -138,10 +144,18 @@ def test_what_the_validation_loss_depends_on_is_known(pair, changes):
     ],
 )
 def test_the_recipes_own_values_are_known_where_they_are_tried(recipe, pairs, own):
-    assert own_values(read_space(pairs), recipe) == own
+    assert recipe_values(read_space(pairs), recipe) == own
 
 
-def test_values_are_shown_in_few_characters():
+def test_values_are_shown_with_few_characters():
     shown = {0.00123456: "0.001235", 64: "64", "nearest": "nearest", True: "true", 1e-05: "1e-05"}
     assert [text_of(value) for value in shown] == list(shown.values())
     assert text_of([16, 32]) == "[16, 32]"
+
+
+def test_choices_are_stored_as_readable_labels():
+    choices = Choices(([16, 32], "nearest", 0.5, True))
+    assert choices.labels == ["[16, 32]", "nearest", "0.5", "true"]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    found = [choices.suggest(study.ask(), "key") for _ in range(40)]
+    assert all(value in found for value in choices.values)

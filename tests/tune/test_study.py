@@ -1,4 +1,4 @@
-"""A study tries what it is told to, goes on where it stopped, and leaves the best recipe behind."""
+"""A study tries the requested values, resumes where it stopped, and writes the best recipe."""
 
 import json
 import math
@@ -6,12 +6,13 @@ import signal
 import sqlite3
 import tomllib
 
+import optuna
 import pytest
 
 from pellucid import checkpoint
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.recipe import Recipe, load_recipe
-from pellucid.tune import session
+from pellucid.tune import study
 from pellucid.tune.space import read_space
 from pellucid.tune.storage import FILE
 from pellucid.tune.study import tune
@@ -25,13 +26,13 @@ def kept(folder):
 
 
 def test_the_best_values_become_a_recipe_that_trains_for_its_full_length(recipe, stand_in, tmp_path):
-    told = []
-    found = tune(recipe, RATES, tmp_path, trials=12, epochs=1, progress=told.append)
-    assert found.stopped == "finished" and len(found.outcomes) == 12
-    assert [outcome.number for outcome in found.outcomes] == list(range(1, 13))
+    calls = []
+    found = tune(recipe, RATES, tmp_path, trials=12, epochs=1, progress=lambda *call: calls.append(call))
+    assert found.stopped == "finished" and len(found.trials) == 12
+    assert [trial.number for trial in found.trials] == list(range(1, 13))
     assert stand_in[0] == {"train.lr": 0.003}  # the recipe's own
-    done = [outcome for outcome in found.outcomes if outcome.state == "done"]
-    assert found.best is min(done, key=lambda outcome: outcome.loss or 0)
+    done = [trial for trial in found.trials if trial.state == "done"]
+    assert found.best is min(done, key=lambda trial: trial.loss or 0)
     best = load_recipe(found.recipe)
     assert best.name == "small-tuned" and best.train.epochs == 2
     assert best == recipe.with_values(
@@ -42,64 +43,66 @@ def test_the_best_values_become_a_recipe_that_trains_for_its_full_length(recipe,
     assert not list(tmp_path.glob("trials/*/last.safetensors"))
 
 
-def test_what_was_tuned_is_told_in_the_recipe(recipe, stand_in, tmp_path):
+def test_the_recipe_says_what_was_tuned(recipe, stand_in, tmp_path):
     found = tune(recipe, read_space(["train.lr=0.5,0.0032"]), tmp_path, trials=2)
     assert load_recipe(found.recipe).origin.deviations == ("train.lr = 0.0032, tuned (was 0.003)",)
 
 
-def test_trials_learn_from_those_before_and_the_hopeless_are_given_up(recipe, stand_in, tmp_path):
+def test_trials_learn_from_those_before_and_bad_ones_are_pruned(recipe, stand_in, tmp_path):
     found = tune(recipe, RATES, tmp_path, trials=24)
-    states = [outcome.state for outcome in found.outcomes]
+    states = [trial.state for trial in found.trials]
     assert "pruned" in states[5:] and "pruned" not in states[:4]
     distances = [abs(math.log10(values["train.lr"]) + 2.5) for values in stand_in]
     assert sum(distances[-8:]) < sum(distances[1:9])
-    assert found.best.loss == min(outcome.loss or 0 for outcome in found.outcomes if outcome.state == "done")
+    assert found.best.loss == min(trial.loss or 0 for trial in found.trials if trial.state == "done")
 
 
-def test_nothing_is_given_up_where_the_length_of_trials_is_varied(recipe, stand_in, tmp_path):
+def test_nothing_is_pruned_where_the_length_of_trials_is_varied(recipe, stand_in, tmp_path):
     space = read_space(["train.lr=1e-4..1e-1", "train.epochs=2..20"])
     found = tune(recipe, space, tmp_path, trials=12)
-    assert {outcome.state for outcome in found.outcomes} == {"done"}
-    assert len({outcome.values["train.epochs"] for outcome in found.outcomes}) > 2
+    assert {trial.state for trial in found.trials} == {"done"}
+    assert len({trial.values["train.epochs"] for trial in found.trials}) > 2
 
 
 def test_nothing_is_tried_twice_and_the_study_ends_when_all_was(recipe, stand_in, tmp_path):
     space = read_space(["train.lr=0.001,0.002", "train.batch_size=8,16,32"])
     found = tune(recipe, space, tmp_path, trials=20)
     assert len(stand_in) == 6 and len({json.dumps(values) for values in stand_in}) == 6
-    assert found.stopped == "finished" and len(found.outcomes) == 6
+    assert found.stopped == "finished" and len(found.trials) == 6
 
 
-def test_a_study_goes_on_where_it_stopped(recipe, stand_in, tmp_path):
+def test_a_study_resumes_where_it_stopped(recipe, stand_in, tmp_path):
     first = tune(recipe, RATES, tmp_path, trials=3)
     with pytest.raises(UsageError, match="holds a study already: give --resume to continue it, or another --out"):
         tune(recipe, RATES, tmp_path, trials=6)
     found = tune(recipe, RATES, tmp_path, trials=6, resume=True)
-    assert found.outcomes[:3] == first.outcomes and len(stand_in) == 6
+    assert found.trials[:3] == first.trials and len(stand_in) == 6
     assert len({values["train.lr"] for values in stand_in}) == 6
     again = tune(recipe, RATES, tmp_path, trials=6, resume=True)
     assert again == found and len(stand_in) == 6
 
 
 @pytest.mark.parametrize(
-    ("change", "options", "said"),
+    ("change", "options", "message"),
     [
         ({"train.patience": 3}, {}, "another recipe"),
         ({}, {"epochs": 1}, "another recipe"),
         ({}, {"vary": read_space(["train.lr=1e-4..1"])}, "another --vary"),
     ],
 )
-def test_another_study_is_not_mixed_into_one(recipe, stand_in, tmp_path, change, options, said):
+def test_another_study_is_not_mixed_into_one(recipe, stand_in, tmp_path, change, options, message):
     tune(recipe, RATES, tmp_path, trials=1)
-    with pytest.raises(UsageError, match=f"was begun with {said}: continue it as it was begun, or give another --out"):
+    with pytest.raises(
+        UsageError, match=f"was started with {message}: continue it with the same one, or give another --out"
+    ):
         tune(recipe.with_values(change), **{"vary": RATES, **options}, out=tmp_path, trials=2, resume=True)
 
 
-def test_a_failed_trial_is_noted_and_the_study_goes_on(recipe, stand_in, tmp_path):
+def test_a_failed_trial_is_recorded_and_the_study_continues(recipe, stand_in, tmp_path):
     found = tune(recipe, read_space(["train.lr=0.001,0.002,0.003,1e30"]), tmp_path, trials=4)
-    (failed,) = [outcome for outcome in found.outcomes if outcome.state == "failed"]
+    (failed,) = [trial for trial in found.trials if trial.state == "failed"]
     assert failed.values == {"train.lr": 1e30} and failed.note == "the training loss became nan"
-    assert len(found.outcomes) == 4 and found.best.state == "done"
+    assert len(found.trials) == 4 and found.best.state == "done"
 
 
 def test_a_study_in_which_nothing_works_ends_early_and_says_why(recipe, stand_in, tmp_path):
@@ -110,16 +113,16 @@ def test_a_study_in_which_nothing_works_ends_early_and_says_why(recipe, stand_in
 
 def test_the_time_may_end_a_study(recipe, stand_in, tmp_path, monkeypatch):
     clock = iter(range(0, 10_000, 20))
-    monkeypatch.setattr(session.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(study.time, "monotonic", lambda: next(clock))
     found = tune(recipe, RATES, tmp_path, trials=100, minutes=1)
-    assert found.stopped == "time" and 1 <= len(found.outcomes) < 5
+    assert found.stopped == "time" and 1 <= len(found.trials) < 5
 
 
 def test_where_the_loss_is_varied_psnr_decides(recipe, stand_in, tmp_path):
     space = read_space(["train.lr=1e-4..1e-1", "loss.name=mse,l1"])
     found = tune(recipe, space, tmp_path, trials=6)
     assert found.by_psnr
-    assert found.best.psnr == max(outcome.psnr or 0 for outcome in found.outcomes if outcome.state == "done")
+    assert found.best.psnr == max(trial.psnr or 0 for trial in found.trials if trial.state == "done")
     classifier = {"model": {"name": "classifier", "image": [1, 8, 8]}, "objective": {"name": "classification"}}
     reader = Recipe.from_dict({**recipe.to_dict(), **classifier})
     with pytest.raises(UsageError, match=r"trials are compared by PSNR, and recipe .* vary keys of"):
@@ -127,19 +130,19 @@ def test_where_the_loss_is_varied_psnr_decides(recipe, stand_in, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"vary": {}}, "nothing is varied"),
         ({"trials": 0}, "trials is 0"),
         ({"minutes": -1}, "minutes is -1"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"vary": read_space(["train.epochs=1..9"]), "epochs": 3}, "--epochs sets what train.epochs is to vary"),
+        ({"vary": read_space(["train.epochs=1..9"]), "epochs": 3}, "--epochs sets train.epochs, which --vary varies"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_and_leaves_nothing(recipe, tmp_path, options, said):
+def test_an_invalid_request_is_refused_and_leaves_nothing(recipe, tmp_path, options, message):
     with pytest.raises(UsageError) as refusal:
         tune(recipe, **{"vary": RATES, **options}, out=tmp_path / "out")
-    assert said in str(refusal.value) and not (tmp_path / "out").exists()
+    assert message in str(refusal.value) and not (tmp_path / "out").exists()
 
 
 def test_quick_needs_a_table_and_absent_data_is_named(recipe, tmp_path, monkeypatch):
@@ -149,6 +152,50 @@ def test_quick_needs_a_table_and_absent_data_is_named(recipe, tmp_path, monkeypa
     with pytest.raises(PellucidError, match="gone"):
         tune(absent, RATES, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_trial_that_a_killed_process_left_runs_again_under_its_number(recipe, stand_in, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        """Ends the process like a signal that cannot be caught."""
+
+    def kill(number, values, folder, settings):
+        killed.append(values)
+        raise Killed
+
+    killed = []
+    tune(recipe, RATES, tmp_path, trials=2)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(study, "run_trial", kill)
+        tune(recipe, RATES, tmp_path, trials=4, resume=True)
+    found = tune(recipe, RATES, tmp_path, trials=4, resume=True)
+    assert [trial.number for trial in found.trials] == [1, 2, 3, 4]
+    assert stand_in[2:3] == killed and len(stand_in) == 4
+
+
+def test_a_study_of_format_1_is_refused_with_the_command_that_converts_it(recipe, stand_in, tmp_path):
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / FILE}")
+    old = optuna.create_study(storage=storage, study_name="tune", direction="minimize")
+    old.set_user_attr("definition", {"recipe": {}, "--vary": {}})
+    storage.remove_session()
+    storage.engine.dispose()
+    with pytest.raises(UsageError, match=r"is a study of format 1, .* run `pellucid convert` on it"):
+        tune(recipe, RATES, tmp_path, trials=1, resume=True)
+    assert not stand_in
+
+
+@pytest.mark.parametrize(
+    ("measures", "shown"),
+    [
+        ([0.3, 0.31, 0.35, 5000.0], (0.3, 0.35)),
+        ([0.3, 0.3, 0.3], (0.3, 0.3)),
+        ([0.5], (0.5, 0.5)),
+        ([30.0, 29.0, 28.0, 3.0], (28.0, 30.0)),
+    ],
+)
+def test_outliers_do_not_squeeze_the_rest_of_the_plot(measures, shown):
+    low, high = study.plot_limits(measures, measures[0])
+    margin = 0.07 * (shown[1] - shown[0]) or 0.01
+    assert (low, high) == pytest.approx((shown[0] - margin, shown[1] + margin))
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(200), "another"])
@@ -170,19 +217,19 @@ def test_two_processes_do_not_share_a_study(recipe, stand_in, tmp_path):
             tune(recipe, RATES, tmp_path, trials=2, resume=True)
         return run(number, *rest)
 
-    run = session.run_trial
+    run = study.run_trial
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "run_trial", meddle)
-        assert len(tune(recipe, RATES, tmp_path, trials=1).outcomes) == 1
+        patch.setattr(study, "run_trial", meddle)
+        assert len(tune(recipe, RATES, tmp_path, trials=1).trials) == 1
 
 
 def interrupting(*moments):
-    """Return a progress function that presses Ctrl-C when it is told something for the nth time."""
-    told = []
+    """Return a progress callback that presses Ctrl-C when it is called for the nth time."""
+    calls = []
 
-    def progress(where):
-        told.append(where)
-        if len(told) in moments:
+    def progress(*call):
+        calls.append(call)
+        if len(calls) in moments:
             signal.raise_signal(signal.SIGINT)
 
     return progress
@@ -200,10 +247,10 @@ def whole(recipe, tmp_path):
     return tmp_path / "whole"
 
 
-def test_ctrl_c_ends_a_study_after_the_trial_at_hand(recipe, whole, tmp_path):
+def test_ctrl_c_ends_a_study_after_the_current_trial(recipe, whole, tmp_path):
     out = tmp_path / "cut"
     found = tune(recipe, read_space(["train.lr=0.01,0.003"]), out, trials=2, progress=interrupting(3))
-    assert found.stopped == "interrupted" and len(found.outcomes) == 1
+    assert found.stopped == "interrupted" and len(found.trials) == 1
     assert losses(out, 1) == losses(whole, 1)
     assert (out / "best.toml").exists()
 
@@ -214,7 +261,7 @@ def test_a_second_ctrl_c_ends_it_at_once_and_the_trial_is_continued(recipe, whol
         tune(recipe, space, out, trials=2, progress=interrupting(2, 4))
     assert (out / "trials" / "001" / "last.safetensors").exists()
     found = tune(recipe, space, out, trials=2, resume=True)
-    assert [outcome.number for outcome in found.outcomes] == [1, 2]
+    assert [trial.number for trial in found.trials] == [1, 2]
     for number in (1, 2):
         assert losses(out, number) == losses(whole, number)
     trained = checkpoint.load(out / "trials" / f"{found.best.number:03d}" / "best.safetensors")

@@ -1,4 +1,4 @@
-"""A trial is trained, judged after each epoch, and says how it ended whatever happens in it."""
+"""A trial is trained, measures after each epoch, and says how it ended whatever happens in it."""
 
 import dataclasses
 import json
@@ -9,39 +9,41 @@ import pytest
 from pellucid.errors import PellucidError
 from pellucid.train.batches import training_sets
 from pellucid.tune import trial
-from pellucid.tune.trial import Setting, run_trial
+from pellucid.tune.trial import TrialSettings, run_trial
 
 
 @pytest.fixture
-def setting(recipe):
+def settings(recipe):
     _, held_out = training_sets(recipe)
-    return Setting(recipe, held_out, False, lambda epoch, measured: False, lambda where: None, lambda: None)
+    return TrialSettings(recipe, held_out, False, lambda epoch, measured: False, lambda progress: None, lambda: None)
 
 
-def test_a_trial_is_judged_by_its_validation_loss_and_measured_by_psnr(setting, tmp_path):
-    judged, told = [], []
-    watched = dataclasses.replace(setting, judge=lambda *now: judged.append(now) or False, progress=told.append)
-    outcome = run_trial(1, {"model.widths": [8]}, tmp_path, watched)
+def test_a_trial_is_judged_by_its_validation_loss_and_measured_by_psnr(settings, tmp_path):
+    measures, calls = [], []
+    observed = dataclasses.replace(
+        settings, should_prune=lambda *now: measures.append(now) or False, progress=calls.append
+    )
+    result = run_trial(1, {"model.widths": [8]}, tmp_path, observed)
     losses = [json.loads(line)["validation_loss"] for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
-    assert judged == [(1, losses[0]), (2, losses[1])] and told
-    assert (outcome.state, outcome.number, outcome.epochs) == ("done", 1, 2)
-    assert outcome.loss == min(losses)
+    assert measures == [(1, losses[0]), (2, losses[1])] and calls
+    assert (result.state, result.number, result.epochs) == ("done", 1, 2)
+    assert result.loss == min(losses)
     # The loss is the mean squared error over all pixels, PSNR the mean over images: near each other, not equal.
-    assert outcome.psnr == pytest.approx(-10 * math.log10(outcome.loss or 1), abs=1)
+    assert result.psnr == pytest.approx(-10 * math.log10(result.loss or 1), abs=1)
 
 
-def test_a_hopeless_trial_is_given_up_after_its_epoch(setting, tmp_path):
-    outcome = run_trial(2, {}, tmp_path, dataclasses.replace(setting, judge=lambda epoch, measured: True))
-    assert (outcome.state, outcome.epochs, outcome.psnr, outcome.note) == ("pruned", 1, None, "")
-    assert outcome.loss and outcome.loss > 0
+def test_a_trial_is_pruned_after_its_epoch(settings, tmp_path):
+    result = run_trial(2, {}, tmp_path, dataclasses.replace(settings, should_prune=lambda epoch, measured: True))
+    assert (result.state, result.epochs, result.psnr, result.note) == ("pruned", 1, None, "")
+    assert result.loss and result.loss > 0
 
 
-def test_where_psnr_decides_it_is_what_each_epoch_is_judged_by(setting, tmp_path):
-    judged = []
-    by_psnr = dataclasses.replace(setting, by_psnr=True, judge=lambda *now: judged.append(now) or False)
-    outcome = run_trial(1, {"loss.name": "l1"}, tmp_path, by_psnr)
-    best = max(measured for _, measured in judged)
-    assert len(judged) == 2 and outcome.psnr == pytest.approx(best) and 5 < best < 40
+def test_where_psnr_decides_it_is_what_each_epoch_is_judged_by(settings, tmp_path):
+    measures = []
+    by_psnr = dataclasses.replace(settings, by_psnr=True, should_prune=lambda *now: measures.append(now) or False)
+    result = run_trial(1, {"loss.name": "l1"}, tmp_path, by_psnr)
+    best = max(measured for _, measured in measures)
+    assert len(measures) == 2 and result.psnr == pytest.approx(best) and 5 < best < 40
 
 
 @pytest.mark.parametrize(
@@ -56,23 +58,23 @@ def test_where_psnr_decides_it_is_what_each_epoch_is_judged_by(setting, tmp_path
         (PellucidError("the training loss became nan"), "the training loss became nan"),
     ],
 )
-def test_whatever_fails_is_noted_in_one_line(setting, tmp_path, monkeypatch, error, note):
+def test_whatever_fails_is_noted_in_one_line(settings, tmp_path, monkeypatch, error, note):
     def failing(*arguments, **options):
         raise error
 
     monkeypatch.setattr(trial, "train", failing)
-    outcome = run_trial(3, {}, tmp_path, setting)
-    assert (outcome.state, outcome.note, outcome.loss, outcome.epochs) == ("failed", note, None, 0)
+    result = run_trial(3, {}, tmp_path, settings)
+    assert (result.state, result.note, result.loss, result.epochs) == ("failed", note, None, 0)
 
 
-def test_a_trial_that_diverges_or_cannot_be_is_noted(setting, tmp_path):
-    diverged = run_trial(1, {"train.lr": 1e30, "model.output": "none"}, tmp_path / "1", setting)
+def test_a_trial_that_diverges_or_cannot_be_is_noted(settings, tmp_path):
+    diverged = run_trial(1, {"train.lr": 1e30, "model.output": "none"}, tmp_path / "1", settings)
     assert diverged.state == "failed" and "became" in diverged.note
-    impossible = run_trial(2, {"model.image": [1, 9, 9]}, tmp_path / "2", setting)
+    impossible = run_trial(2, {"model.image": [1, 9, 9]}, tmp_path / "2", settings)
     assert impossible.state == "failed" and "8x8" in impossible.note
 
 
-def test_a_network_that_returns_no_numbers_is_a_failure_though_its_loss_was_fine(setting, tmp_path, monkeypatch):
+def test_a_network_that_returns_no_numbers_is_a_failure_though_its_loss_was_fine(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "_psnr", lambda network, images: math.nan)
-    outcome = run_trial(1, {}, tmp_path, setting)
-    assert (outcome.state, outcome.psnr) == ("failed", None) and "not finite" in outcome.note
+    result = run_trial(1, {}, tmp_path, settings)
+    assert (result.state, result.psnr) == ("failed", None) and "not finite" in result.note

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from pellucid import checkpoint, registry
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, UsageError
 from pellucid.models.base import is_conditional
 from pellucid.recipes.recipe import Recipe
-from pellucid.train.batches import NoisyImages
+from pellucid.train.batches import NoisyImages, training_sets
 from pellucid.train.loop import TrainProgress, train
 from pellucid.utils.seeding import make_generator
 
@@ -96,6 +96,24 @@ def run_trial(number: int, values: Mapping[str, Any], folder: Path, settings: Tr
     losses = [loss for loss in _losses(folder) if math.isfinite(loss)]
     seconds = time.monotonic() - started
     return TrialResult(number, dict(values), state, min(losses, default=None), psnr, len(losses), seconds, note)
+
+
+def held_out_images(recipe: Recipe, by_psnr: bool) -> NoisyImages | None:
+    """Return the held-out images with their noise, or None if PSNR cannot be measured.
+
+    Raises:
+        UsageError: if it has to be.
+        PellucidError: if the data is missing, which ends the study before its first trial.
+    """
+    _, held_out = training_sets(recipe)
+    if registry.load("model", recipe.model.name).task == "denoise" and recipe.objective.name == "supervised":
+        return held_out
+    if by_psnr:
+        raise UsageError(
+            "if the noise, the loss or the objective is varied, trials are compared by PSNR, and "
+            f'recipe "{recipe.name}" is not trained against clean images: vary keys of [model] and [train]'
+        )
+    return None
 
 
 def _train(recipe: Recipe, folder: Path, settings: TrialSettings) -> Path:
