@@ -1,4 +1,4 @@
-"""Folders of tiny images: scenes of soft discs, and noisy takes of them."""
+"""Folders of tiny images: scenes of soft discs, and noisy captures of them."""
 
 from pathlib import Path
 
@@ -24,21 +24,21 @@ def with_noise(light: np.ndarray, seed: int, sigma: float = 0.1) -> np.ndarray:
     return light + np.random.default_rng((seed, 1)).normal(0, sigma, light.shape)
 
 
-def bits(light: np.ndarray, dtype: str = "uint8", white: float = 255) -> np.ndarray:
-    """Return light as samples of a dtype."""
+def bits(light: np.ndarray, dtype: str = "uint8", data_range: float = 255) -> np.ndarray:
+    """Return light in [0, 1] as samples of a dtype."""
     if dtype == "float32":
-        return (light * white).astype(np.float32)
-    return np.clip(np.rint(light * white), 0, np.iinfo(dtype).max).astype(dtype)
+        return (light * data_range).astype(np.float32)
+    return np.clip(np.rint(light * data_range), 0, np.iinfo(dtype).max).astype(dtype)
 
 
 @pytest.fixture
 def save(tmp_path):
     """Write an array of light as an image below the test's folder; returns the path."""
 
-    def save(name: str, light: np.ndarray, dtype: str = "uint8", white: float = 255) -> Path:
+    def save(name: str, light: np.ndarray, dtype: str = "uint8", data_range: float = 255) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_image(path, bits(light, dtype, white), overwrite=True)
+        write_image(path, bits(light, dtype, data_range), overwrite=True)
         return path
 
     return save
@@ -46,7 +46,7 @@ def save(tmp_path):
 
 @pytest.fixture
 def pairs(save, tmp_path):
-    """Ten pairs in `noisy` and `clean`, with white noise of 0.1; returns the folder of both."""
+    """Ten pairs in `noisy` and `clean`, with white noise of sigma 0.1; returns their parent folder."""
     for number in range(10):
         light = scene(number)
         save(f"clean/{number}.png", light)

@@ -1,1 +1,1 @@
-"""Networks for one's own images: look at folders, choose how to train, train, measure and report."""
+"""Networks for the user's own images: analyze folders, choose a recipe, train, evaluate and report."""

@@ -1,29 +1,32 @@
-"""The folders that were named: what they make together, and which of their files belong to one image."""
+"""The user's image folders: the kind of training they allow, which files belong together, and which are held out."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.data.file_list_types import Kind
-from pellucid.errors import UsageError
+from pellucid.errors import PellucidError, UsageError
 from pellucid.image import list_images
 
-NOTHING = (
+NO_IMAGES = (
     "nothing to train on: give a RECIPE (see pellucid list recipes), or folders: --noisy DIR --clean DIR (pairs), "
-    '--clean DIR --noise "gaussian(sigma=25)", --noisy DIR (noisy images alone), or --noisy A --noisy B '
-    "(two takes); see --help"
+    '--clean DIR --noise "gaussian(sigma=25)", --noisy DIR (noisy images only), or --noisy A --noisy B '
+    "(two captures); see --help"
 )
-GENERIC = frozenset({"noisy", "clean", "images", "input", "target", "data", "train"})
+GENERIC_NAMES = frozenset({"noisy", "clean", "images", "input", "target", "data", "train"})
+MAX_OVERSHOOT = 1.5
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What the user has: folders of images, searched with all folders in them, and the noise to add.
+    """Folders of images, searched with their subfolders, and the noise to add.
 
     Attributes:
-        noisy: one folder, or two with a noisy take of each image in both.
+        noisy: one folder, or two that each hold a noisy capture of every scene.
         clean: the folder of clean images, or None.
-        noise: noise models such as `gaussian(sigma=25)`, sigma for white at 255; see `synthetic.noise_tables`.
+        noise: noise models such as `gaussian(sigma=25)`, with sigma of 255; see `noise.add_noise`.
     """
 
     noisy: tuple[Path, ...] = ()
@@ -37,32 +40,32 @@ class Sources:
 
     @property
     def kind(self) -> Kind:
-        """What the folders make together.
+        """The kind of training that the folders allow.
 
         Raises:
-            UsageError: if they make nothing, naming what is missing or too much.
+            UsageError: if they allow none, naming the option that is missing or superfluous.
         """
         if not self.folders:
-            raise UsageError("--noise alone: give the clean images that get it, --clean DIR" if self.noise else NOTHING)
+            raise UsageError("--noise alone: add --clean DIR with the images that get it" if self.noise else NO_IMAGES)
         if len(self.noisy) > 2:
-            raise UsageError(f"--noisy stands {len(self.noisy)} times: give it once, or twice for two takes of each")
+            raise UsageError(f"--noisy is given {len(self.noisy)} times: give it once, or twice for two captures")
         if self.noise and self.noisy:
-            raise UsageError("--noise is added to clean images: give --clean alone with it, or leave --noise out")
+            raise UsageError("--noise is added to clean images: combine it with --clean only, or leave --noise out")
         if len(self.noisy) == 2 and self.clean:
-            raise UsageError("two takes need no --clean: leave it out, or leave out one --noisy to train on pairs")
+            raise UsageError("two captures need no --clean: leave it out, or leave out one --noisy to train on pairs")
         if not self.noisy:
             if self.noise:
                 return "clean"
             raise UsageError(
-                '--clean alone: say what noise it gets, such as --noise "gaussian(sigma=25)", or give --noisy'
+                '--clean alone: add the noise that it gets, such as --noise "gaussian(sigma=25)", or --noisy DIR'
             )
-        return "pairs" if self.clean else "takes" if len(self.noisy) == 2 else "noisy"
+        return "pairs" if self.clean else "captures" if len(self.noisy) == 2 else "noisy"
 
     @property
     def name(self) -> str:
-        """A name for the run: that of the folder, or of the one around it where its own says nothing."""
+        """A name for the run: that of the first folder, or of its parent where the folder has a generic name."""
         folder = self.folders[0].resolve()
-        while folder.name.lower() in GENERIC:
+        while folder.name.lower() in GENERIC_NAMES:
             folder = folder.parent
         return folder.name or "own"
 
@@ -70,90 +73,147 @@ class Sources:
         """Return the folder of the run: `out`, or runs/NAME.
 
         Raises:
-            UsageError: if the folders do not go together, or that folder lies in one of them.
+            UsageError: if the folders do not go together, or the run folder lies in one of them.
         """
-        places = [folder.resolve() for folder in self.folders]
-        if self.kind and len(set(places)) < len(places):
-            raise UsageError(f"{self.folders[-1]} is given twice: name two folders with the same images in them")
+        resolved = [folder.resolve() for folder in self.folders]
+        if self.kind and len(set(resolved)) < len(resolved):
+            raise UsageError(f"{self.folders[-1]} is given twice: name two folders with the same scenes")
         out = out or Path("runs") / self.name
-        for folder, place in zip(self.folders, places, strict=True):
-            if out.resolve().is_relative_to(place):
-                raise UsageError(f"--out {out} lies in {folder}, where nothing is written: name a folder outside of it")
+        for folder, path in zip(self.folders, resolved, strict=True):
+            if out.resolve().is_relative_to(path):
+                raise UsageError(f"--out {out} lies in {folder}, which is only read: name a folder outside of it")
         return out
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image, or one stack, and the files that belong to it; those that the kind has not are None."""
+    """One image, or one stack, and the files that belong to it; those that its kind does not have are None."""
 
     name: str
     noisy: Path | None = None
     clean: Path | None = None
-    second: Path | None = None
+    second_capture: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that there are."""
-        return tuple(path for path in (self.noisy, self.second, self.clean) if path)
+        """The files that exist: noisy, second capture, clean."""
+        return tuple(path for path in (self.noisy, self.second_capture, self.clean) if path)
 
 
-def matched(sources: Sources) -> tuple[tuple[Item, ...], tuple[Path, ...]]:
-    """Return what belongs together, sorted by name, and the files without a partner.
+def match_files(sources: Sources) -> tuple[tuple[Item, ...], tuple[Path, ...]]:
+    """Return the items, sorted by name, and the files without a partner.
 
-    Files of two folders belong together if their paths in it are the same; else if they are without the suffix, in
-    the end also in another case.
+    Files of two folders belong together if their paths inside the folders are the same, or else the same without
+    the suffix, or else also when upper and lower case are ignored.
 
     Raises:
-        PellucidError: if there is no such folder, or no image in it.
+        PellucidError: if a folder does not exist, or holds no image.
         UsageError: if no file has a partner.
     """
-    listed = [_listed(folder, sources.folders) for folder in sources.folders]
-    if len(listed) == 1:
+    paths = [_list_folder(folder, sources.folders) for folder in sources.folders]
+    if len(paths) == 1:
         role = "clean" if sources.kind == "clean" else "noisy"
-        return tuple(Item(path.as_posix(), **{role: sources.folders[0] / path}) for path in listed[0]), ()
+        return tuple(Item(path.as_posix(), **{role: sources.folders[0] / path}) for path in paths[0]), ()
     first, second = sources.folders
-    role = "clean" if sources.clean else "second"
-    pairs = _pairs(*listed)
-    if not pairs:
+    role = "clean" if sources.clean else "second_capture"
+    partners = _match_paths(*paths)
+    if not partners:
         raise UsageError(
-            f"no file in {first} has the name of one in {second} (such as {listed[0][0]} and {listed[1][0]}): "
+            f"no file in {first} has the name of one in {second} (such as {paths[0][0]} and {paths[1][0]}): "
             "give the files that belong together the same name"
         )
-    items = tuple(Item(one.as_posix(), first / one, **{role: second / other}) for one, other in sorted(pairs.items()))
-    alone = [first / path for path in listed[0] if path not in pairs]
-    alone += [second / path for path in listed[1] if path not in set(pairs.values())]
-    return items, tuple(alone)
+    items = tuple(
+        Item(path.as_posix(), first / path, **{role: second / partner}) for path, partner in sorted(partners.items())
+    )
+    unmatched = [first / path for path in paths[0] if path not in partners]
+    unmatched += [second / path for path in paths[1] if path not in set(partners.values())]
+    return items, tuple(unmatched)
 
 
-def _listed(folder: Path, folders: Sequence[Path]) -> list[Path]:
-    """Return the image files in a folder, relative to it, less those of another folder that lies in it."""
+def group_names(names: Sequence[str], digests: Sequence[str], pattern: str) -> tuple[str, ...]:
+    """Return the group of each image; no group is both trained on and held out.
+
+    Args:
+        names: file names, with their folders.
+        digests: hashes of the images' contents, which are the groups if there is no pattern.
+        pattern: a regular expression that finds the group in the name: its first capturing group, or the whole match
+            if it has none. An empty text groups by content.
+
+    Raises:
+        UsageError: if the pattern is not a regular expression, or does not match a name.
+    """
+    if not pattern:
+        return tuple(digests)
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--group-by {pattern} is not a regular expression: {error}") from error
+    groups = []
+    for name in names:
+        match = expression.search(name)
+        if match is None:
+            raise UsageError(f"--group-by {pattern} does not match {name}: give an expression that fits every name")
+        groups.append(match.group(1 if expression.groups else 0) or "")
+    return tuple(groups)
+
+
+def choose_held_out(sizes: Mapping[str, int], fraction: float) -> frozenset[str]:
+    """Choose groups that together have about `fraction` of all images, by a hash of their names; at least one.
+
+    The choice depends on the names only, so that networks trained on the same folders can be compared.
+
+    Args:
+        sizes: the number of images of each group.
+        fraction: in (0, 1).
+
+    Raises:
+        PellucidError: if there are fewer than two groups.
+    """
+    if len(sizes) < 2:
+        raise PellucidError(f"{len(sizes)} group leaves nothing to hold out: add images, or group them differently")
+    target = max(1.0, fraction * sum(sizes.values()))
+    order = sorted(sizes, key=lambda name: hashlib.blake2b(name.encode()).digest())
+    chosen, count = [], 0
+    for name in order:
+        if count < target and count + sizes[name] <= MAX_OVERSHOOT * target and len(chosen) < len(order) - 1:
+            chosen.append(name)
+            count += sizes[name]
+    return frozenset(chosen or [min(order, key=lambda name: sizes[name])])
+
+
+def _list_folder(folder: Path, folders: Sequence[Path]) -> list[Path]:
+    """Return the image files in a folder, relative to it, without those of another given folder inside it."""
     inner = [other for other in folders if other.resolve() != folder.resolve()]
     inner = [other.resolve() for other in inner if other.resolve().is_relative_to(folder.resolve())]
-    found = list_images(folder, recursive=True)
-    kept = [path for path in found if not any(path.resolve().is_relative_to(other) for other in inner)]
-    if not kept:
+    paths = [
+        path.relative_to(folder)
+        for path in list_images(folder, recursive=True)
+        if not any(path.resolve().is_relative_to(other) for other in inner)
+    ]
+    if not paths:
         raise UsageError(f"{folder} holds no images but those of {inner[0]}: name the folder of the others")
-    return [path.relative_to(folder) for path in kept]
+    return paths
 
 
-def _pairs(first: Sequence[Path], second: Sequence[Path]) -> dict[Path, Path]:
-    """Match relative paths; one that could have several partners has none."""
+def _match_paths(first: Sequence[Path], second: Sequence[Path]) -> dict[Path, Path]:
+    """Match relative paths; a path with several possible partners gets none."""
     keys: tuple[Callable[[Path], str], ...] = (
         lambda path: path.as_posix(),
         lambda path: path.with_suffix("").as_posix(),
         lambda path: path.with_suffix("").as_posix().casefold(),
     )
-    pairs: dict[Path, Path] = {}
+    partners: dict[Path, Path] = {}
     for key in keys:
-        taken = set(pairs.values())
-        one = _unique([path for path in first if path not in pairs], key)
-        other = _unique([path for path in second if path not in taken], key)
-        pairs |= {path: other[name] for name, path in one.items() if name in other}
-    return pairs
+        matched = set(partners.values())
+        left = _unique_by_key([path for path in first if path not in partners], key)
+        right = _unique_by_key([path for path in second if path not in matched], key)
+        partners |= {path: right[name] for name, path in left.items() if name in right}
+    return partners
 
 
-def _unique(paths: Sequence[Path], key: Callable[[Path], str]) -> dict[str, Path]:
-    found: dict[str, list[Path]] = {}
+def _unique_by_key(paths: Sequence[Path], key: Callable[[Path], str]) -> dict[str, Path]:
+    """Map keys to paths, without the keys of several paths."""
+    by_key: dict[str, list[Path]] = {}
     for path in paths:
-        found.setdefault(key(path), []).append(path)
-    return {name: same[0] for name, same in found.items() if len(same) == 1}
+        by_key.setdefault(key(path), []).append(path)
+    return {name: same[0] for name, same in by_key.items() if len(same) == 1}

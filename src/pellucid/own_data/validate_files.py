@@ -1,9 +1,8 @@
-"""Each file read and checked before the first step; what cannot be used is named, and why."""
+"""Read and check every image file before training; a file that cannot be used is named with the reason."""
 
 import hashlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,39 +11,40 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.image import ImageFile, read_image, to_nchw
-from pellucid.own_data.noise_statistics import in_common, middle, nothing_left
 from pellucid.own_data.sources import Item
-from pellucid.utils.system import cores
+from pellucid.utils.system import num_cores
 
-LEAST_IN_COMMON = 0.05
-MOST_BYTES, MOST_ITEMS = 4_000_000_000, 8000
-MEDIAN_STEP = 97  # of large float images so few values tell the median
-ROLES = {"noisy": "noisy", "second": "the second take", "clean": "clean"}
+MIN_CORRELATION = 0.05
+MAX_BYTES, MAX_ITEMS = 4_000_000_000, 8000
+MAX_SIDE = 1024  # more of an image than its center adds nothing
+BLOCK_SIZE, MIN_BLOCKS = 8, 64
+MEDIAN_STEP = 97  # of large float images so few values give the median
+ROLES = {"noisy": "noisy", "second_capture": "the second capture", "clean": "clean"}
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A file that cannot be used, and why, in a line that names it."""
+class SkippedFile:
+    """A file that cannot be used, and the reason in a line that names it."""
 
     file: Path
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
-class Examined:
+class ImageInfo:
     """An image or a stack that can be used.
 
     Attributes:
         item: its files.
-        pages: how many images it holds.
+        pages: the number of images in it.
         channels: of each.
         height: in pixels.
         width: in pixels.
         dtype: uint8, uint16 or float32.
-        low: its least value.
-        top: its greatest value.
-        median: about the value in the middle.
-        digest: of the clean samples, or else of the noisy ones: equal for equal images.
+        minimum: the smallest value in its files.
+        maximum: the largest value in its files.
+        median: approximately, of the clean file if there is one, else of the noisy one.
+        digest: a hash of the samples of the same file: the same for images that are equal.
     """
 
     item: Item
@@ -53,53 +53,47 @@ class Examined:
     height: int
     width: int
     dtype: str
-    low: float
-    top: float
+    minimum: float
+    maximum: float
     median: float
     digest: str
 
 
-def within_budget(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Return all items, or of a huge folder as many as 4 GB of files hold, chosen by a hash of their names."""
-    left, chosen = MOST_BYTES, set()
+def limit_total_size(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return all items, or for a huge folder at most 4 GB and 8000 of them, chosen by a hash of their names."""
+    bytes_left, chosen = MAX_BYTES, set()
     for item in sorted(items, key=lambda item: hashlib.blake2b(item.name.encode()).digest()):
         size = sum(path.stat().st_size for path in item.files if path.exists())
-        if chosen and (size > left or len(chosen) == MOST_ITEMS):
+        if chosen and (size > bytes_left or len(chosen) == MAX_ITEMS):
             continue
-        left -= size
+        bytes_left -= size
         chosen.add(item)
     return tuple(item for item in items if item in chosen)
 
 
-def examine_all(
+def inspect_all(
     items: Sequence[Item], progress: Callable[[int, int], object] | None = None
-) -> tuple[tuple[Examined, ...], tuple[LeftOut, ...]]:
-    """Read all files, several at a time, and return what can be used and what cannot."""
-    used, left_out = [], []
-    for number, found in enumerate(in_threads(examine, items)):
-        (used if isinstance(found, Examined) else left_out).append(found)
+) -> tuple[tuple[ImageInfo, ...], tuple[SkippedFile, ...]]:
+    """Read all files, several at a time, and return the images that can be used and the files that cannot."""
+    images, skipped = [], []
+    for number, result in enumerate(map_in_threads(inspect_image, items)):
+        (images if isinstance(result, ImageInfo) else skipped).append(result)
         if progress:
             progress(number + 1, len(items))
-    return tuple(used), tuple(left_out)
+    return tuple(images), tuple(skipped)
 
 
-def in_threads(work: Callable[[Any], Any], values: Sequence[Any]) -> Iterator[Any]:
-    """Yield `work(value)` in the order of the values; reading lets go of Python's lock."""
-    number = cores()
-    with ThreadPoolExecutor(number) as pool:
+def map_in_threads(function: Callable[[Any], Any], values: Sequence[Any]) -> Iterator[Any]:
+    """Yield `function(value)` in the order of the values; reading a file releases Python's lock."""
+    with ThreadPoolExecutor(num_cores()) as executor:
         try:
-            waiting: list[Future[Any]] = []
-            rest = iter(values)
-            waiting += [pool.submit(work, value) for value in itertools.islice(rest, 2 * number)]
-            while waiting:
-                yield waiting.pop(0).result()
-                waiting += [pool.submit(work, value) for value in itertools.islice(rest, 1)]
+            yield from executor.map(function, values)
         finally:
-            pool.shutdown(cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
 
 
-def examine(item: Item) -> Examined | LeftOut:
-    """Read the files of one image and check that each can be used, and that they go together."""
+def inspect_image(item: Item) -> ImageInfo | SkippedFile:
+    """Read the files of one image and check that each can be used, and that they belong together."""
     images: dict[str, ImageFile] = {}
     for role in ROLES:
         path = getattr(item, role)
@@ -108,31 +102,15 @@ def examine(item: Item) -> Examined | LeftOut:
         try:
             images[role] = read_image(path)
         except PellucidError as error:
-            return LeftOut(path, str(error))
-        if trouble := _trouble(images[role].pixels):
-            return LeftOut(path, f"{path} {trouble}")
-    if len(images) == 2 and (why := _mismatch(images)):
-        return LeftOut(next(iter(images.values())).path, why)
-    if "noisy" in images and nothing_left(view(images["noisy"])):
-        return LeftOut(images["noisy"].path, f"{images['noisy'].path} is nothing but noise: the image in it is lost")
-    return _facts(item, images)
-
-
-def _facts(item: Item, images: dict[str, ImageFile]) -> Examined:
-    image = images.get("clean") or images["noisy"]
-    shape = layout(image)
-    every = [file.pixels for file in images.values()]
-    digest = hashlib.blake2b(repr((shape, str(image.pixels.dtype))).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(image.pixels).data)
-    return Examined(
-        item,
-        *shape,
-        dtype=str(image.pixels.dtype),
-        low=min(float(pixels.min()) for pixels in every),
-        top=max(float(pixels.max()) for pixels in every),
-        median=float(np.median(image.pixels.reshape(-1)[::MEDIAN_STEP])),
-        digest=digest.hexdigest(),
-    )
+            return SkippedFile(path, str(error))
+        if problem := _sample_error(images[role].pixels):
+            return SkippedFile(path, f"{path} {problem}")
+    if len(images) == 2 and (reason := _pair_error(images)):
+        return SkippedFile(next(iter(images.values())).path, reason)
+    if "noisy" in images and is_only_noise(center_planes(images["noisy"])):
+        path = images["noisy"].path
+        return SkippedFile(path, f"{path} is nothing but noise: the image in it is lost")
+    return _image_info(item, images)
 
 
 def layout(image: ImageFile) -> tuple[int, int, int, int]:
@@ -142,37 +120,85 @@ def layout(image: ImageFile) -> tuple[int, int, int, int]:
     return pages, 1 if image.channel_axis is None else pixels.shape[-1], height, width
 
 
-def view(image: ImageFile, white: float = 1.0, page: int = 0) -> np.ndarray:
-    """Return the middle of a page, (C, H, W) float32 of at most 1024 pixels each way, `white` mapped to 1."""
+def center_planes(image: ImageFile, data_range: float = 1.0, page: int = 0) -> np.ndarray:
+    """Return the center of a page, (C, H, W) float32 of at most 1024x1024 pixels, divided by `data_range`."""
     pixels = image.pixels[page] if image.is_stack else image.pixels
     pixels = pixels if image.channel_axis else pixels[..., None]
-    return to_nchw(middle(np.moveaxis(pixels, -1, 0)), white, 0)[0]
+    return to_nchw(center_crop(np.moveaxis(pixels, -1, 0)), data_range, 0)[0]
 
 
-def _trouble(pixels: np.ndarray) -> str | None:
-    """Say what is wrong with the samples of one file, if anything is."""
+def center_crop(planes: np.ndarray) -> np.ndarray:
+    """Return the center of an image (C, H, W), at most 1024 pixels high and wide."""
+    _, height, width = planes.shape
+    top, left = max(0, height - MAX_SIDE) // 2, max(0, width - MAX_SIDE) // 2
+    return planes[:, top : top + MAX_SIDE, left : left + MAX_SIDE]
+
+
+def correlation(noisy: np.ndarray, clean: np.ndarray) -> float:
+    """Return the correlation coefficient of two images of one shape; 0 if one is constant."""
+    first, second = (image - image.mean(dtype=np.float64) for image in (noisy, clean))
+    power = float(np.sqrt(np.square(first).mean() * np.square(second).mean()))
+    return float((first * second).mean()) / power if power else 0.0
+
+
+def is_only_noise(noisy: np.ndarray) -> bool:
+    """Return whether an image (C, H, W) is white noise without content.
+
+    The means of 8x8 blocks of white noise have 1/64 of the variance of its pixels; content adds to that. Images of
+    fewer than 64 blocks are too small to decide: False.
+    """
+    _, height, width = noisy.shape
+    rows, columns = height // BLOCK_SIZE, width // BLOCK_SIZE
+    if rows * columns < MIN_BLOCKS:
+        return False
+    cropped = noisy[:, : rows * BLOCK_SIZE, : columns * BLOCK_SIZE].astype(np.float64)
+    blocks = cropped.reshape(len(cropped), rows, BLOCK_SIZE, columns, BLOCK_SIZE)
+    within = blocks.var(axis=(2, 4)).mean()
+    between = blocks.mean(axis=(2, 4)).var(axis=(1, 2)).mean()
+    return bool(between < 1.2 * within / BLOCK_SIZE**2)
+
+
+def _image_info(item: Item, images: dict[str, ImageFile]) -> ImageInfo:
+    image = images.get("clean") or images["noisy"]
+    shape = layout(image)
+    samples = [file.pixels for file in images.values()]
+    digest = hashlib.blake2b(repr((shape, str(image.pixels.dtype))).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image.pixels).data)
+    return ImageInfo(
+        item,
+        *shape,
+        dtype=str(image.pixels.dtype),
+        minimum=min(float(pixels.min()) for pixels in samples),
+        maximum=max(float(pixels.max()) for pixels in samples),
+        median=float(np.median(image.pixels.reshape(-1)[::MEDIAN_STEP])),
+        digest=digest.hexdigest(),
+    )
+
+
+def _sample_error(pixels: np.ndarray) -> str | None:
+    """Return the problem with the samples of one file, or None."""
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         return "holds values that are not finite (NaN or infinite): fill them in"
     if pixels.min() == pixels.max():
-        return f"is {pixels.min():g} all over: there is nothing to learn from it"
+        return f"is {pixels.min():g} everywhere: there is nothing to learn from it"
     return None
 
 
-def _mismatch(images: dict[str, ImageFile]) -> str | None:
-    """Say why the two files of an image do not go together, if they do not."""
+def _pair_error(images: dict[str, ImageFile]) -> str | None:
+    """Return the reason why the two files of an image do not belong together, or None."""
     first, second = images.values()
     shapes = [layout(image) for image in (first, second)]
-    named = f"{first.path} and {second.path}"
+    names = f"{first.path} and {second.path}"
     if (shapes[0][0], *shapes[0][2:]) != (shapes[1][0], *shapes[1][2:]):
         sizes = [f"{width}x{height}" + f", {pages} pages" * (pages > 1) for pages, _, height, width in shapes]
-        return f"{named} differ in size ({' and '.join(sizes)}): crop them alike"
+        return f"{names} differ in size ({' and '.join(sizes)}): crop them to the same size"
     if shapes[0][1] != shapes[1][1]:
-        return f"{named} have {shapes[0][1]} and {shapes[1][1]} channels: convert one of them"
+        return f"{names} have {shapes[0][1]} and {shapes[1][1]} channels: convert one of them"
     if first.pixels.dtype != second.pixels.dtype:
-        return f"{named} are {first.pixels.dtype} and {second.pixels.dtype}: save both at one depth"
+        return f"{names} are {first.pixels.dtype} and {second.pixels.dtype}: save both with the same bit depth"
     if np.array_equal(first.pixels, second.pixels):
-        one, other = (ROLES[role] for role in images)
-        return f"{named} are identical: {one} and {other} should differ by the noise"
-    if in_common(view(first), view(second)) < LEAST_IN_COMMON:
-        return f"{named} have nothing in common: either they do not belong together, or the noise leaves nothing"
+        roles = " and ".join(ROLES[role] for role in images)
+        return f"{names} are identical: {roles} should differ by the noise"
+    if correlation(center_planes(first), center_planes(second)) < MIN_CORRELATION:
+        return f"{names} have nothing in common: either they do not belong together, or noise hides the image"
     return None
