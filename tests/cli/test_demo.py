@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pellucid import weights
 from pellucid.cli.demo import SAMPLES
 from pellucid.image import read_image
 from pellucid.inference import noise_estimation
 from pellucid.inference.denoiser import Denoiser
+from pellucid.weights import catalog
 
 ROOT = Path(__file__).parents[2]
 CREDITS = {
@@ -74,7 +74,7 @@ def test_the_samples_themselves_are_never_written_over(refused, small):
     assert "is an original" in refused(2, "demo", "--out", SAMPLES)
 
 
-@pytest.mark.skipif("photo" not in weights.names(), reason="the network is not here")
+@pytest.mark.skipif("photo" not in catalog.names(), reason="the network is not here")
 def test_the_base_install_is_enough(tmp_path):
     done = bare(tmp_path, "demo")
     assert done.returncode == 0, done.stderr

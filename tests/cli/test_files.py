@@ -226,7 +226,7 @@ def test_an_output_that_cannot_be_made_is_said_once(refused, trained, digits, tm
 
 def test_convert_tells_its_progress(digits, tmp_path):
     told = []
-    tasks = folders.plan([digits], tmp_path / "out")
+    tasks = folders.plan_tasks([digits], tmp_path / "out")
     failures = folders.convert(tasks, lambda image, name: image.pixels, progress=lambda *now: told.append(now))
     assert not failures
     assert [done for done, _, _ in told] == [0, 1, 2, 3, 4, 5] and {total for _, total, _ in told} == {5}
@@ -234,7 +234,7 @@ def test_convert_tells_its_progress(digits, tmp_path):
 
 def test_a_single_failure_is_raised(digits, tmp_path):
     (digits / "0.png").write_bytes(b"")
-    tasks = folders.plan([digits / "0.png"], tmp_path / "out.png")
+    tasks = folders.plan_tasks([digits / "0.png"], tmp_path / "out.png")
     with pytest.raises(PellucidError, match="is empty"):
         folders.convert(tasks, lambda image, name: image.pixels)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pellucid import weights
+from pellucid.weights import catalog
 
 CARD = """
 summary = "Photographs"
@@ -23,7 +23,7 @@ limits = []
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(catalog, "FOLDER", tmp_path)
     return tmp_path
 
 

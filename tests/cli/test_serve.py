@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pellucid.cli.serve import amount, written
+from pellucid.cli.serve import format_size, parse_size
 from pellucid.errors import UsageError
 from pellucid.server import main
 from pellucid.server import settings as settings_module
@@ -60,20 +60,20 @@ def test_options_reach_the_settings(told, monkeypatch):
 
 @pytest.mark.parametrize(("text", "value"), [("4096", 4096), ("200M", 200_000_000), ("1.5G", 1_500_000_000)])
 def test_amounts_have_units(text, value):
-    assert amount("--max-bytes", text) == value
+    assert parse_size("--max-bytes", text) == value
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(200_000_000, "200M"), (3_000_000_000, "3G"), (1_500_000, "1500k"), (4097, "4097"), (1, "1")]
 )
 def test_amounts_are_written_as_they_are_read(number, text):
-    assert written(number) == text and amount("--max-bytes", text) == number
+    assert format_size(number) == text and parse_size("--max-bytes", text) == number
 
 
 @pytest.mark.parametrize("text", ["", "M", "many", "1Q", "inf", "nan"])
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(UsageError, match="--max-bytes"):
-        amount("--max-bytes", text)
+        parse_size("--max-bytes", text)
 
 
 def test_what_cannot_be_is_wrong_usage(refused):

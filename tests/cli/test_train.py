@@ -118,7 +118,7 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(run, recipes, tmp_path
         if len(steps) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("pellucid.train.loop._set_rate", interrupting)
+    monkeypatch.setattr("pellucid.train.loop._set_learning_rate", interrupting)
     outcome = run("train", recipes["dense"], "--epochs", 3, "--out", tmp_path)
     assert outcome.status == 130
     (line,) = outcome.stderr.splitlines()

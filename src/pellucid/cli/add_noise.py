@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from pellucid.cli.console import CommandOutput
 from pellucid.cli.image_options import (
-    MOST_PIXELS,
+    MAX_PIXELS,
     Inputs,
     MaxPixels,
     Out,
     Overwrite,
     Skip,
     convert,
-    existing,
+    existing_policy,
     refuse_failures,
 )
 from pellucid.cli.options import examples
@@ -31,7 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command(
         "add-noise",
-        short_help="Add noise to image files, to make test material.",
+        short_help="Add noise to image files, for tests.",
         epilog=examples(
             'pellucid add-noise photo.png -o noisy.png --noise "gaussian(sigma=25)"',
             'pellucid add-noise photos/ -o noisy/ --noise "uniform(low=0, high=230)" --seed 7',
@@ -50,31 +49,31 @@ def add_noise(
             "--noise",
             "-n",
             metavar="NOISE",
-            help='Such as "gaussian(sigma=25)"; joined by + one follows another. Names: pellucid list noise.',
+            help='Such as "gaussian(sigma=25)"; noises joined by + follow each other. Names: pellucid list noise.',
         ),
     ],
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed and file name give the same noise.")] = 0,
     clip: Annotated[
-        bool, typer.Option("--clip/--no-clip", help="Cut floats to the range; integers always end at their bounds.")
+        bool, typer.Option("--clip/--no-clip", help="Clip floats to the range; integers are always clipped.")
     ] = True,
     overwrite: Overwrite = False,
     skip_existing: Skip = False,
-    max_pixels: MaxPixels = MOST_PIXELS,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Add noise to image files, to make test material.
+    """Add noise to image files, for tests.
 
-    sigma, low and high are given as the field speaks of them, white being 255; all else is taken as it is. Format,
-    8 or 16 bits, alpha, colour profile and EXIF stay as they were.
+    sigma, low and high are of 255; other options have the units of the noise model. The output keeps format, bit depth,
+    alpha, color profile and EXIF.
     """
     from pellucid.image.folders import DASH, plan_tasks
 
-    tasks = plan_tasks(inputs, out, existing(overwrite, skip_existing))
+    tasks = plan_tasks(inputs, out, existing_policy(overwrite, skip_existing))
 
     from pellucid.noise import add_noise as synthetic
 
     model = synthetic.parse_noise_255(noise)
 
-    def work(image: "ImageFile", task: "Task", tell: "Callable[[int, int], None]") -> "np.ndarray":
+    def work(image: "ImageFile", task: "Task", progress: "Callable[[int, int], None]") -> "np.ndarray":
         options = {"channel_axis": image.channel_axis, "seed": seed, "name": task.name, "clip": clip}
         return synthetic.add_noise(image.pixels, model, **options)
 

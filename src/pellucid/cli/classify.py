@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command(
         "classify",
-        short_help="Say what is in images, with and without denoising.",
+        short_help="Classify images, before and after denoising.",
         epilog=examples(
             "pellucid classify digit.png --model runs/dense-uniform/combined.safetensors",
             "pellucid classify digits/ --model runs/dense-uniform/combined.safetensors --json -",
@@ -27,21 +27,22 @@ def register(app: typer.Typer) -> None:
 def classify(
     inputs: Files,
     model: Annotated[
-        Path, typer.Option("--model", "-m", metavar="FILE", help="A combined.safetensors: denoiser and classifier.")
+        Path,
+        typer.Option("--model", "-m", metavar="FILE", help="A combined.safetensors: denoiser and classifier."),
     ],
     json_path: JsonPath = None,
 ) -> None:
-    """Say what is in images, read as they are and read after denoising, with the confidence of each reading."""
+    """Classify images before and after denoising, and print the confidence of each prediction."""
     from pellucid.image.folders import find_images
 
-    found = find_images(inputs)
+    files = find_images(inputs)
 
     from pellucid.evaluate.readings import predict_labels
     from pellucid.inference.denoiser import Denoiser
 
     output = CommandOutput(json_path)
     with output.bar("classify") as bar:
-        readings = predict_labels(Denoiser.load(model), [path for path, _ in found], progress_of(bar))
+        predictions = predict_labels(Denoiser.load(model), [path for path, _ in files], progress_of(bar))
     columns = {
         "file": str,
         "label": str,
@@ -49,10 +50,10 @@ def classify(
         "label_denoised": str,
         "confidence_denoised": _percent,
     }
-    rows = [[shown(reading[key]) for key, shown in columns.items()] for reading in readings]
-    output.print_table(("image", "as it is", "sure", "denoised", "sure"), rows)
-    output.write_json(readings)
+    rows = [[format_value(prediction[key]) for key, format_value in columns.items()] for prediction in predictions]
+    output.print_table(("image", "as it is", "confidence", "denoised", "confidence"), rows)
+    output.write_json(predictions)
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
+def _percent(fraction: float) -> str:
+    return f"{fraction:.1%}"

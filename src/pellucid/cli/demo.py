@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.console import CommandOutput, format_duration
-from pellucid.cli.denoise import WHITE, Cleaning, write_page
+from pellucid.cli.denoise import SIGMA_UNIT, ImageDenoiser, write_page
 from pellucid.cli.image_options import convert, refuse_failures
 from pellucid.cli.options import JsonPath, examples
 from pellucid.cli.reproduce import report_entry, run_recipes
@@ -63,7 +63,7 @@ def _denoise_samples(output: CommandOutput, out: Path) -> None:
 
     tasks = plan_tasks([SAMPLES / name for name in CREDITS], out, "overwrite")
     denoiser = Denoiser.load()
-    work = Cleaning(denoiser, None, 1.0, has_page=True)
+    work = ImageDenoiser(denoiser, None, 1.0, has_page=True)
     failures = convert(output, tasks, work, "demo", "denoised", out=out, overwrite=True)
     refuse_failures(failures, len(tasks))
     done, pairs = work.finish(failures)
@@ -73,12 +73,14 @@ def _denoise_samples(output: CommandOutput, out: Path) -> None:
         (
             Path(image["file"]).name,
             f"{image['width']} x {image['height']}",
-            f"{image['sigma']:.1f}",
+            f"{image['sigma_255']:.1f}",
             format_duration(image["seconds"]),
         )
         for image in done
     ]
-    output.print_table(("picture", "size", f"noise of {WHITE}", "time"), rows, f"{DEFAULT_MODEL}, on {denoiser.engine}")
+    output.print_table(
+        ("image", "size", f"noise of {SIGMA_UNIT}", "time"), rows, f"{DEFAULT_MODEL}, on {denoiser.engine}"
+    )
     output.print_entries(
         {image["out"]: CREDITS[Path(image["file"]).name] for image in done}
         | {str(page): "before and after: open it in a browser and drag the line"}
@@ -99,10 +101,10 @@ def _train_on_digits(output: CommandOutput, out: Path) -> None:
     results = run_recipes(output, [name], out, has_mnist, None, {}, None)
     entry = report_entry(results[0])
 
-    from pellucid.report.tables import comparison_table, rivals_table
+    from pellucid.report.tables import baselines_table, comparison_table
 
     output.print_report_table(comparison_table(entry), "" if entry.result["published"] else entry.name)
-    output.print_report_table(rivals_table(entry))
+    output.print_report_table(baselines_table(entry))
     if summary := _summary(entry.result["measured"]):
         output.print(f"{summary[0].upper()}{summary[1:]}.\n", "bold")
     output.print_report_files(out, [entry.name])

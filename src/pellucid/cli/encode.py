@@ -42,29 +42,29 @@ def encode(
     model: ModelPath,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the codes of images: features for another model, or the images compressed.
+    """Write the codes of images: features for another model, or compressed images.
 
-    npz and csv hold the names and the codes, npy the codes alone. All images must be of one size.
+    npz and csv hold names and codes, npy only the codes. All images must have the same size.
     """
     from pellucid.image.folders import find_images, read_stack
 
     check_target(out, overwrite)
-    found = find_images(inputs)
+    files = find_images(inputs)
 
     from pellucid.inference.denoiser import Denoiser
 
     output = CommandOutput()
     denoiser = Denoiser.load(model)
     with output.bar("encode") as bar:
-        stack = read_stack([path for path, _ in found], denoiser.input_spec, progress_of(bar))
+        stack = read_stack([path for path, _ in files], denoiser.input_spec, progress_of(bar))
         codes = denoiser.encode(stack)
-    write_codes(out, [str(name) for _, name in found], codes)
+    write_codes(out, [str(name) for _, name in files], codes)
     shape = "x".join(map(str, codes.shape[1:]))
     output.print(f"{out}: {pluralize(len(codes), 'code')} of {shape} values for images of {_size(stack)}")
 
 
 def check_target(path: Path, overwrite: bool) -> None:
-    """Raise UsageError unless codes can be written to this file: its suffix is known, and it is new or may go."""
+    """Raise UsageError if the suffix is unknown, or the file exists and may not be overwritten."""
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f'cannot write codes to {path}: no format "{path.suffix}"; use {", ".join(SUFFIXES)}')
     if path.exists() and not overwrite:
@@ -72,10 +72,10 @@ def check_target(path: Path, overwrite: bool) -> None:
 
 
 def write_codes(path: Path, names: Sequence[str], codes: "np.ndarray") -> None:
-    """Write codes (N, ...) atomically, in the format that the suffix names.
+    """Write codes (N, ...) atomically, in the format of the suffix.
 
-    `.npz` holds `names` and `codes`, `.npy` the codes alone, both in their own shape; `.csv` has a header and one row
-    an image: its name, then the values of its code in a row. See `check_target`.
+    `.npz` holds `names` and `codes`, `.npy` only the codes; `.csv` has a header and one row per image: its name and
+    the values of its code.
 
     Raises:
         PellucidError: if the file cannot be written.

@@ -5,14 +5,14 @@ from pathlib import Path
 import typer
 
 from pellucid.cli.console import CommandOutput
-from pellucid.cli.denoise import WHITE
+from pellucid.cli.denoise import SIGMA_UNIT
 from pellucid.cli.image_options import (
-    LIMIT,
-    MOST_PIXELS,
+    LIMIT_OPTION,
+    MAX_PIXELS,
     Inputs,
     MaxPixels,
     Recursive,
-    collected,
+    collect_warnings,
     refuse_failures,
     show_failures,
 )
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command(
         "estimate-noise",
-        short_help="Say how noisy images are.",
+        short_help="Estimate the noise level of images.",
         epilog=examples(
             "pellucid estimate-noise photo.jpg",
             "pellucid estimate-noise photos/ --json levels.json",
@@ -33,35 +33,35 @@ def register(app: typer.Typer) -> None:
 
 
 def estimate_noise(
-    inputs: Inputs, recursive: Recursive = True, max_pixels: MaxPixels = MOST_PIXELS, json_path: JsonPath = None
+    inputs: Inputs, recursive: Recursive = True, max_pixels: MaxPixels = MAX_PIXELS, json_path: JsonPath = None
 ) -> None:
-    """Say how noisy images are: the standard deviation of their noise, white being 255.
+    """Estimate the noise level of images: the standard deviation of their noise, of 255.
 
-    It is what a small network reads from tiles spread over the image, correlated noise included, and what denoise
-    takes unless --sigma says otherwise.
+    A small network estimates it from tiles spread over the image, correlated noise included. denoise uses the same
+    estimate unless --sigma is given.
     """
     from pellucid.image.folders import Failure, find_images
 
     found = find_images(inputs, recursive)
     output = CommandOutput(json_path)
-    levels, failures, remarks = [], [], []
+    estimates, failures, messages = [], [], []
     with output.bar("estimate noise") as bar:
         for position, (path, name) in enumerate(found):
             bar(position, len(found), f"{position}/{len(found)} {name}")
             try:
-                with collected(remarks):
-                    levels.append({"file": str(path), "sigma": WHITE * _read_level(path, max_pixels)})
+                with collect_warnings(messages):
+                    estimates.append({"file": str(path), "sigma_255": SIGMA_UNIT * _estimate_sigma(path, max_pixels)})
             except PellucidError as error:
                 if len(found) == 1:
                     raise
                 failures.append(Failure(path, str(error)))
-    show_failures(output, remarks, failures)
-    output.print_table(("image", "noise"), [(entry["file"], f"{entry['sigma']:.1f}") for entry in levels])
-    output.write_json(levels)
+    show_failures(output, messages, failures)
+    output.print_table(("image", "noise"), [(entry["file"], f"{entry['sigma_255']:.1f}") for entry in estimates])
+    output.write_json(estimates)
     refuse_failures(failures, len(found))
 
 
-def _read_level(path: Path, max_pixels: int) -> float:
+def _estimate_sigma(path: Path, max_pixels: int) -> float:
     import sys
 
     from pellucid.image import read_image
@@ -70,4 +70,4 @@ def _read_level(path: Path, max_pixels: int) -> float:
     from pellucid.inference.image_file import as_frames
 
     source = sys.stdin.buffer if path == DASH else path
-    return noise_estimation.estimate_sigma(as_frames(read_image(source, max_pixels, limit_name=LIMIT)))
+    return noise_estimation.estimate_sigma(as_frames(read_image(source, max_pixels, limit_name=LIMIT_OPTION)))

@@ -1,4 +1,4 @@
-"""evaluate --classifier: what a classifier reads before and after denoising."""
+"""pellucid evaluate --classifier: the accuracy of a classifier before and after denoising."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,80 +23,83 @@ def evaluate_classifier(
     seeds: Sequence[int],
     limit: int,
 ) -> None:
-    """Print the accuracy on the images in all versions, and give what was read in each as JSON.
+    """Print the accuracy on all versions of the images, and write all predictions as JSON.
 
-    The noise is drawn anew for each seed, and the accuracy is the mean over them.
+    Each seed gives other noise; the accuracy is the mean over the seeds.
 
     Raises:
         UsageError: if no images are given, or they do not fit.
         PellucidError: as `pellucid.evaluate.classifiers` and `pellucid.evaluate.downstream`.
     """
     if not images:
-        raise UsageError(f"--classifier {classifier} needs images to read: name a folder that holds a folder a class")
+        raise UsageError(f"--classifier {classifier} needs images: name a folder with one folder per class")
 
     from pellucid.evaluate.classifiers import load_classifier
     from pellucid.evaluate.downstream import classify_files, labeled_files
 
     files = labeled_files(images, limit)
-    reader = load_classifier(classifier)
-    draws: dict[int, DownstreamResult] = {}
+    model_of_classes = load_classifier(classifier)
+    results: dict[int, DownstreamResult] = {}
     total = len(files) * len(seeds)
     with output.bar("read") as bar:
 
-        def tell(ready: int, _: int) -> None:
-            done = len(draws) * len(files) + ready
+        def report_progress(num_done: int, _: int) -> None:
+            done = len(results) * len(files) + num_done
             bar(done, total, f"{done}/{total}")
 
         for seed in seeds:
-            draws[seed] = classify_files(reader, files, model, noise, seed=seed, progress=tell)
-    _show(output, list(draws.values()), model)
-    told = {"classifier": str(classifier), "model": model, "noise": noise}
-    output.write_json(told | _figures(draws, files))
+            results[seed] = classify_files(model_of_classes, files, model, noise, seed=seed, progress=report_progress)
+    _print(output, list(results.values()), model)
+    options = {"classifier": str(classifier), "model": model, "noise": noise}
+    output.write_json(options | _to_json(results, files))
 
 
-def _show(output: CommandOutput, draws: "Sequence[DownstreamResult]", model: str) -> None:
+def _print(output: CommandOutput, results: "Sequence[DownstreamResult]", model: str) -> None:
     heads = ("", "accuracy", "images")
-    right = {version: [int(found.is_correct(version).sum()) for found in draws] for version in draws[0].predictions}
-    count = len(draws[0].labels)
+    num_correct = {
+        version: [int(result.is_correct(version).sum()) for result in results] for version in results[0].predictions
+    }
+    total = len(results[0].labels)
     rows = [
         (
             version,
-            f"{mean(counts) / count:.2%}",
-            str(counts[0]) if len(draws) == 1 else f"{min(counts)} to {max(counts)}",
+            f"{mean(counts) / total:.2%}",
+            str(counts[0]) if len(results) == 1 else f"{min(counts)} to {max(counts)}",
         )
-        for version, counts in right.items()
+        for version, counts in num_correct.items()
     ]
-    often = "" if len(draws) == 1 else f", with noise drawn {len(draws)} times"
-    title = f"What the classifier reads right of {pluralize(count, 'image')}{often}, denoised by {Path(model).name}"
+    repeats = "" if len(results) == 1 else f", with noise of {len(results)} seeds"
+    title = f"Accuracy of the classifier on {pluralize(total, 'image')}{repeats}, denoised by {Path(model).name}"
     output.print_table(heads, rows, title)
-    set_right, spoilt = (sum(getattr(found, name) for found in draws) for name in ("set_right", "spoilt"))
-    over = "" if len(draws) == 1 else ", of all draws together"
-    output.print(f"denoising sets {pluralize(set_right, 'image')} right and spoils {spoilt}{over}")
+    fixed = sum(result.fixed_by_denoising for result in results)
+    broken = sum(result.broken_by_denoising for result in results)
+    scope = "" if len(results) == 1 else ", over all seeds"
+    output.print(f"denoising corrects the class of {pluralize(fixed, 'image')} and breaks that of {broken}{scope}")
 
 
-def _figures(draws: "Mapping[int, DownstreamResult]", files: Sequence[tuple[Path, str]]) -> dict[str, Any]:
+def _to_json(results: "Mapping[int, DownstreamResult]", files: Sequence[tuple[Path, str]]) -> dict[str, Any]:
     per_seed = [
         {
             "seed": seed,
-            "accuracy": found.accuracy,
-            "set_right": found.fixed_by_denoising,
-            "spoilt": found.broken_by_denoising,
+            "accuracy": result.accuracy,
+            "fixed_by_denoising": result.fixed_by_denoising,
+            "broken_by_denoising": result.broken_by_denoising,
         }
-        for seed, found in draws.items()
+        for seed, result in results.items()
     ]
-    listed = [
-        {"file": str(path), "class": name, "number": int(found.labels[place]), "seed": seed}
-        | {version: int(read[place]) for version, read in found.predictions.items()}
-        for seed, found in draws.items()
-        for place, (path, name) in enumerate(files)
+    images = [
+        {"file": str(path), "class": name, "number": int(result.labels[index]), "seed": seed}
+        | {version: int(predicted[index]) for version, predicted in result.predictions.items()}
+        for seed, result in results.items()
+        for index, (path, name) in enumerate(files)
     ]
-    first = next(iter(draws.values()))
+    first = next(iter(results.values()))
     return {
         "accuracy": {
-            version: mean(found.accuracy[version] for found in draws.values()) for version in first.predictions
+            version: mean(result.accuracy[version] for result in results.values()) for version in first.predictions
         },
-        "set_right": sum(found.fixed_by_denoising for found in draws.values()),
-        "spoilt": sum(found.broken_by_denoising for found in draws.values()),
+        "fixed_by_denoising": sum(result.fixed_by_denoising for result in results.values()),
+        "broken_by_denoising": sum(result.broken_by_denoising for result in results.values()),
         "per_seed": per_seed,
-        "images": listed,
+        "images": images,
     }

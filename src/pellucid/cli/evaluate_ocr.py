@@ -1,4 +1,4 @@
-"""evaluate --ocr: what an OCR engine reads before and after denoising."""
+"""pellucid evaluate --ocr: the errors of an OCR engine before and after denoising."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,17 @@ DEFAULT = "document"
 HEADS = ("", "characters wrong", "words wrong")
 
 
-def evaluate_reading(
+def evaluate_ocr(
     output: CommandOutput, model: str, images: Path, texts: Path | None, cleans: Path | None, language: str, limit: int
 ) -> None:
-    """Print the error rates of all pages together, version by version, and give each page's as JSON.
+    """Print the error rates of all pages together for each version, and write those of each page as JSON.
 
     Raises:
-        UsageError: if the texts are not given.
+        UsageError: if there are no texts.
         PellucidError: as `pellucid.evaluate.ocr`.
     """
     if texts is None:
-        raise UsageError(f"--ocr {images} needs what the images read: give --text, a folder of .txt files")
+        raise UsageError(f"--ocr {images} needs the texts of the images: give --text, a folder of .txt files")
 
     from pellucid.evaluate import ocr
     from pellucid.inference.denoiser import Denoiser
@@ -37,15 +37,15 @@ def evaluate_reading(
 
     with output.bar("read") as bar:
         figures = ocr.evaluate_pages(pages, denoise, language, progress=lambda done, total: bar(done, total))
-    _show(output, figures, model, len(pages))
+    _print(output, figures, model, len(pages))
     output.write_json({"model": model, **figures})
 
 
-def _show(output: CommandOutput, figures: dict[str, Any], model: str, count: int) -> None:
+def _print(output: CommandOutput, figures: dict[str, Any], model: str, count: int) -> None:
     versions = list(figures["character_error"])
     rows = [
         (version, *(f"{100 * figures[name][version]:.2f} %" for name in ("character_error", "word_error")))
         for version in versions
     ]
     pages = "1 page" if count == 1 else f"{count:,} pages"
-    output.print_table(HEADS, rows, f"What Tesseract misreads on {pages}, denoised by {model}")
+    output.print_table(HEADS, rows, f"Errors of Tesseract on {pages}, denoised by {model}")

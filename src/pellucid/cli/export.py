@@ -1,4 +1,4 @@
-"""The command that exports."""
+"""pellucid export: writes a trained network as ONNX."""
 
 import dataclasses
 from pathlib import Path
@@ -33,24 +33,25 @@ def export_network(
     checkpoint: Annotated[
         Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint, such as runs/digits/best.safetensors.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to; its name ends in .onnx.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write, such as digits.onnx.")],
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What the file calls the network; by default as its recipe.")
+        str | None,
+        typer.Option(metavar="NAME", help="The network's name in the file; by default its recipe's."),
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(metavar="ROLE", help="denoiser, classifier or estimator; by default the first there is."),
+        typer.Option(metavar="ROLE", help="denoiser, classifier or estimator; by default the first that the file has."),
     ] = None,
     half: Annotated[
-        bool, typer.Option("--half", help="Store the weights in float16: half the size; computed with in float32.")
+        bool, typer.Option("--half", help="Store the weights in float16, half the size; they are used in float32.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
     json_path: JsonPath = None,
 ) -> None:
     """Write a trained network as one ONNX file, which runs without torch.
 
-    Height, width and batch are free where the network takes any size. The file is checked against torch on random
-    images of several sizes before it is put in place.
+    Height, width and batch size are variable where the network takes any size. Before the file is put in place, its
+    output is compared with torch's on random images of several sizes.
     """
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists: name another file, or give --overwrite")
@@ -63,15 +64,15 @@ def export_network(
     exported = export(loaded.networks[role], out, name or recipe.name, recipe.to_dict(), half)
     output = CommandOutput(json_path)
     output.print(f"{out}: the {role} of {checkpoint}, {exported.bytes / 1e6:.1f} MB", "bold")
-    output.print(f"  at most {exported.difference:.1g} away from torch on random images, white being 1")
+    output.print(f"  at most {exported.difference:.1g} different from torch on random images in [0, 1]")
     if half:
-        output.print(f"  at most {exported.rounding:.1g} away from the network with its weights in full")
+        output.print(f"  at most {exported.rounding:.1g} different from the network with float32 weights")
     output.write_json(dataclasses.asdict(exported) | {"role": role})
 
 
-def _role(path: Path, checkpoint: "Checkpoint", wanted: str | None) -> str:
-    """Return the network to export: the one that is wanted, else the first of `ROLES` that there is."""
+def _role(path: Path, checkpoint: "Checkpoint", requested: str | None) -> str:
+    """Return the requested network, or the first of `ROLES` that the checkpoint has."""
     roles = sorted(checkpoint.networks, key=ROLES.index)
-    if wanted is not None and wanted not in roles:
-        raise UsageError(f"{path} holds no {wanted}: it holds a {' and a '.join(roles)}")
-    return wanted or roles[0]
+    if requested is not None and requested not in roles:
+        raise UsageError(f"{path} holds no {requested}: it holds a {' and a '.join(roles)}")
+    return requested or roles[0]

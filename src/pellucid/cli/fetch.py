@@ -24,10 +24,10 @@ def register(app: typer.Typer) -> None:
 def fetch_data(
     name: Annotated[str, typer.Argument(help="mnist or fashion_mnist.")],
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIR", help="Where to; by default $PELLUCID_DATA or the cache.")
+        Path | None, typer.Option("--to", metavar="DIR", help="The folder; by default $PELLUCID_DATA or the cache.")
     ] = None,
 ) -> None:
-    """Download a data set from one of two mirrors and check it, byte for byte (SHA-256)."""
+    """Download a data set from one of two mirrors and check its SHA-256."""
     from pellucid.data.fetch import fetch
 
     output = CommandOutput()

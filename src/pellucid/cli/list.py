@@ -1,4 +1,4 @@
-"""What there is: names with one-liners, read without importing anything heavy; and fetching the data sets."""
+"""pellucid list: the names of all components, without importing heavy libraries."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -21,22 +21,22 @@ KINDS = {
     "data": "data",
     "engines": "engine",
 }
-ON_TOP = ("summary", "task")  # what a card's heading says
-# Not shipped, but named where shipped ones are: what takes their place for images that they do not know.
-LEARNING = {
-    "summary": "no network of its own: photo, trained on the very image first, for kinds that nobody trained on",
+HEADING_KEYS = ("summary", "task")
+# Listed with the shipped models, though it has no weights of its own.
+SELF_TRAINED_CARD = {
+    "summary": "photo, fine-tuned on each image first: for kinds of images that no shipped model was trained on",
     "task": "denoise",
-    "data": ["the image to be denoised, and nothing else"],
+    "data": ["only the image to denoise"],
     "command": "pellucid denoise IMAGE --model self --minutes 0.75",
     "limits": [
-        "takes most of a minute for each image or stack, and pellucid[train]",
-        "learns nothing from images below 32 pixels a side, nor from noise that leaves nothing of the image",
+        "takes most of a minute for each image or stack, and needs pellucid[train]",
+        "cannot learn from images smaller than 32 pixels, or where noise hides the image completely",
     ],
 }
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
+    """Add this module's command."""
     app.command(
         "list",
         short_help="List recipes, models, noise, networks, data sets ... by name.",
@@ -50,13 +50,13 @@ def register(app: typer.Typer) -> None:
 
 
 def list_components(
-    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}. All of them if not given.")] = None,
+    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}. By default all.")] = None,
     json_path: JsonPath = None,
 ) -> None:
-    """List recipes, shipped models, noise models, networks, losses, rivals, metrics, data sets and engines by name.
+    """List recipes, shipped models, noise models, networks, losses, baselines, metrics, data sets and engines.
 
-    `pellucid list models` shows the whole card of each: its data and their licences, its figures, its limits. The last
-    one, `self`, is none that is shipped: it learns from the image that it denoises.
+    `pellucid list models` prints the card of each model: data with licenses, figures, limits. The last one, `self`,
+    has no shipped weights: it learns from the image that it denoises.
     """
     from pellucid.registry import suggestion
 
@@ -64,40 +64,40 @@ def list_components(
         raise UsageError(f'there is no list "{kind}"{suggestion(kind, list(KINDS))}')
     output = CommandOutput(json_path)
     if kind == "models":
-        _show_cards(output)
+        _print_cards(output)
         return
-    listed = {name: _entries(name) for name in ([kind] if kind else KINDS)}
-    width = max((len(entry) for entries in listed.values() for entry in entries), default=0)
-    for position, (name, entries) in enumerate(listed.items()):
-        if len(listed) > 1:
+    kinds = {name: _entries(name) for name in ([kind] if kind else KINDS)}
+    width = max((len(entry) for entries in kinds.values() for entry in entries), default=0)
+    for position, (name, entries) in enumerate(kinds.items()):
+        if len(kinds) > 1:
             output.print(f"{chr(10) if position else ''}{name}", "bold")
         output.print_entries(entries, width)
-    output.write_json(listed)
+    output.write_json(kinds)
 
 
-def _show_cards(output: CommandOutput) -> None:
-    shown = _models()
-    if len(shown) == 1:
+def _print_cards(output: CommandOutput) -> None:
+    models = _models()
+    if len(models) == 1:
         output.print_note("this version ships no models: train one (pellucid list recipes)")
-    for position, (name, card) in enumerate(shown.items()):
+    for position, (name, card) in enumerate(models.items()):
         output.print(f"{chr(10) if position else ''}{name}: {card['summary']}", "bold")
-        lines = {key: _card_lines(value) for key, value in card.items() if key not in ON_TOP}
+        lines = {key: _card_lines(value) for key, value in card.items() if key not in HEADING_KEYS}
         width = max(map(len, lines))
         for key, texts in lines.items():
             for index, text in enumerate(texts):
                 output.print(f"  {('' if index else key).ljust(width)}  {text}")
-    output.write_json({"models": shown})
+    output.write_json({"models": models})
 
 
 def _models() -> dict[str, dict[str, Any]]:
-    """Return the cards of the shipped models, and one of what learns from the image itself."""
-    from pellucid.weights import SELF_TRAINED, cards
+    """Return the cards of the shipped models and of `self`."""
+    from pellucid.weights.catalog import SELF_TRAINED, cards
 
-    return cards() | {SELF_TRAINED: LEARNING}
+    return cards() | {SELF_TRAINED: SELF_TRAINED_CARD}
 
 
 def _card_lines(value: Any) -> list[str]:
-    """Return the lines that show a value of a card: one a text, one an item of a list, one an entry of a table."""
+    """Return the lines of a card's value: one for a text, one for each item of a list or entry of a table."""
     if isinstance(value, Mapping):
         return [f"{name}: {entry}" for name, entry in value.items()]
     return [str(entry) for entry in value] if isinstance(value, list) else [str(value)]

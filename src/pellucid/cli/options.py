@@ -1,4 +1,4 @@
-"""Options that several commands share, and the values that are written on the command line."""
+"""Options that several commands share, and the parsing of their values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,21 +15,21 @@ ModelPath = Annotated[
     Path, typer.Option("--model", "-m", metavar="FILE", help="A checkpoint, such as runs/digits/best.safetensors.")
 ]
 SeedList = Annotated[
-    str | None, typer.Option("--seeds", metavar="LIST", help="Such as 0,1,2; by default the recipe's own.")
+    str | None, typer.Option("--seeds", metavar="LIST", help="Such as 0,1,2; by default the recipe's.")
 ]
 SetValues = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, in TOML; may stand several times."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, in TOML; may be given several times."),
 ]
 
 
 def examples(*lines: str) -> str:
-    """Return command lines as the end of a command's help, kept as they are."""
+    """Return command lines as the epilog of a command's help, without wrapping."""
     return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
 
 
 def toml_values(pairs: Sequence[str]) -> dict[str, Any]:
-    """Read `train.epochs=3`, `noise.name=gaussian`: values are TOML, a bare word is a text.
+    """Parse pairs such as `train.epochs=3` and `noise.name=gaussian`: values are TOML, a bare word is a text.
 
     Raises:
         UsageError: for a pair without "=" or without a key.
@@ -46,7 +46,7 @@ def toml_values(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def seed_list(text: str | None) -> tuple[int, ...] | None:
-    """Read `0,1,2`.
+    """Parse a list of numbers such as `0,1,2`.
 
     Raises:
         UsageError: if a part is no whole number.

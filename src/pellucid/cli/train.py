@@ -1,4 +1,4 @@
-"""The command that trains."""
+"""pellucid train: trains a denoiser on the user's images, or by a recipe."""
 
 import functools
 from pathlib import Path
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 RecipeName = Annotated[
     str | None, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a .toml file; not with folders.")
 ]
-OWN = "Your own images"
+OWN_IMAGES = "Your own images"
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
+    """Add this module's command."""
     app.command(
         "train",
         short_help="Train a denoiser on your own images, or by a recipe.",
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
             "pellucid train --noisy scans/noisy --clean scans/clean --minutes 20",
             'pellucid train --clean photos/ --noise "gaussian(sigma=25)" --from photo',
             "pellucid train --noisy microscope/",
-            "pellucid train --noisy first-takes/ --noisy second-takes/",
+            "pellucid train --noisy first-captures/ --noisy second-captures/",
             "pellucid train --out runs/microscope --resume",
             "pellucid train dense-uniform",
             "pellucid train dense-uniform --quick --out runs/first-look",
@@ -48,73 +48,75 @@ def train_recipe(
     noisy: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="DIR", help="A folder of noisy images; give it twice for two takes of each.", rich_help_panel=OWN
+            metavar="DIR",
+            help="A folder of noisy images; give it twice for two captures of each.",
+            rich_help_panel=OWN_IMAGES,
         ),
     ] = None,
     clean: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="A folder of clean images; beside --noisy, of the same names.", rich_help_panel=OWN
+            metavar="DIR", help="A folder of clean images; with --noisy: of the same names.", rich_help_panel=OWN_IMAGES
         ),
     ] = None,
     noise: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NOISE",
-            help='What --clean alone gets, such as "gaussian(sigma=25)" (names: pellucid list noise); joined by + one '
-            "follows another; given several times, each image gets one of them.",
-            rich_help_panel=OWN,
+            help='Noise for --clean alone, such as "gaussian(sigma=25)" (names: pellucid list noise); noises joined by '
+            "+ follow each other; given several times, each image gets one of them.",
+            rich_help_panel=OWN_IMAGES,
         ),
     ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
             metavar="REGEX",
-            help="What finds the page, scene or field in a file's path: none of them is both trained on and measured. "
-            "By default images belong together that have the very same clean one.",
-            rich_help_panel=OWN,
+            help="Finds the page, scene or field in a file's path: the images of one are never split between training "
+            "and validation. By default images with the same clean image form a group.",
+            rich_help_panel=OWN_IMAGES,
         ),
     ] = None,
     validation: Annotated[
         float | None,
         typer.Option(
-            metavar="SHARE",
-            help="The share of folders' images that is held out to be measured; 0.2 by default.",
-            rich_help_panel=OWN,
+            metavar="0…1",
+            help="The fraction of the images that is held out for validation; by default 0.2.",
+            rich_help_panel=OWN_IMAGES,
         ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(metavar="N", help="How long to train; by default 10 on folders, and by a recipe its epochs."),
+        typer.Option(metavar="N", help="How long to train; by default 10 on folders, else the epochs of the recipe."),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="MODEL", help="Start from a shipped network, such as photo, or a .safetensors."),
+        typer.Option("--from", metavar="MODEL", help="Start from a shipped model, such as photo, or a .safetensors."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write; by default runs/NAME.")
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="The output folder; by default runs/NAME.")
     ] = None,
     values: SetValues = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="The seed, in place of the recipe's.")] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="The epochs, in place of the recipe's.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Take the recipe's [quick] values: a first look.")] = False,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The seed, instead of the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="The epochs, instead of the recipe's.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Use the recipe's [quick] values, for a first try.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's files.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write event files of TensorBoard.")] = False,
     json_path: JsonPath = None,
 ) -> None:
-    """Train a denoiser on folders of your own images, or by a recipe, with the classifier behind it if it has one.
+    """Train a denoiser on folders of your own images, or by a recipe, with the recipe's classifier if it has one.
 
-    Of folders it says what it found, chooses a recipe, and ends with a report of what was gained on images that were
-    held out. They hold noisy and clean images, clean ones that get noise, noisy ones alone, or two takes of each.
+    Folders hold noisy and clean images, clean ones that get noise, only noisy ones, or two captures of each scene. The
+    command describes them, chooses a recipe, and ends with a report on held-out images.
 
-    Writes recipe.toml, stats.jsonl (a line an epoch), best.safetensors and last.safetensors. Ctrl-C ends the run after
-    the step at hand; --resume continues it as if it had not stopped. Processes that torchrun started share every batch,
-    and the first of them alone writes and tells.
+    Writes recipe.toml, stats.jsonl (one line per epoch), best.safetensors and last.safetensors. Ctrl-C ends the run
+    after the current step; --resume continues it to the same result. Under torchrun the processes share every batch,
+    and only the first one writes files and prints.
     """
     folders = Folders(noisy or (), clean, noise or (), group_by, validation)
     if recipe:
         folders.refuse_recipe(recipe)
-    changes = _changes(values, seed, epochs, minutes, start)
+    changes = _recipe_changes(values, seed, epochs, minutes, start)
     is_resumed = resume and recipe is None and not folders.is_used and out is not None
 
     from pellucid.train.distributed import process_group
@@ -129,12 +131,12 @@ def train_recipe(
         _train(output, chosen, out, resume, tensorboard, group.is_main)
 
 
-def _changes(
+def _recipe_changes(
     values: list[str] | None, seed: int | None, epochs: int | None, minutes: float | None, start: str | None
 ) -> dict[str, Any]:
     """Return the keys of the recipe that the options change."""
     if minutes is not None and not minutes > 0:
-        raise UsageError(f"--minutes {minutes:g} is no time to train in: give more than 0")
+        raise UsageError(f"--minutes {minutes:g} is too short: give more than 0")
     named = {"train.seed": seed, "train.epochs": epochs, "train.minutes": minutes, "train.start": start}
     changes = toml_values(values or []) | {key: value for key, value in named.items() if value is not None}
     if "train.epochs" in changes and changes.get("train.minutes"):
@@ -143,10 +145,10 @@ def _changes(
 
 
 def _recipe_in(out: Path | None) -> Path:
-    """Return the recipe of the run to resume; raises UsageError if there is none."""
+    """Return the path of the recipe of the run to resume; raises UsageError if there is none."""
     path = (out or Path()) / "recipe.toml"
     if not path.is_file():
-        raise UsageError(f"there is no run in {out}: name its folder, or start it on folders of images")
+        raise UsageError(f"there is no run in {out}: give its folder, or start one on folders of images")
     return path
 
 
@@ -157,23 +159,23 @@ def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":
     return (chosen.with_quick_values() if quick else chosen).with_changes(changes)
 
 
-def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, leads: bool) -> None:
-    """Train by a recipe, and say how it went; a data set of the user's own files ends with a report."""
+def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, is_main: bool) -> None:
+    """Train by a recipe and print the results; training on the user's own files ends with a report."""
     from pellucid.own_data.run import DATASET
 
     with output.bar(f"train {chosen.name}") as bar:
-        follow = _following(bar)
+        update_bar = _progress_callback(bar)
         if chosen.data.name == DATASET:
             from pellucid.own_data.run import train_file_list
             from pellucid.train.with_classifier import TrainedModels
 
             def on_file_evaluated(done: int, total: int) -> None:
-                bar(done, total, f"{done} of {total} held-out files measured")
+                bar(done, total, f"{done} of {total} held-out files evaluated")
 
-            told = functools.partial(follow, "denoiser")
+            progress = functools.partial(update_bar, "denoiser")
             options = {
                 "resume": resume,
-                "progress": told,
+                "progress": progress,
                 "on_file_evaluated": on_file_evaluated,
                 "tensorboard": tensorboard,
             }
@@ -183,35 +185,36 @@ def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, ten
             from pellucid.train.with_classifier import train_all
 
             outcome = None
-            trained = train_all(chosen, out, resume=resume, progress=follow, tensorboard=tensorboard)
+            trained = train_all(chosen, out, resume=resume, progress=update_bar, tensorboard=tensorboard)
     if trained.interrupted:
-        if leads:
+        if is_main:
             raise KeyboardInterrupt(
                 f"{trained.denoiser.best} can be used; to continue: "
                 f"pellucid train {out / 'recipe.toml'} --out {out} --resume"
             )
     elif outcome:
-        _tell(output, outcome.result)
+        _print_result(output, outcome.result)
         print_outcome(output, outcome, out)
     else:
-        _tell_all(output, trained, out)
+        _print_results(output, trained, out)
 
 
-def _following(bar: Any) -> Any:
-    """Return what moves the bar by a training run's progress."""
+def _progress_callback(bar: Any) -> Any:
+    """Return a callback that moves the bar."""
 
-    def follow(role: str, where: Any) -> None:
-        losses = f"loss {where.train_loss:.4f}"
-        if where.validation_loss is not None:
-            losses += f", validation {where.validation_loss:.4f}"
-        text = f"{role}, epoch {where.epoch}/{where.epochs} · {losses} · {where.samples_per_second:,.0f} samples/s"
-        bar(where.step, where.total_steps, text, where.seconds_left)
+    def update_bar(role: str, progress: Any) -> None:
+        losses = f"loss {progress.train_loss:.4f}"
+        if progress.validation_loss is not None:
+            losses += f", validation {progress.validation_loss:.4f}"
+        speed = f"{progress.samples_per_second:,.0f} samples/s"
+        text = f"{role}, epoch {progress.epoch}/{progress.epochs} · {losses} · {speed}"
+        bar(progress.step, progress.total_steps, text, progress.seconds_left)
 
-    return follow
+    return update_bar
 
 
 class SilentOutput(CommandOutput):
-    """The screen of a process that does not lead its group: it shows nothing."""
+    """The output of a process that is not the main one of its group: it prints nothing."""
 
     @functools.cached_property
     def stdout(self) -> "Console":
@@ -226,34 +229,34 @@ class SilentOutput(CommandOutput):
         return self.stdout
 
 
-def _tell_all(output: CommandOutput, trained: "TrainedModels", out: Path) -> None:
-    """Say how the runs ended and what they wrote, and give their figures."""
+def _print_results(output: CommandOutput, trained: "TrainedModels", out: Path) -> None:
+    """Print how the runs ended and the files that they wrote, and write their figures as JSON."""
     results = {"denoiser": trained.denoiser, "classifier": trained.classifier}
     for result in filter(None, results.values()):
-        _tell(output, result)
-    output.print_entries(_written(trained, out))
-    output.write_json({role: _figures(result) for role, result in results.items() if result})
+        _print_result(output, result)
+    output.print_entries(_describe_files(trained, out))
+    output.write_json({role: _result_json(result) for role, result in results.items() if result})
 
 
-def _written(trained: "TrainedModels", out: Path) -> dict[str, str]:
-    """Name the files of a run, and what each is."""
+def _describe_files(trained: "TrainedModels", out: Path) -> dict[str, str]:
+    """Return the files of a run, each with a description."""
     files = {str(trained.denoiser.best): "the denoiser of the best epoch"}
     if trained.combined:
         files[str(trained.combined)] = "the denoiser with the classifier, for pellucid classify"
     return files | {
         str(out / "last.safetensors"): "where --resume continues",
-        str(out / "stats.jsonl"): "losses and speed, a line an epoch",
-        str(out / "recipe.toml"): "the recipe, with what was chosen for this machine",
+        str(out / "stats.jsonl"): "losses and speed, one line per epoch",
+        str(out / "recipe.toml"): "the recipe, with the values chosen for this machine",
     }
 
 
-def _tell(output: CommandOutput, result: "TrainResult") -> None:
-    """Say in words how a run ended."""
+def _print_result(output: CommandOutput, result: "TrainResult") -> None:
+    """Print how a run ended."""
     history, options = result.history, result.recipe.train
     best = min(history, key=lambda entry: entry["validation_loss"])
     endings = {
         "finished": f"{pluralize(len(history), 'epoch')} done",
-        "early": f"stopped early after {pluralize(len(history), 'epoch')}: the validation loss no longer fell",
+        "early": f"stopped early after {pluralize(len(history), 'epoch')}: the validation loss did not fall any more",
     }
     output.print(f"{result.recipe.name}: {endings[result.stopped]}", "bold")
     output.print(
@@ -270,7 +273,7 @@ def _tell(output: CommandOutput, result: "TrainResult") -> None:
         output.print(f"  {result.overfitting}", "yellow")
 
 
-def _figures(result: "TrainResult") -> dict[str, Any]:
+def _result_json(result: "TrainResult") -> dict[str, Any]:
     return {
         "recipe": result.recipe.to_dict(),
         "stopped": result.stopped,
