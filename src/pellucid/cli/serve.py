@@ -27,7 +27,7 @@ def parse_size(option: str, text: str) -> int:
 
 
 def format_size(number: int) -> str:
-    """Return a number in the largest of the units that leaves it whole, as `amount` reads it."""
+    """Return a number in the largest unit that leaves it whole, as `parse_size` takes it."""
     unit = max((unit for unit, size in UNITS.items() if number % size == 0), key=UNITS.__getitem__)
     return f"{number // UNITS[unit]}{unit}"
 
@@ -149,10 +149,10 @@ def serve(
     ] = Settings.root_path,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not log requests.")] = False,
 ) -> None:
-    """Open a page to clean images on, and answer requests: the same process is an HTTP service.
+    """Run the HTTP service with its page.
 
-    Only this machine is listened to, unless --host says otherwise. Images are read, denoised and written in processes
-    of their own, which are num_replaced if one fails. Jobs survive a restart. Nothing is sent anywhere.
+    By default it serves only this machine; see --host. Separate processes read, denoise and write the images; a failed
+    process is replaced. Jobs survive a restart. Nothing is sent anywhere.
     """
     from pellucid.utils.optional_imports import import_optional
 
