@@ -120,18 +120,18 @@ def test_a_residual_of_logits_is_refused():
 
 def test_a_leaking_rectifier_lets_a_channel_learn_that_is_never_above_zero():
     noisy = torch.rand(1, 1, 8, 8)
-    for leak, learns in ((0.0, False), (0.1, True)):
-        model = UNet(widths=[4], leak=leak)
+    for negative_slope, learns in ((0.0, False), (0.1, True)):
+        model = UNet(widths=[4], negative_slope=negative_slope)
         block = next(module for module in model.modules() if isinstance(module, ResidualBlock))
         block.first.state_dict()["bias"].fill_(-100.0)
         (gradient,) = torch.autograd.grad(model(noisy).square().sum(), block.first.weight)
         assert bool(gradient.any()) == learns
 
 
-@pytest.mark.parametrize("leak", [-0.1, 1, True, "small"])
-def test_a_slope_that_is_none_is_refused(leak):
+@pytest.mark.parametrize("negative_slope", [-0.1, 1, True, "small"])
+def test_a_slope_out_of_range_is_refused(negative_slope):
     with pytest.raises(ValueError, match="give a number from 0 to below 1"):
-        UNet(leak=leak)
+        UNet(negative_slope=negative_slope)
 
 
 @pytest.mark.parametrize("shuffle", [1, 2])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
 
-from pellucid.noise.camera import Camera, demosaiced, processed, unprocessed
+from pellucid.noise.camera import Camera, demosaic, process, unprocess
 
 EXACT = {"blur": 0.0, "chroma_blur": 0.0, "chroma": 1.0, "quality": 100}
 EIGHT_BITS = 1 / 255 / 12**0.5  # what rounding the cosine coefficients to whole numbers leaves
@@ -20,7 +20,7 @@ def developed(light):
 
 
 def expected(light, shot, read):
-    """Return the mean and the deviation of the noise in the picture, by quadrature over the sensor's normal noise."""
+    """Return mean and standard deviation of the noise in the image by quadrature over the sensor noise."""
     nodes, weights = hermegauss(60)
     weights = weights / weights.sum()
     added = developed(light + nodes * np.sqrt(shot * light + read**2)) - developed(light)
@@ -28,30 +28,30 @@ def expected(light, shot, read):
     return mean, np.sqrt(weights @ (added - mean) ** 2)
 
 
-def test_unprocessed_and_processed_are_each_others_inverse():
+def test_unprocess_and_process_are_each_others_inverse():
     images = torch.linspace(0, 1, 1001, dtype=torch.float64)
-    np.testing.assert_allclose(processed(unprocessed(images)), images, atol=1e-7)
+    np.testing.assert_allclose(process(unprocess(images)), images, atol=1e-7)
     light = torch.linspace(1e-6, 1, 1001, dtype=torch.float64)
-    np.testing.assert_allclose(unprocessed(processed(light)), light, rtol=1e-6)
-    np.testing.assert_allclose(processed(light), developed(light.numpy()), rtol=1e-12)
+    np.testing.assert_allclose(unprocess(process(light)), light, rtol=1e-6)
+    np.testing.assert_allclose(process(light), developed(light.numpy()), rtol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(8, 12), (7, 5)])
 def test_the_demosaic_keeps_a_constant_and_the_mosaics_own_samples(size):
-    colours = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1)
-    np.testing.assert_allclose(demosaiced(colours.expand(2, 3, *size)), colours.expand(2, 3, *size), rtol=1e-6)
+    colors = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1)
+    np.testing.assert_allclose(demosaic(colors.expand(2, 3, *size)), colors.expand(2, 3, *size), rtol=1e-6)
     images = torch.rand(2, 3, *size, generator=seeded())
-    filled = demosaiced(images)
+    filled = demosaic(images)
     torch.testing.assert_close(filled[:, 0, ::2, ::2], images[:, 0, ::2, ::2])
     torch.testing.assert_close(filled[:, 2, 1::2, 1::2], images[:, 2, 1::2, 1::2])
     torch.testing.assert_close(filled[:, 1, ::2, 1::2], images[:, 1, ::2, 1::2])
     torch.testing.assert_close(filled[:, 1, 1::2, ::2], images[:, 1, 1::2, ::2])
 
 
-def test_the_demosaic_takes_means_of_neighbours():
+def test_the_demosaic_takes_means_of_neighbors():
     images = torch.rand(1, 3, 8, 8, generator=seeded(), dtype=torch.float64)
     red, green, blue = images[0].numpy()
-    filled = demosaiced(images)[0].numpy()
+    filled = demosaic(images)[0].numpy()
     assert filled[0, 2, 3] == pytest.approx((red[2, 2] + red[2, 4]) / 2)
     assert filled[0, 3, 3] == pytest.approx((red[2, 2] + red[2, 4] + red[4, 2] + red[4, 4]) / 4)
     assert filled[2, 4, 3] == pytest.approx((blue[3, 3] + blue[5, 3]) / 2)
@@ -63,18 +63,18 @@ def test_the_demosaic_takes_means_of_neighbours():
 def test_gray_noise_is_the_sensors_developed_and_so_stronger_in_the_shadows(shot, read):
     values = torch.tensor([0.15, 0.3, 0.5, 0.7, 0.85], dtype=torch.float64)
     clean = values.view(-1, 1, 1, 1).expand(-1, 1, 320, 320)
-    noisy, level = Camera(shot, read, **EXACT)(clean, seeded())
+    noisy, sigmas = Camera(shot, read, **EXACT)(clean, seeded())
     noise = (noisy - clean).flatten(1).numpy()
     light = 0.5 - np.sin(np.arcsin(1 - 2 * values.numpy()) / 3)
     moments = np.array([expected(value, shot, read) for value in light**2.2])
     spread = np.hypot(moments[:, 1], EIGHT_BITS)
     np.testing.assert_allclose(noise.std(1), spread, rtol=0.03)
     np.testing.assert_allclose(noise.mean(1), moments[:, 0], atol=0.002)
-    np.testing.assert_allclose(level, np.sqrt((noise**2).mean(1)), rtol=1e-6)
+    np.testing.assert_allclose(sigmas, np.sqrt((noise**2).mean(1)), rtol=1e-6)
     assert spread[1] > 1.3 * spread[4]
 
 
-def test_colour_noise_is_correlated_from_pixel_to_pixel_and_between_channels():
+def test_color_noise_is_correlated_from_pixel_to_pixel_and_between_channels():
     clean = torch.full((1, 3, 256, 256), 0.5, dtype=torch.float64)
     noise = (Camera(5e-3, 5e-3, **EXACT | {"quality": 95})(clean, seeded())[0] - clean)[0].numpy()
     assert abs(noise.mean()) < 0.08 * noise.std()
@@ -116,7 +116,7 @@ def test_chroma_is_blurred_and_weakened_and_luma_is_not():
     assert weakened == pytest.approx(0.3, rel=0.15)
 
 
-def test_a_strong_gain_makes_a_colour_noisier():
+def test_a_strong_gain_makes_a_color_noisier():
     clean = torch.full((1, 3, 256, 256), 0.5, dtype=torch.float64)
     noise = [
         (Camera(1e-4, 2e-2, red=red, blue=1, **EXACT)(clean, seeded())[0] - clean)[0, 0].std().item() for red in (1, 2)
@@ -134,10 +134,10 @@ def test_the_image_keeps_its_sharpness_and_mean_where_there_is_hardly_noise():
     assert (noisy - clean).mean().abs() < 0.005
 
 
-def test_every_option_is_drawn_anew_for_each_sample():
+def test_every_option_is_sampled_for_each_image():
     clean = torch.full((60, 3, 32, 32), 0.4)
-    level = Camera()(clean, seeded())[1]
-    assert level.max() > 4 * level.min() and len(level.unique()) == 60
+    sigmas = Camera()(clean, seeded())[1]
+    assert sigmas.max() > 4 * sigmas.min() and len(sigmas.unique()) == 60
 
 
 @pytest.mark.parametrize(

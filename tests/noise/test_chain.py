@@ -18,9 +18,9 @@ def gaussian(sigma):
 
 def test_variances_of_independent_parts_add_up():
     clean = torch.full((3, 1, 200, 200), 0.5, dtype=torch.float64)
-    noisy, level = Chain([gaussian(0.3), gaussian(0.4)])(clean, seeded())
+    noisy, sigmas = Chain([gaussian(0.3), gaussian(0.4)])(clean, seeded())
     np.testing.assert_allclose((noisy - clean).flatten(1).std(1), 0.5, rtol=0.02)
-    np.testing.assert_allclose(level, (noisy - clean).flatten(1).square().mean(1).sqrt())
+    np.testing.assert_allclose(sigmas, (noisy - clean).flatten(1).square().mean(1).sqrt())
 
 
 def test_the_order_is_kept():
@@ -43,14 +43,14 @@ def test_chains_and_mixtures_hold_each_other():
     mix = registry.build("noise", "mix", {"parts": [{**chain, "weight": 3}, gaussian(0.1)]})
     assert hash(mix) == hash(Mix([{**chain, "weight": 3}, gaussian(0.1)]))
     clean = torch.rand(8, 3, 24, 24, generator=seeded())
-    noisy, level = mix(clean, seeded())
-    assert noisy.shape == clean.shape and (level > 0).all()
+    noisy, sigmas = mix(clean, seeded())
+    assert noisy.shape == clean.shape and (sigmas > 0).all()
     outer = Chain([{"name": "mix", "parts": [gaussian(0.1), gaussian(0.2)]}, {"name": "jpeg"}])
     assert outer == Chain(outer.parts) and outer(clean, seeded())[0].isfinite().all()
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "message"),
     [
         ([], "is no list of noise models"),
         ("gaussian", "is no list of noise models"),
@@ -60,7 +60,7 @@ def test_chains_and_mixtures_hold_each_other():
         ([{**gaussian(0.1), "weight": 2}], 'noise "gaussian" has no option "weight"'),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(parts, said):
+def test_wrong_parts_are_named_in_one_line(parts, message):
     with pytest.raises(UsageError) as caught:
         registry.build("noise", "chain", {"parts": parts})
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)

@@ -5,7 +5,8 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter
 
 from pellucid import registry
-from pellucid.noise.correlated import Correlated, smeared
+from pellucid.noise.correlated import Correlated
+from pellucid.noise.random_fields import convolve_gaussian
 
 
 def seeded(seed=0):
@@ -20,13 +21,13 @@ def correlations(noise, axis):
 
 
 @pytest.mark.parametrize(("sigma", "blur"), [(0.1, 0.0), (0.1, 0.5), (0.05, 1.0), (0.3, 1.5)])
-def test_deviation_and_autocorrelation_are_those_of_filtered_white_noise(sigma, blur):
+def test_std_and_autocorrelation_are_those_of_filtered_white_noise(sigma, blur):
     clean = torch.full((2, 1, 500, 500), 0.4, dtype=torch.float64)
-    noisy, level = Correlated(sigma, blur)(clean, seeded())
+    noisy, sigmas = Correlated(sigma, blur)(clean, seeded())
     noise = noisy - clean
     white = np.random.default_rng(0).standard_normal((2, 1, 500, 500))
     filtered = torch.from_numpy(gaussian_filter(white, (0, 0, blur, blur), truncate=3))
-    assert level.tolist() == [sigma, sigma]
+    assert sigmas.tolist() == [sigma, sigma]
     assert noise.std().item() == pytest.approx(sigma, rel=0.02)
     assert abs(noise.mean().item()) < 0.02 * sigma * (1 + 2 * blur)
     for axis in (2, 3):
@@ -45,7 +46,7 @@ def test_one_impulse_becomes_a_gaussian_of_norm_one(blur):
     impulse = torch.zeros(1, 2, 21, 21, dtype=torch.float64)
     impulse[0, 0, 10, 10] = 1
     reach = int(np.ceil(3 * blur))
-    found = smeared(impulse, torch.tensor([blur], dtype=torch.float64), reach)[0]
+    found = convolve_gaussian(impulse, torch.tensor([blur], dtype=torch.float64), reach, keep="std")[0]
     wanted = gaussian_filter(impulse[0, 0].numpy(), blur, radius=reach)
     np.testing.assert_allclose(found[0], (wanted / np.linalg.norm(wanted))[reach:-reach, reach:-reach], atol=1e-12)
     assert not found[1].any()
@@ -67,11 +68,11 @@ def test_channels_share_as_much_of_the_variance_as_asked(shared):
 
 def test_ranges_draw_one_sigma_and_one_blur_a_sample():
     noise = Correlated((0.1, 0.4), (0.0, 2.0))
-    noisy, level = noise(torch.zeros(300, 1, 48, 48), seeded())
-    assert stats.kstest(level, stats.uniform(0.1, 0.3).cdf).pvalue > 1e-3
-    np.testing.assert_allclose(noisy.flatten(1).square().mean(1).sqrt(), level, rtol=0.25)
-    neighbours = [correlations(sample[None], 2)[0] for sample in noisy]
-    assert min(neighbours) < 0.1 and max(neighbours) > 0.85
+    noisy, sigmas = noise(torch.zeros(300, 1, 48, 48), seeded())
+    assert stats.kstest(sigmas, stats.uniform(0.1, 0.3).cdf).pvalue > 1e-3
+    np.testing.assert_allclose(noisy.flatten(1).square().mean(1).sqrt(), sigmas, rtol=0.25)
+    neighbors = [correlations(sample[None], 2)[0] for sample in noisy]
+    assert min(neighbors) < 0.1 and max(neighbors) > 0.85
 
 
 def test_lists_as_toml_has_them_are_ranges():

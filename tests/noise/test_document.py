@@ -25,7 +25,7 @@ def white(count=1, channels=1, side=96):
 
 
 def alone(kind, clean, seed=0, **options):
-    return Document(kinds=(kind,), share=1, **options)(clean, seeded(seed))[0]
+    return Document(kinds=(kind,), probability=1, **options)(clean, seeded(seed))[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -36,7 +36,7 @@ def test_every_kind_shows_and_grows_with_the_strength(kind):
 
 
 @pytest.mark.parametrize("kind", DARKENING)
-def test_what_lies_on_the_paper_lets_light_through_in_proportion(kind):
+def test_layers_on_the_paper_transmit_light_in_proportion(kind):
     clean = page(6)
     passed = alone(kind, clean, strength=1)
     assert (passed <= clean + 1e-9).all() and (passed[clean == 0] == 0).all() and passed.min() >= 0
@@ -70,7 +70,7 @@ def test_a_blur_keeps_the_mean_and_softens_edges():
     assert (noisy.diff(dim=2).abs().amax((1, 2, 3)) < 0.9).all()
 
 
-def test_what_shines_through_is_the_next_page_mirrored():
+def test_the_next_page_shines_through_mirrored():
     clean = white(2, side=128)
     clean[0, :, 30:60, 20:50] = 0
     noisy = alone("bleed", clean, strength=1, scale=1)
@@ -87,7 +87,7 @@ def test_a_single_page_shines_through_itself():
     assert (noisy[clean == 1] < 0.99).any()
 
 
-def test_a_shadow_has_two_levels():
+def test_a_shadow_is_dark_on_one_side():
     noisy = alone("shadow", white(30), scale=0.1, strength=1)
     dark = noisy.flatten(1).amin(1)
     clear = noisy.flatten(1).amax(1)
@@ -102,24 +102,24 @@ def test_light_and_paper_change_slowly_or_finely():
     assert fine.diff(dim=2).abs().amax((1, 2)).median() > 0.005
 
 
-def test_specks_cover_the_share_of_normal_values_above_the_threshold():
+def test_specks_cover_the_fraction_of_normal_values_above_the_threshold():
     noisy = alone("speckle", white(300, side=64), strength=1, scale=1)
     found = (noisy < 1).double().mean().item()
     thresholds = np.linspace(2.0, 3.2, 1000)
     assert found == pytest.approx(stats.norm.sf(thresholds).mean(), rel=0.15)
 
 
-def test_kinds_that_are_left_out_do_not_happen():
-    assert (Document(kinds=("shadow", "tape"), share=1)(white(4), seeded())[0] <= 1).all()
+def test_other_kinds_do_not_happen():
+    assert (Document(kinds=("shadow", "tape"), probability=1)(white(4), seeded())[0] <= 1).all()
     clean = page(8)
-    without = Document(kinds=[kind for kind in KINDS if kind != "fade"], share=1, strength=1)
+    without = Document(kinds=[kind for kind in KINDS if kind != "fade"], probability=1, strength=1)
     assert set(without.kinds) == set(KINDS) - {"fade"}
     assert torch.equal(Document(kinds=["blur"], strength=0)(clean, seeded())[0], clean)
 
 
-def test_each_kind_has_its_probability_and_none_is_drawn_anew():
+def test_each_kind_has_its_probability_and_images_without_one_get_one():
     kinds = ("light", "stains", "fade")
-    chosen = Document(kinds=kinds, share=0.3)._chosen(20000, seeded())
+    chosen = Document(kinds=kinds, probability=0.3)._choose(20000, seeded())
     none = 0.7**3
     for kind in kinds:
         assert len(chosen[kind]) / 20000 == pytest.approx(0.3 + none / 3, abs=0.015)
@@ -127,11 +127,11 @@ def test_each_kind_has_its_probability_and_none_is_drawn_anew():
 
 
 def test_kinds_that_are_always_there_are_in_every_sample():
-    chosen = Document(kinds=("fade", "light", "stains"), share=0.2, always=["fade"])._chosen(2000, seeded())
+    chosen = Document(kinds=("fade", "light", "stains"), probability=0.2, always=["fade"])._choose(2000, seeded())
     assert len(chosen["fade"]) == 2000 and 300 < len(chosen["light"]) < 500
 
 
-def test_colours_lean_towards_brown_and_gray_has_none():
+def test_colors_lean_towards_brown_and_gray_has_none():
     noisy = alone("foxing", white(8, channels=3), strength=1)
     density = -noisy.clamp(min=1e-6).log().mean((2, 3))
     assert (density[:, 0] <= density[:, 1]).all() and (density[:, 1] <= density[:, 2]).all()
@@ -156,19 +156,19 @@ def test_kinds_are_kept_in_one_order():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"kinds": "stains"}, "kinds='stains' is no list of kinds"),
         ({"kinds": []}, "kinds=[] has none"),
         ({"always": "fade"}, "always='fade' is no list of kinds"),
         ({"kinds": ["fade"], "always": ["blur"]}, "always=['blur'] has the unknown 'blur': choose from fade"),
         ({"kinds": ["stain"]}, "has the unknown 'stain': choose from texture, stains"),
-        ({"share": 2}, "share=2"),
+        ({"probability": 2}, "probability=2"),
         ({"strength": (1, 0.5)}, "swap"),
         ({"scale": 0}, "scale=0"),
     ],
 )
-def test_wrong_options_are_refused_with_the_remedy(options, said):
+def test_wrong_options_are_refused_with_the_remedy(options, message):
     with pytest.raises(ValueError) as caught:
         Document(**options)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

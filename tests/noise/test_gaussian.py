@@ -17,12 +17,12 @@ def seeded(seed=0):
 @pytest.mark.parametrize("sigma", [0.05, 0.5, 1.26])
 def test_the_noise_is_normal_with_that_sigma(sigma):
     clean = torch.full((2, 1, 200, 200), 0.3)
-    noisy, level = Gaussian(sigma)(clean, seeded())
+    noisy, sigmas = Gaussian(sigma)(clean, seeded())
     noise = (noisy - clean).double().numpy().ravel()
     assert abs(noise.mean()) < 5 * sigma / math.sqrt(noise.size)
     assert noise.std() == pytest.approx(sigma, rel=0.02)
     assert stats.kstest(noise / sigma, "norm").pvalue > 1e-3
-    assert level.tolist() == pytest.approx([sigma, sigma])
+    assert sigmas.tolist() == pytest.approx([sigma, sigma])
 
 
 def test_noise_is_independent_between_values_and_samples():
@@ -33,9 +33,9 @@ def test_noise_is_independent_between_values_and_samples():
 
 def test_a_range_draws_one_sigma_a_sample():
     clean = torch.zeros(300, 1, 24, 24)
-    noisy, level = Gaussian((0.1, 0.4))(clean, seeded())
-    assert stats.kstest(level.numpy(), stats.uniform(0.1, 0.3).cdf).pvalue > 1e-3
-    np.testing.assert_allclose(noisy.flatten(1).std(1), level, rtol=0.2)
+    noisy, sigmas = Gaussian((0.1, 0.4))(clean, seeded())
+    assert stats.kstest(sigmas.numpy(), stats.uniform(0.1, 0.3).cdf).pvalue > 1e-3
+    np.testing.assert_allclose(noisy.flatten(1).std(1), sigmas, rtol=0.2)
 
 
 def test_a_list_as_toml_has_it_is_a_range():
@@ -51,11 +51,11 @@ def test_sigma_zero_changes_nothing():
 
 def test_clipping_is_asked_for():
     clean = torch.rand(2, 1, 32, 32)
-    free, level = corrupt(Gaussian(0.5), clean, seeded(), clip=False)
+    free, sigmas = corrupt(Gaussian(0.5), clean, seeded(), clip=False)
     clipped, same_level = corrupt(Gaussian(0.5), clean, seeded(), clip=True)
     assert free.min() < 0 and free.max() > 1
     assert torch.equal(clipped, free.clamp(0, 1))
-    assert torch.equal(level, same_level)
+    assert torch.equal(sigmas, same_level)
 
 
 @pytest.mark.parametrize("sigma", [25, -0.1, float("nan"), float("inf"), "0.1", True, (0.1,), (0.4, 0.1), (0.1, 25)])

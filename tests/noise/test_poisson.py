@@ -8,7 +8,7 @@ from pellucid.noise.poisson import Poisson
 
 @pytest.mark.parametrize(("peak", "value"), [(30, 0.5), (4, 1.0), (1000, 0.1)])
 def test_the_counts_follow_the_poisson_distribution(peak, value):
-    noisy, level = Poisson(peak)(torch.full((1, 1, 200, 200), value), torch.Generator().manual_seed(0))
+    noisy, sigmas = Poisson(peak)(torch.full((1, 1, 200, 200), value), torch.Generator().manual_seed(0))
     counts = noisy.double().numpy().ravel() * peak
     np.testing.assert_allclose(counts, np.rint(counts), atol=1e-3)
     assert counts.mean() == pytest.approx(peak * value, rel=0.02)
@@ -17,13 +17,13 @@ def test_the_counts_follow_the_poisson_distribution(peak, value):
     expected = stats.poisson(peak * value).cdf(edges)
     measured = [(np.rint(counts) <= edge).mean() for edge in edges]
     np.testing.assert_allclose(measured, expected, atol=0.015)
-    assert level.item() == pytest.approx((value / peak) ** 0.5)
+    assert sigmas.item() == pytest.approx((value / peak) ** 0.5)
 
 
 def test_negative_values_count_as_dark():
-    noisy, level = Poisson()(torch.full((1, 1, 8, 8), -0.2), torch.Generator().manual_seed(0))
+    noisy, sigmas = Poisson()(torch.full((1, 1, 8, 8), -0.2), torch.Generator().manual_seed(0))
     assert not noisy.any()
-    assert level.item() == pytest.approx(0.2)
+    assert sigmas.item() == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("peak", [0, -1, float("inf"), "bright"])

@@ -14,12 +14,12 @@ def seeded():
 def test_mean_and_variance_follow_the_signal(peak, sigma):
     values = torch.tensor([0.0, 0.05, 0.2, 0.5, 1.0, 1.5], dtype=torch.float64)
     clean = values.view(-1, 1, 1, 1).expand(-1, 1, 300, 300)
-    noisy, level = PoissonGaussian(peak, sigma)(clean, seeded())
+    noisy, sigmas = PoissonGaussian(peak, sigma)(clean, seeded())
     planes = noisy.flatten(1).numpy()
     np.testing.assert_allclose(planes.mean(1), values, atol=0.003)
     variance = values.numpy() / peak + sigma**2
     np.testing.assert_allclose(planes.var(1), variance, rtol=0.03)
-    np.testing.assert_allclose(level, np.sqrt(variance))
+    np.testing.assert_allclose(sigmas, np.sqrt(variance))
 
 
 def test_without_read_noise_the_photons_are_counted():
@@ -36,8 +36,8 @@ def test_without_light_the_read_noise_is_normal():
 
 def test_the_level_is_that_of_the_whole_sample():
     clean = torch.rand(2, 3, 200, 200, generator=seeded(), dtype=torch.float64) - 0.2
-    noisy, level = PoissonGaussian(30, 0.04)(clean, seeded())
-    np.testing.assert_allclose((noisy - clean).flatten(1).square().mean(1).sqrt(), level, rtol=0.02)
+    noisy, sigmas = PoissonGaussian(30, 0.04)(clean, seeded())
+    np.testing.assert_allclose((noisy - clean).flatten(1).square().mean(1).sqrt(), sigmas, rtol=0.02)
 
 
 def test_ranges_draw_one_peak_and_one_sigma_a_sample():

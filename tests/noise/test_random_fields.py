@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from pellucid.noise.random_fields import across, between, blurred, creased, lines, outside, waves
+from pellucid.noise.random_fields import across, between, creases, gaussian_blur, lines, outside, waves
 
 
 def seeded(seed=0):
@@ -17,7 +17,7 @@ def full(value, count=1):
 
 
 @pytest.mark.parametrize("period", [1.0, 2.5, 7.3])
-def test_waves_are_standard_normal_at_every_place(period):
+def test_waves_are_standard_normal_at_every_position(period):
     fields = waves(full(period, 3000), 5, 6, seeded())
     assert fields.shape == (3000, 1, 5, 6)
     for row, column in ((0, 0), (2, 3), (4, 5)):
@@ -43,13 +43,13 @@ def test_lines_are_standard_normal():
 
 def test_a_creased_surface_has_jumps_in_its_light_where_a_smooth_one_has_none():
     period = full(30)
-    creases, smooth = (creased(period, facets, 200, 200, seeded())[0, 0].numpy() for facets in (4, 1))
-    kurtosis = [stats.kurtosis(np.abs(np.diff(light, axis=0)).ravel()) for light in (creases, smooth)]
+    creased, smooth = (creases(period, facets, 200, 200, seeded())[0, 0].numpy() for facets in (4, 1))
+    kurtosis = [stats.kurtosis(np.abs(np.diff(light, axis=0)).ravel()) for light in (creased, smooth)]
     assert kurtosis[0] > 10 * max(kurtosis[1], 1)
-    assert abs(creases.mean()) < 0.5 and 0.3 < creases.std() < 2
+    assert abs(creased.mean()) < 0.5 and 0.3 < creased.std() < 2
 
 
-def test_the_distance_from_a_line_and_the_place_along_it_are_a_turned_grid():
+def test_the_distance_from_a_line_and_the_position_along_it_are_a_rotated_grid():
     like = torch.zeros(5, 1, 30, 40, dtype=torch.float64)
     distance, along = across(like, between(0, math.pi, like, seeded()), seeded(1))
     np.testing.assert_allclose(distance.diff(dim=2)[..., 1:] ** 2 + distance.diff(dim=3)[..., 1:, :] ** 2, 1)
@@ -68,12 +68,12 @@ def test_a_smooth_disc_has_its_radius_and_reaches_into_the_image():
     np.testing.assert_allclose(whole, math.pi * 25**2, rtol=0.01)
 
 
-def test_blurred_is_a_gaussian_filter_and_keeps_what_is_flat():
+def test_the_blur_is_a_gaussian_filter_and_keeps_flat_images():
     images = torch.rand(2, 3, 30, 35, dtype=torch.float64, generator=seeded())
-    found = blurred(images, torch.tensor([0.6, 1.5], dtype=torch.float64).view(2, 1, 1, 1))
+    found = gaussian_blur(images, torch.tensor([0.6, 1.5], dtype=torch.float64).view(2, 1, 1, 1))
     for image, result, width in zip(images.numpy(), found.numpy(), (0.6, 1.5), strict=True):
-        wanted = ndimage.gaussian_filter(image, (0, width, width), mode="nearest", radius=(0, 5, 5))
-        np.testing.assert_allclose(result, wanted, atol=2e-5)
+        expected = ndimage.gaussian_filter(image, (0, width, width), mode="nearest", radius=(0, 5, 5))
+        np.testing.assert_allclose(result, expected, atol=2e-5)
     flat = torch.full((1, 1, 9, 9), 0.3)
-    torch.testing.assert_close(blurred(flat, torch.full((1, 1, 1, 1), 2.0)), flat)
-    assert blurred(flat, torch.zeros(1, 1, 1, 1)) is flat
+    torch.testing.assert_close(gaussian_blur(flat, torch.full((1, 1, 1, 1), 2.0)), flat)
+    assert gaussian_blur(flat, torch.zeros(1, 1, 1, 1)) is flat

@@ -17,6 +17,6 @@ def test_salt_and_pepper_have_half_the_fraction_each(fraction):
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, "half"])
-def test_what_is_no_probability_is_refused_with_the_remedy(fraction):
-    with pytest.raises(ValueError, match=r"fraction=.*: give the share"):
+def test_a_number_that_is_no_probability_is_refused_with_the_remedy(fraction):
+    with pytest.raises(ValueError, match=r"fraction=.*: give the fraction"):
         SaltPepper(fraction)

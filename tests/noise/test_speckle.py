@@ -13,8 +13,8 @@ def test_the_noise_is_normal_relative_to_each_value():
 
 
 def test_black_stays_black():
-    noisy, level = Speckle(0.5)(torch.zeros(1, 1, 8, 8), torch.Generator().manual_seed(0))
-    assert not noisy.any() and not level.any()
+    noisy, sigmas = Speckle(0.5)(torch.zeros(1, 1, 8, 8), torch.Generator().manual_seed(0))
+    assert not noisy.any() and not sigmas.any()
 
 
 @pytest.mark.parametrize("sigma", [-0.1, 25, (0.1, 0.2)])

@@ -1,4 +1,4 @@
-"""What every denoising network has in common, and the checks of their options."""
+"""The base class of denoising networks, and checks of the options of networks."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -56,12 +56,12 @@ class Model(nn.Module):
 
 
 def is_conditional(network: Any) -> bool:
-    """Return whether a network of the registry is told the noise level."""
+    """Return whether a network is conditioned on the noise level."""
     return bool(network.options.get("condition", False))
 
 
 def glorot(module: nn.Module) -> None:
-    """Draw weights from the Glorot uniform distribution and zero the biases, as Keras does (Glorot & Bengio 2010)."""
+    """Sample weights from the Glorot uniform distribution and zero the biases, as Keras does (Glorot & Bengio 2010)."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.xavier_uniform_(layer.weight)
@@ -83,18 +83,18 @@ def positive(name: str, value: int) -> int:
     return value
 
 
-def positive_list(name: str, values: Sequence[int], least: int = 1, length: int | None = None) -> list[int]:
+def positive_list(name: str, values: Sequence[int], minimum: int = 1, length: int | None = None) -> list[int]:
     """Return `values` as a list of whole numbers of at least 1, or raise ValueError naming the option.
 
     Args:
         name: the option's name, for the message.
         values: the numbers.
-        least: the fewest numbers allowed.
-        length: the exact count wanted, if there is one.
+        minimum: the minimum number of values.
+        length: the exact number of values, or None.
     """
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise ValueError(f"{name} = {values!r} must be a list of whole numbers")
-    if len(values) < least or (length is not None and len(values) != length):
-        wanted = f"{length}" if length is not None else f"at least {least}"
-        raise ValueError(f"{name} = {list(values)!r} has {len(values)} entries: give {wanted}")
+    if len(values) < minimum or (length is not None and len(values) != length):
+        expected = f"{length}" if length is not None else f"at least {minimum}"
+        raise ValueError(f"{name} = {list(values)!r} has {len(values)} entries: give {expected}")
     return [positive(name, value) for value in values]

@@ -43,7 +43,7 @@ class Classifier(nn.Module):
         shape = positive_list("image", image, length=3)
         one_of("kind", kind, ("mlp", "cnn"))
         default = (256, 256) if kind == "mlp" else (32, 64)
-        hidden = positive_list("widths", default if widths is None else widths, least=0)
+        hidden = positive_list("widths", default if widths is None else widths, minimum=0)
         self.options = {"image": shape, "kind": kind, "widths": hidden, "classes": positive("classes", classes)}
         self.input_spec = InputSpec(channels=(shape[0],), fixed_size=(shape[1], shape[2]))
         self.layers = _perceptron(shape, hidden, classes) if kind == "mlp" else _convolutional(shape, hidden, classes)

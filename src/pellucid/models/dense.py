@@ -34,7 +34,7 @@ class Dense(Model):
         shape = positive_list("image", image, length=3)
         encoder = positive_list("widths", widths)
         hidden = encoder[-2::-1] if decoder_widths is None else decoder_widths
-        decoder = positive_list("decoder_widths", hidden, least=0)
+        decoder = positive_list("decoder_widths", hidden, minimum=0)
         options = {"image": shape, "widths": encoder, "decoder_widths": decoder, "output": output}
         spec = InputSpec(channels=(shape[0],), fixed_size=(shape[1], shape[2]))
         super().__init__(options, spec, output)

@@ -1,11 +1,11 @@
-"""Convolutions in the forms that run fastest on a CPU, each equal to the plain one to rounding."""
+"""Convolutions in the forms that are fastest on a CPU, each equal to the plain one up to rounding."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 UPS = ("nearest", "bilinear", "deconv")
-NARROW = 8  # below so many output channels, oneDNN pads most of its vector lanes
+NARROW = 8  # with fewer output channels, oneDNN pads most of its vector lanes
 
 
 class SameConv(nn.Conv2d):
@@ -23,7 +23,7 @@ class SameConv(nn.Conv2d):
 class UpConv(nn.Module):
     """Upsampling by 2 to a given size, then a convolution of stride 1; or one transposed convolution of stride 2.
 
-    Doubling by nearest neighbour repeats each pixel 2x2 times, so several taps of the kernel meet the same pixel:
+    Doubling by nearest neighbor repeats each pixel 2x2 times, so several taps of the kernel meet the same pixel:
     their weights are added up first. A 3x3 convolution then costs 4 multiplications per output pixel instead of 9.
     """
 
@@ -41,7 +41,7 @@ class UpConv(nn.Module):
         """Take (N, channels, h, w) to (N, width, H, W) where (H, W) = `size` is (2h, 2w), or one less in either."""
         rows, columns = size
         if self.up == "deconv":
-            return _transposed(image, self.conv.weight, self.conv.bias, 2, outward=1)[..., :rows, :columns]
+            return _transposed(image, self.conv.weight, self.conv.bias, 2, output_padding=1)[..., :rows, :columns]
         doubles = not torch.compiler.is_compiling() and size == (2 * image.shape[-2], 2 * image.shape[-1])
         if self.up == "nearest" and doubles:
             return double_conv(image, self.conv.weight, self.conv.bias)
@@ -50,16 +50,16 @@ class UpConv(nn.Module):
 
 
 def double_conv(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Double an image (N, I, h, w) by nearest neighbour, then convolve it with `weight` (O, I, k, k), k odd.
+    """Double an image (N, I, h, w) by nearest neighbor, then convolve it with `weight` (O, I, k, k), k odd.
 
     Equals a transposed convolution of stride 2 whose kernel is `weight`, mirrored and fully convolved with 2x2 ones.
     For few output channels one convolution on the small image that makes all four phases of the output is faster.
     """
     padding = weight.shape[-1] // 2
     if weight.shape[0] >= NARROW or padding != 1:
-        edged = functional.pad(weight.flip(2, 3), (1, 1, 1, 1))
-        tall = edged[..., 1:, :] + edged[..., :-1, :]
-        kernel = (tall[..., 1:] + tall[..., :-1]).transpose(0, 1)
+        padded = functional.pad(weight.flip(2, 3), (1, 1, 1, 1))
+        rows = padded[..., 1:, :] + padded[..., :-1, :]
+        kernel = (rows[..., 1:] + rows[..., :-1]).transpose(0, 1)
         return _transposed(image, kernel, bias, 2)
     phases = functional.conv2d(image, _phase_kernels(weight), None if bias is None else bias.repeat(4), padding=1)
     count, _, height, width = image.shape
@@ -91,11 +91,11 @@ def channels_last(image: Tensor) -> Tensor:
     return torch.empty_like(image, memory_format=torch.channels_last).copy_(image)
 
 
-def _transposed(image: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, outward: int = 0) -> Tensor:
+def _transposed(image: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, output_padding: int = 0) -> Tensor:
     """Convolve (N, I, h, w) with `kernel` (I, O, k, k), transposed, to (N, O, stride * h, stride * w)."""
     padding = (kernel.shape[-1] - 1) // 2
-    image = functional.conv_transpose2d(image, kernel, None, stride, padding, outward)
-    # A bias given to the convolution doubles the time of its gradient.
+    image = functional.conv_transpose2d(image, kernel, None, stride, padding, output_padding)
+    # A bias inside the convolution doubles the time of its gradient.
     return image if bias is None else image.add_(bias.to(image.dtype).view(-1, 1, 1))
 
 

@@ -1,4 +1,4 @@
-"""Estimator of the noise level: how noisy is this patch, and how sure is that."""
+"""Estimator of the noise level of a patch and of its uncertainty."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,21 +13,21 @@ from pellucid.models.layers import channels_last
 
 
 class NoiseLevel(nn.Module):
-    """Noisy patches (N, C, H, W) in [0, 1] to (sigma, spread), each (N,).
+    """Noisy patches (N, C, H, W) in [0, 1] to (sigma, log_std), each (N,).
 
-    Every place of the patch votes for ln(sigma + 0.5 / 255), and another output of the network says how much the vote
-    counts: flat places tell noise from texture better. Unlike estimates from the finest differences (Donoho and
-    Johnstone 1994), this sees noise that is correlated from pixel to pixel.
+    Every position of the patch votes for ln(sigma + 0.5 / 255), and another output of the network is the weight of the
+    vote: in flat areas, noise and texture are easier to distinguish. Unlike estimates from the finest differences
+    (Donoho and Johnstone 1994), this detects noise that is correlated from pixel to pixel.
 
     Attributes:
         options: the constructor's arguments, all filled in, as JSON values; they rebuild the same network.
         input_spec: the patches that it takes.
-        floor: what is added to sigma under the logarithm, so that no noise at all has a finite one.
+        sigma_offset: added to sigma before the logarithm, so that the logarithm of no noise is finite.
     """
 
     task: ClassVar[str] = "estimate"
     has_skips: ClassVar[bool] = False
-    floor: ClassVar[float] = 0.5 / 255
+    sigma_offset: ClassVar[float] = 0.5 / 255
 
     def __init__(self, channels: int = 3, widths: Sequence[int] = (24, 40, 64)) -> None:
         """Build the network.
@@ -52,11 +52,11 @@ class NoiseLevel(nn.Module):
 
     def forward(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
         """Return sigma (N,) in [0, 1] units, at least 0, and the standard deviation (N,) of its logarithm."""
-        logarithm, spread = self.logarithms(noisy)
-        return (logarithm.exp() - self.floor).clamp(min=0), spread.exp()
+        log_sigma, log_std = self.logarithms(noisy)
+        return (log_sigma.exp() - self.sigma_offset).clamp(min=0), log_std.exp()
 
     def logarithms(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ln(sigma + `floor`) and the logarithm of its standard deviation, each (N,), float32."""
+        """Return ln(sigma + `sigma_offset`) and the logarithm of its standard deviation, each (N,), float32."""
         votes = self.votes(self.features(channels_last(noisy))).float().flatten(2)
         weights = functional.softmax(votes[:, 0], dim=1)
         logarithm = (weights * votes[:, 1]).sum(1) - 3

@@ -1,25 +1,25 @@
-"""Spatially correlated noise: Gaussian noise that a demosaic, a resize or a codec has smeared over its neighbours."""
+"""Spatially correlated noise: Gaussian noise after a demosaic, a resize or a codec, in which pixels affect others."""
 
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from pellucid.noise.options import drawn, number_between, per_sample, range_between
+from pellucid.noise.options import IN_UNIT_RANGE, per_sample, sample_uniform, set_number, set_range, widen
+from pellucid.noise.random_fields import convolve_gaussian
 
 
 @dataclass(frozen=True)
 class Correlated:
-    """`noisy = clean + sigma * (k * n) / |k|`, n ~ N(0, 1), k a Gaussian kernel, so that the deviation stays sigma.
+    """`noisy = clean + sigma * (k * n) / |k|`, n ~ N(0, 1), k a Gaussian kernel; the standard deviation is sigma.
 
     Attributes:
-        sigma: standard deviation in [0, 1] units, or (low, high): then each sample's is drawn from U[low, high).
-        blur: the kernel's standard deviation in pixels, or (low, high), drawn likewise; at 0 the noise is white.
-        shared: the share of the variance that all channels have in common.
+        sigma: standard deviation in [0, 1] units, or (low, high): then each image's is sampled from U[low, high).
+        blur: the standard deviation of the kernel in pixels, or (low, high), sampled likewise; 0 makes white noise.
+        shared: the fraction of the variance that all channels have in common.
 
-    The level is sigma, one a sample.
+    The noise level is sigma.
     """
 
     sigma: float | tuple[float, float] = 0.1
@@ -27,45 +27,20 @@ class Correlated:
     shared: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse levels that cannot be in [0, 1] units, and kernels wider than 8 pixels."""
-        sigma = range_between("sigma", self.sigma, 0, 4, "give it in [0, 1] units (25 of 255 is 0.098)")
-        blur = range_between("blur", self.blur, 0, 8, "give the kernel's standard deviation in pixels")
-        object.__setattr__(self, "sigma", sigma)
-        object.__setattr__(self, "blur", blur)
-        object.__setattr__(self, "shared", number_between("shared", self.shared, 0, 1, "give a share from 0 to 1"))
+        """Refuse a sigma that cannot be in [0, 1] units, and kernels wider than 8 pixels."""
+        set_range(self, "sigma", 0, 4, IN_UNIT_RANGE)
+        set_range(self, "blur", 0, 8, "give the standard deviation of the kernel in pixels")
+        set_number(self, "shared", 0, 1, "give a fraction from 0 to 1")
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the noisy batch, shaped as `clean` (N, C, H, W), and its sigma (N,)."""
-        wide = clean.to(torch.promote_types(clean.dtype, torch.float32))
-        sigma, blur = drawn(self.sigma, wide, generator), drawn(self.blur, wide, generator)
-        reach = math.ceil(3 * (self.blur[1] if isinstance(self.blur, tuple) else self.blur))
+        wide = widen(clean)
+        sigma, blur = sample_uniform(self.sigma, wide, generator), sample_uniform(self.blur, wide, generator)
+        radius = math.ceil(3 * (self.blur[1] if isinstance(self.blur, tuple) else self.blur))
         count, channels, height, width = wide.shape
-        shape = (count, channels + 1, height + 2 * reach, width + 2 * reach)
+        shape = (count, channels + 1, height + 2 * radius, width + 2 * radius)
         white = torch.randn(shape, generator=generator, dtype=wide.dtype, device=wide.device)
         common, own = white[:, :1], white[:, 1:]
-        noise = smeared(own * math.sqrt(1 - self.shared) + common * math.sqrt(self.shared), blur, reach)
+        mixed = own * math.sqrt(1 - self.shared) + common * math.sqrt(self.shared)
+        noise = convolve_gaussian(mixed, blur, radius, keep="std")
         return torch.addcmul(wide, noise, per_sample(sigma)).to(clean.dtype), sigma.to(clean.dtype)
-
-
-def smeared(white: Tensor, blur: Tensor, reach: int) -> Tensor:
-    """Convolve each sample of `white` with its own Gaussian kernel, the kernel's norm being 1.
-
-    Args:
-        white: (N, C, H + 2 * reach, W + 2 * reach).
-        blur: (N,) the kernels' standard deviations in pixels.
-        reach: the kernels' half width in pixels.
-
-    Returns:
-        (N, C, H, W).
-    """
-    if reach == 0:
-        return white
-    count, channels, height, width = white.shape
-    taps = torch.arange(-reach, reach + 1, dtype=white.dtype, device=white.device)
-    kernels = torch.exp(-0.5 * (taps / blur.clamp(min=0.05).view(-1, 1)).square())
-    kernels = kernels / kernels.norm(dim=1, keepdim=True)
-    weights = kernels.repeat_interleave(channels, 0)[:, None]
-    planes = white.reshape(1, count * channels, height, width)
-    planes = functional.conv2d(planes, weights[:, :, :, None], groups=count * channels)
-    planes = functional.conv2d(planes, weights[:, :, None, :], groups=count * channels)
-    return planes.reshape(count, channels, height - 2 * reach, width - 2 * reach)

@@ -1,11 +1,11 @@
-"""Masking noise: a random share of the values is set to 0."""
+"""Masking noise: a random fraction of the values is set to 0."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pellucid.noise.options import number_between
+from pellucid.noise.options import set_number
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,17 @@ class Masking:
     Attributes:
         fraction: the probability in [0, 1] that a value is set to 0.
 
-    The level is the RMS deviation expected for each sample: sqrt(fraction * mean(clean²)).
+    The noise level is the RMS difference expected for each image: sqrt(fraction * mean(clean²)).
     """
 
     fraction: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse what is no probability."""
-        number = number_between("fraction", self.fraction, 0, 1, "give the share of values to mask (0.5 is half)")
-        object.__setattr__(self, "fraction", number)
+        """Refuse a number that is no probability."""
+        set_number(self, "fraction", 0, 1, "give the fraction of values to mask (0.5 is half)")
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the noisy batch, shaped as `clean` (N, C, H, W), and its RMS deviation (N,)."""
+        """Return the noisy batch, shaped as `clean` (N, C, H, W), and its expected RMS difference (N,)."""
         masked = torch.rand(clean.shape, generator=generator, device=clean.device) < self.fraction
         energy = clean.square().flatten(1).mean(1)
         return clean.masked_fill(masked, 0), energy.mul_(self.fraction).sqrt_()

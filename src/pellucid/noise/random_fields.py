@@ -1,29 +1,27 @@
-"""Random fields that document noise is made of: smooth waves, creased relief, lines and discs with uneven rims."""
+"""Random fields for noise models: smooth waves, creases, lines and discs with uneven rims, and Gaussian filters."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.noise.options import per_sample
+from pellucid.noise.options import per_sample, sample_uniform
 
-WEAKEST_BLUR = 0.05
+MIN_BLUR = 0.05
 
 
 def between(low: float, high: float, like: Tensor, generator: torch.Generator, log: bool = False) -> Tensor:
-    """Return one number a sample, (N, 1, 1, 1) for `like` (N, ...), drawn from U[low, high), or its logarithm so."""
-    numbers = torch.empty(len(like), dtype=like.dtype, device=like.device)
-    if log:
-        return per_sample(numbers.uniform_(math.log(low), math.log(high), generator=generator).exp_())
-    return per_sample(numbers.uniform_(low, high, generator=generator))
+    """Return one number for each image of `like` (N, ...), (N, 1, 1, 1), from U[low, high), or log-uniform."""
+    return per_sample(sample_uniform((low, high), like, generator, log))
 
 
 def waves(period: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Return smooth random fields (N, 1, height, width), each value N(0, 1), without a direction of their own.
+    """Return smooth isotropic random fields (N, 1, height, width), each value N(0, 1).
 
-    Values a few periods apart are independent: a cubic B-spline runs through normal draws one `period`, (N, 1, 1, 1)
-    in pixels and at least 1, apart.
+    Values a few periods apart are independent: a cubic B-spline has normally distributed knots at the distance
+    `period`, (N, 1, 1, 1) in pixels and at least 1.
     """
     rows, columns = (_spline(period, length, generator) for length in (height, width))
     knots = torch.randn(
@@ -33,30 +31,30 @@ def waves(period: Tensor, height: int, width: int, generator: torch.Generator) -
 
 
 def lines(period: Tensor, length: int, generator: torch.Generator) -> Tensor:
-    """Return the same in one direction, (N, length)."""
+    """Return smooth random lines (N, length), each value N(0, 1), with knots as those of `waves`."""
     weights = _spline(period, length, generator)
     knots = torch.randn((*weights.shape[::2], 1), generator=generator, dtype=period.dtype, device=period.device)
     return (weights @ knots)[..., 0]
 
 
 def _spline(period: Tensor, length: int, generator: torch.Generator) -> Tensor:
-    """Return the weights (N, length, K) of K knots at each place, the squares of a place's weights adding up to 1."""
+    """Return the weights (N, length, K) of K knots at each position; the squares of its weights add up to 1."""
     period = period.view(-1, 1, 1).clamp(min=1)
     count = math.ceil(length / period.min().item()) + 4
     like = {"dtype": period.dtype, "device": period.device}
     shift = torch.rand((len(period), 1, 1), generator=generator, **like)
-    places = torch.arange(length, **like).view(1, -1, 1) / period + shift
-    distance = (places + 1 - torch.arange(count, **like)).abs()
+    positions = torch.arange(length, **like).view(1, -1, 1) / period + shift
+    distance = (positions + 1 - torch.arange(count, **like)).abs()
     near, far = 2 / 3 - distance.square() * (1 - distance / 2), (2 - distance).clamp(min=0).pow(3) / 6
     weights = torch.where(distance < 1, near, far)
     return weights / weights.norm(dim=2, keepdim=True)
 
 
-def creased(period: Tensor, facets: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Return how brightly a crumpled surface is lit, (N, 1, height, width), about 0 and of a deviation about 1.
+def creases(period: Tensor, facets: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Return the shading of a crumpled surface, (N, 1, height, width), with mean and standard deviation about 0 and 1.
 
-    The surface is the upper envelope of so many smooth ones, so that it has creases where they meet. The light comes
-    from one side, at random, and what counts is the slope towards it.
+    The surface is the maximum of `facets` smooth ones, so that it has creases where they meet. The light comes from a
+    random side, and the shading is the slope towards it.
     """
     surface = waves(period, height + 1, width + 1, generator)
     for _ in range(facets - 1):
@@ -67,7 +65,7 @@ def creased(period: Tensor, facets: int, height: int, width: int, generator: tor
     return (down * angle.sin() + right * angle.cos()) * period
 
 
-def places(like: Tensor) -> tuple[Tensor, Tensor]:
+def pixel_positions(like: Tensor) -> tuple[Tensor, Tensor]:
     """Return the rows (H, 1) and the columns (1, W) of images (N, C, H, W) as floats."""
     height, width = like.shape[-2:]
     kind = {"dtype": like.dtype, "device": like.device}
@@ -75,11 +73,11 @@ def places(like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def across(like: Tensor, angle: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return the signed distances (N, 1, H, W) from, and the places along, a line through a random point of images.
+    """Return the signed distances (N, 1, H, W) from, and the positions along, a line through a random point of images.
 
-    The line of the sample runs at `angle`, (N, 1, 1, 1) in radians, to the columns.
+    The line runs at `angle`, (N, 1, 1, 1) in radians, to the rows.
     """
-    rows, columns = places(like)
+    rows, columns = pixel_positions(like)
     row, column = (between(0, length, like, generator) for length in like.shape[-2:])
     sine, cosine = angle.sin(), angle.cos()
     down, right = rows - row, columns - column
@@ -89,32 +87,51 @@ def across(like: Tensor, angle: Tensor, generator: torch.Generator) -> tuple[Ten
 def outside(like: Tensor, radius: Tensor, roughness: Tensor, generator: torch.Generator) -> Tensor:
     """Return the signed distances (N, 1, H, W) from the rims of discs, negative inside.
 
-    Each disc contains a random point of its image or has it on its rim; `radius` (N, 1, 1, 1) in pixels is changed
-    along the rim by a share of it that has the deviation `roughness`.
+    Each disc contains a random point of its image or has it on its rim. Along the rim, the relative change of `radius`,
+    (N, 1, 1, 1) in pixels, has the standard deviation `roughness`.
     """
-    rows, columns = places(like)
-    angle, share = between(0, 2 * math.pi, like, generator), between(0, 1, like, generator).sqrt()
+    rows, columns = pixel_positions(like)
+    angle, offset = between(0, 2 * math.pi, like, generator), between(0, 1, like, generator).sqrt()
     row, column = (between(0, length, like, generator) for length in like.shape[-2:])
-    down = rows - row - radius * share * angle.sin()
-    right = columns - column - radius * share * angle.cos()
+    down = rows - row - radius * offset * angle.sin()
+    right = columns - column - radius * offset * angle.cos()
     height, width = like.shape[-2:]
     uneven = waves(radius * 0.7, height, width, generator) + 0.3 * waves(radius * 0.15, height, width, generator)
     return (down.square() + right.square()).sqrt() - radius * (1 + roughness * uneven)
 
 
-def blurred(images: Tensor, blur: Tensor) -> Tensor:
-    """Return images (N, C, H, W), each blurred by a Gaussian of standard deviation `blur` (N, 1, 1, 1) in pixels.
+def gaussian_blur(images: Tensor, std: Tensor) -> Tensor:
+    """Return images (N, C, H, W), each blurred by a Gaussian of standard deviation `std` (N, 1, 1, 1) in pixels.
 
-    The border is replicated, so that what is flat stays flat.
+    The border is replicated, so that flat images stay flat.
     """
-    reach = math.ceil(3 * blur.max().item())
-    if reach == 0:
+    radius = math.ceil(3 * std.max().item())
+    if radius == 0:
         return images
-    count, channels, height, _ = images.shape
-    taps = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
-    kernels = torch.exp(-0.5 * (taps / blur.view(-1, 1).clamp(min=WEAKEST_BLUR)).square())
-    weights = (kernels / kernels.sum(dim=1, keepdim=True)).repeat_interleave(channels, 0)[:, None]
-    planes = functional.pad(images, (reach,) * 4, mode="replicate").view(1, count * channels, height + 2 * reach, -1)
+    padded = functional.pad(images, (radius,) * 4, mode="replicate")
+    return convolve_gaussian(padded, std, radius, keep="mean")
+
+
+def convolve_gaussian(padded: Tensor, std: Tensor, radius: int, keep: Literal["mean", "std"]) -> Tensor:
+    """Convolve each image with its own Gaussian kernel.
+
+    Args:
+        padded: (N, C, H + 2 * radius, W + 2 * radius).
+        std: the standard deviations of the kernels in pixels, N values.
+        radius: of the kernels in pixels.
+        keep: `mean` makes the sum of each kernel 1, `std` its norm, which keeps the standard deviation of white noise.
+
+    Returns:
+        (N, C, H, W).
+    """
+    if radius == 0:
+        return padded
+    count, channels, height, width = padded.shape
+    taps = torch.arange(-radius, radius + 1, dtype=padded.dtype, device=padded.device)
+    kernels = torch.exp(-0.5 * (taps / std.view(-1, 1).clamp(min=MIN_BLUR)).square())
+    total = kernels.sum(dim=1, keepdim=True) if keep == "mean" else kernels.norm(dim=1, keepdim=True)
+    weights = (kernels / total).repeat_interleave(channels, 0)[:, None]
+    planes = padded.reshape(1, count * channels, height, width)
     planes = functional.conv2d(planes, weights[:, :, :, None], groups=count * channels)
     planes = functional.conv2d(planes, weights[:, :, None, :], groups=count * channels)
-    return planes.view_as(images)
+    return planes.reshape(count, channels, height - 2 * radius, width - 2 * radius)

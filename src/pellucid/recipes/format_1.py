@@ -8,9 +8,14 @@ FORMAT = 2
 RENAMED: dict[tuple[str, str], dict[str, str]] = {
     ("train", ""): {"hold": "hold_fraction"},
     ("evaluate", ""): {"rivals": "baselines"},
+    ("data", "documents"): {"colour": "color"},
+    ("data", "pages"): {"colour": "color"},
+    ("data", "photos"): {"num_even": "num_constant"},
+    ("model", "unet"): {"leak": "negative_slope"},
+    ("noise", "document"): {"share": "probability"},
 }
 # The same for the parts of a noise model such as "mix" or "chain", beside what ("noise", name) renames.
-RENAMED_IN_PARTS: dict[str, str] = {}
+RENAMED_IN_PARTS: dict[str, str] = {"told": "level_scale"}
 
 
 def upgrade_recipe(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,6 +31,12 @@ def upgrade_recipe(tables: Mapping[str, Any]) -> dict[str, Any]:
     if study := tables.get("study"):
         upgraded["study"] = [_upgrade_study(tables, part) for part in study]
     return {"format": FORMAT} | upgraded
+
+
+def upgrade_options(table: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of one component, such as a network of a checkpoint, in format 2."""
+    upgraded = _upgrade_table(table, {"name": name, **options})
+    return {key: value for key, value in upgraded.items() if key != "name"}
 
 
 def _upgrade_table(table: str, value: Any) -> Any:
