@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pellucid.image import data_range_of, from_nchw, range_remark, to_nchw
+from pellucid.image import data_range_of, from_nchw, range_warning, to_nchw
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_data_range_of_floats_takes_no_memory_that_grows_with_them():
 
 def test_a_guessed_white_is_said():
     def remark(pixels):
-        return range_remark(pixels.dtype, data_range_of(pixels))
+        return range_warning(pixels.dtype, data_range_of(pixels))
 
     assert remark(np.array([[9, 4095]], np.uint16)) == "12 bits in 16: white is taken to be 4095"
     assert remark(np.array([[80.0, 120, 200]])) == "values far above 1: white is taken to be 255"

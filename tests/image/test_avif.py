@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, features
 
 from pellucid.image import read_image, write_image
-from pellucid.image.folders import plan
+from pellucid.image.folders import plan_tasks
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")
 
@@ -20,8 +20,8 @@ def smooth(random):
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_8_bits_come_back_in_kind(again, smooth, icc, exif_block, tmp_path, channels):
     pixels = smooth[..., 0] if channels == 1 else smooth[..., :channels]
-    colours = {"subsampling": "4:0:0"} if channels == 1 else {"icc_profile": icc, "subsampling": "4:4:4"}
-    Image.fromarray(pixels).save(tmp_path / "a.avif", quality=100, exif=exif_block(6), **colours)
+    colors = {"subsampling": "4:0:0"} if channels == 1 else {"icc_profile": icc, "subsampling": "4:4:4"}
+    Image.fromarray(pixels).save(tmp_path / "a.avif", quality=100, exif=exif_block(6), **colors)
     found = read_image(tmp_path / "a.avif")
     assert found.format == "AVIF" and found.bit_depth == 8
     assert found.pixels.shape[:2] == (48, 32), "turned upright"
@@ -43,7 +43,7 @@ def test_more_bits_are_kept_and_go_into_a_png(smooth, tmp_path, bits, channels):
     found = read_image(tmp_path / "a.avif")
     assert found.bit_depth == bits and found.pixels.dtype == np.uint16
     np.testing.assert_array_equal(found.pixels, np.rint(stored[..., :3] * (65_535 / ((1 << bits) - 1))))
-    (task,) = plan([tmp_path / "a.avif"], tmp_path / "out")
+    (task,) = plan_tasks([tmp_path / "a.avif"], tmp_path / "out")
     assert task.target.name == "a.png"
     write_image(tmp_path / "a.png", found.pixels, like=found)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png").pixels, found.pixels)
@@ -52,7 +52,7 @@ def test_more_bits_are_kept_and_go_into_a_png(smooth, tmp_path, bits, channels):
 @needs_avif
 def test_8_bits_keep_their_name(smooth, tmp_path):
     Image.fromarray(smooth).save(tmp_path / "a.avif")
-    (task,) = plan([tmp_path / "a.avif"], tmp_path / "out")
+    (task,) = plan_tasks([tmp_path / "a.avif"], tmp_path / "out")
     assert task.target.name == "a.avif"
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pellucid.image import read_image
-from pellucid.image.bmp_rle import decode
+from pellucid.image.bmp import decode_rle
 
 
 @pytest.mark.parametrize(
@@ -23,22 +23,22 @@ from pellucid.image.bmp_rle import decode
     ],
 )
 def test_runs_stretches_and_jumps(data, expected):
-    assert decode(io.BytesIO(data), 2, 3, is_half=False).tolist() == expected
+    assert decode_rle(io.BytesIO(data), 2, 3, is_half=False).tolist() == expected
 
 
 def test_indices_of_four_bits():
     data = b"\x03\x12" + b"\0\0" + b"\0\x03\x34\x50" + b"\0\x01"
-    assert decode(io.BytesIO(data), 2, 3, is_half=True).tolist() == [[3, 4, 5], [1, 2, 1]]
+    assert decode_rle(io.BytesIO(data), 2, 3, is_half=True).tolist() == [[3, 4, 5], [1, 2, 1]]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x03", b"\x03\x05", b"\x03\x05\0\0", b"\x03\x05\0\0\0\x03ab"])
 def test_runs_cut_short_are_refused(data):
     with pytest.raises(ValueError, match="its runs end in row"):
-        decode(io.BytesIO(data), 2, 3, is_half=False)
+        decode_rle(io.BytesIO(data), 2, 3, is_half=False)
 
 
 @pytest.mark.parametrize("gray", [False, True])
-def test_colours_of_runs_are_those_of_the_palette(tmp_path, gray):
+def test_colors_of_runs_are_those_of_the_palette(tmp_path, gray):
     palette = np.arange(256, dtype=np.uint8)[::-1, None].repeat(4, axis=1)
     palette[:, 1] = palette[:, 1] if gray else 9
     body = b"\x02\x05\x01\xff\0\0" + b"\0\x03\x01\x02\x03\0" + b"\0\x01"

@@ -9,7 +9,7 @@ import tifffile
 from PIL import ExifTags, Image, ImageOps
 
 from pellucid.image import read_image, write_image
-from pellucid.image.exif import upright, upright_xmp
+from pellucid.image.exif import reset_orientation, reset_xmp_orientation
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -38,13 +38,13 @@ def test_the_thumbnail_of_a_turned_image_is_cut_off(tmp_path):
     entries = [(513, 4, 1, 26 + 2 + 24 + 4), (514, 4, 1, len(inner.getvalue()))]
     second = struct.pack("<H", 2) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
     block = b"Exif\0\0" + b"II*\0\x08\0\0\0" + directory + second + inner.getvalue()
-    found, orientation = upright(block)
+    found, orientation = reset_orientation(block)
     assert orientation == 6 and len(found) == len(block)
     for data, count in ((block, 2), (found, 0)):
         exif = Image.Exif()
         exif.load(data)
         assert len(exif.get_ifd(ExifTags.IFD.IFD1)) == count
-    kept, orientation = upright(
+    kept, orientation = reset_orientation(
         block.replace(struct.pack("<HHII", 0x0112, 3, 1, 6), struct.pack("<HHII", 0x0112, 3, 1, 1))
     )
     exif = Image.Exif()
@@ -56,11 +56,11 @@ def test_the_thumbnail_of_a_turned_image_is_cut_off(tmp_path):
     "block", [b"", b"Exif\0\0", b"Exif\0\0" + b"II*\0", b"Exif\0\0" + b"MM\0*\xff\xff\xff\xff", b"junk" * 9]
 )
 def test_damaged_blocks_are_left_alone(block):
-    assert upright(block) == (block, 1)
+    assert reset_orientation(block) == (block, 1)
 
 
 @pytest.mark.parametrize(
     "form", [b'tiff:Orientation="%d"', b"<tiff:Orientation>%d</tiff:Orientation>", b"tiff:Orientation='%d'"]
 )
 def test_xmp_is_upright_too(form):
-    assert upright_xmp(b"a " + form % 8 + b" b") == b"a " + form % 1 + b" b"
+    assert reset_xmp_orientation(b"a " + form % 8 + b" b") == b"a " + form % 1 + b" b"

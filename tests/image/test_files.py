@@ -18,13 +18,13 @@ from PIL import Image
 from pellucid import image
 from pellucid.errors import PellucidError
 from pellucid.image import files, list_images, read_image, write_image
-from pellucid.image.formats import Budget
+from pellucid.image.guards.limits import ReadLimits
 
 SUFFIXES_OF_8_BITS = ["png", "tif", "webp", "bmp", "ppm"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES_OF_8_BITS)
-def test_colours_of_8_bits_come_back_exactly(random, tmp_path, suffix):
+def test_colors_of_8_bits_come_back_exactly(random, tmp_path, suffix):
     pixels = random((13, 9, 3))
     write_image(tmp_path / f"a.{suffix}", pixels)
     found = read_image(tmp_path / f"a.{suffix}")
@@ -113,7 +113,7 @@ def test_metadata_travel_from_tiff_to_png(random, exif_block, icc, tmp_path):
     assert found.icc == icc and block[271] == "Camera" and float(block.get_ifd(0x8769)[33434]) == 0.02
 
 
-def test_a_colour_profile_is_not_put_onto_gray(random, icc, tmp_path):
+def test_a_color_profile_is_not_put_onto_gray(random, icc, tmp_path):
     Image.fromarray(random((12, 8, 3))).save(tmp_path / "a.png", icc_profile=icc)
     write_image(tmp_path / "b.png", random((12, 8)), like=read_image(tmp_path / "a.png"))
     assert read_image(tmp_path / "b.png").icc is None
@@ -141,7 +141,7 @@ def test_a_file_cut_short_is_named_with_the_remedy(random, refusal, tmp_path, su
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     message = refusal(read_image, path)
-    assert str(path) in message and ": get the file anew" in message
+    assert str(path) in message and ": get the file again" in message
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm"])
@@ -297,7 +297,7 @@ def test_no_pixels_are_refused(refusal, random, tmp_path, suffix):
 
 
 def test_more_bytes_than_pixels_could_take_are_refused(refusal, random, tmp_path, monkeypatch):
-    monkeypatch.setattr(Budget, "most_bytes", 100)
+    monkeypatch.setattr(ReadLimits, "max_bytes", 100)
     write_image(tmp_path / "a.png", random((9, 9)))
     for source in (tmp_path / "a.png", io.BytesIO((tmp_path / "a.png").read_bytes())):
         assert "MB" in refusal(read_image, source)

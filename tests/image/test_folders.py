@@ -9,7 +9,7 @@ import pytest
 
 from pellucid.errors import UsageError
 from pellucid.image import read_image, write_image
-from pellucid.image.folders import Task, convert, find_images, plan, read_planes
+from pellucid.image.folders import Task, convert, find_images, plan_tasks, read_planes
 from pellucid.input_spec import InputSpec
 
 DASH = Path("-")
@@ -57,7 +57,7 @@ def test_patterns_that_the_shell_left_are_filled(refusal, tree, monkeypatch, rel
 
 
 def test_trees_and_names_are_kept(tree, tmp_path):
-    tasks = plan([tree], tmp_path / "out")
+    tasks = plan_tasks([tree], tmp_path / "out")
     assert [str(task.target.relative_to(tmp_path)) for task in tasks] == [
         "out/a.jpg",
         "out/b.png",
@@ -70,23 +70,23 @@ def test_trees_and_names_are_kept(tree, tmp_path):
 
 def test_raw_files_become_tiff_and_may_clash(refusal, tree, tmp_path):
     (tree / "e.NEF").touch()
-    assert plan([tree / "e.NEF"], tmp_path / "out")[0].target.name == "e.tif"
+    assert plan_tasks([tree / "e.NEF"], tmp_path / "out")[0].target.name == "e.tif"
     (tree / "e.tif").touch()
-    assert "would both become" in refusal(plan, [tree], tmp_path / "out")
+    assert "would both become" in refusal(plan_tasks, [tree], tmp_path / "out")
 
 
 def test_what_exists_is_refused_skipped_or_replaced(refusal, tree, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.png").touch()
-    assert "b.png exists already" in refusal(plan, [tree], tmp_path / "out")
-    assert len(plan([tree], tmp_path / "out", "skip")) == 3
-    assert len(plan([tree], tmp_path / "out", "overwrite")) == 4
-    assert "is an original" in refusal(plan, [tree], tree, "overwrite")
+    assert "b.png exists already" in refusal(plan_tasks, [tree], tmp_path / "out")
+    assert len(plan_tasks([tree], tmp_path / "out", "skip")) == 3
+    assert len(plan_tasks([tree], tmp_path / "out", "overwrite")) == 4
+    assert "is an original" in refusal(plan_tasks, [tree], tree, "overwrite")
 
 
 def test_the_rest_is_done_when_one_fails(tree, tmp_path):
     (tree / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    tasks = plan([tree], tmp_path / "out")
+    tasks = plan_tasks([tree], tmp_path / "out")
 
     def work(image, name):
         if name == "a.jpg":
@@ -100,7 +100,7 @@ def test_the_rest_is_done_when_one_fails(tree, tmp_path):
 
 
 def test_a_budget_holds_for_every_file(tree, tmp_path):
-    failures = convert(plan([tree], tmp_path / "out"), lambda image, name: image.pixels, max_pixels=71)
+    failures = convert(plan_tasks([tree], tmp_path / "out"), lambda image, name: image.pixels, max_pixels=71)
     assert len(failures) == 4 and all("max_pixels" in failure.reason for failure in failures)
 
 
@@ -111,7 +111,7 @@ def test_an_image_goes_through_a_pipe(tree, tmp_path, monkeypatch):
     out = Stream()
     monkeypatch.setattr(sys, "stdin", Stream((tree / "deep" / "er" / "d.tif").read_bytes()))
     monkeypatch.setattr(sys, "stdout", out)
-    (task,) = plan([DASH], DASH)
+    (task,) = plan_tasks([DASH], DASH)
     assert task == Task(DASH, DASH, "standard input")
     assert convert([task], lambda image, name: image.pixels // 2) == []
     found = read_image(io.BytesIO(out.getvalue()))
@@ -121,12 +121,12 @@ def test_an_image_goes_through_a_pipe(tree, tmp_path, monkeypatch):
 def test_a_pipe_at_one_end(tree, tmp_path, monkeypatch):
     out = Stream()
     monkeypatch.setattr(sys, "stdout", out)
-    convert(plan([tree / "b.png"], DASH), lambda image, name: image.pixels)
+    convert(plan_tasks([tree / "b.png"], DASH), lambda image, name: image.pixels)
     assert out.getvalue().startswith(b"\x89PNG")
     monkeypatch.setattr(sys, "stdin", Stream(out.getvalue()))
-    convert(plan([DASH], tmp_path / "c.tif"), lambda image, name: image.pixels)
+    convert(plan_tasks([DASH], tmp_path / "c.tif"), lambda image, name: image.pixels)
     assert read_image(tmp_path / "c.tif").pixels.shape == (8, 9, 3)
-    assert plan([DASH], tmp_path / "c.tif", "skip") == ()
+    assert plan_tasks([DASH], tmp_path / "c.tif", "skip") == ()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_pipes_that_cannot_be(tree, monkeypatch, inputs, out, terminal, word):
     monkeypatch.setattr(sys, "stdin", Stream(terminal=terminal))
     monkeypatch.setattr(sys, "stdout", Stream(terminal=terminal))
     with pytest.raises(UsageError, match=word):
-        plan([Path(entry) for entry in inputs], Path(out))
+        plan_tasks([Path(entry) for entry in inputs], Path(out))
 
 
 def test_stacks_are_not_read_as_one_image(refusal, random, tmp_path):

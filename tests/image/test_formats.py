@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pellucid.image import ImageFile
-from pellucid.image.formats import Budget, oriented, sniff
+from pellucid.image.formats import apply_orientation, sniff
+from pellucid.image.guards.limits import ReadLimits
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_boxes_are_told_apart_by_their_brands(brands, kind):
 
 
 def test_a_budget_names_what_to_do(refusal):
-    budget = Budget(100, 3)
+    budget = ReadLimits(100, 3)
     budget.check(Path("a.tif"), 5, 10, 2, "pages")
     for arguments, word in [
         ((0, 5), "0 pixels"),
@@ -46,18 +47,18 @@ def test_a_budget_names_what_to_do(refusal):
         ((1, 1, 4, "pages"), "more than the 3 allowed"),
     ]:
         assert word in refusal(budget.check, Path("a.tif"), *arguments) or word == "0 pixels"
-    assert "save the pages one a file" in refusal(Budget(100, 1).check, Path("a.tif"), 1, 1, 2, "pages")
-    assert "max_pixels" in refusal(budget.check_bytes, Path("a.tif"), budget.most_bytes + 1)
-    named = Budget(100, limit_name="--most")
-    for check, arguments in ((named.check, (11, 10)), (named.check_bytes, (named.most_bytes + 1,))):
+    assert "save the pages one a file" in refusal(ReadLimits(100, 1).check, Path("a.tif"), 1, 1, 2, "pages")
+    assert "max_pixels" in refusal(budget.check_bytes, Path("a.tif"), budget.max_bytes + 1)
+    named = ReadLimits(100, limit_name="--most")
+    for check, arguments in ((named.check, (11, 10)), (named.check_bytes, (named.max_bytes + 1,))):
         assert refusal(check, Path("a.tif"), *arguments).endswith("crop it, or raise --most")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientations_of_stacks_are_those_of_their_pages(orientation):
     stack = np.arange(2 * 3 * 4 * 3).reshape(2, 3, 4, 3)
-    expected = np.stack([oriented(page, orientation) for page in stack])
-    np.testing.assert_array_equal(oriented(stack, orientation, 1), expected)
+    expected = np.stack([apply_orientation(page, orientation) for page in stack])
+    np.testing.assert_array_equal(apply_orientation(stack, orientation, 1), expected)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""JPEG: steps never coarser than the source's, colours of print, what is cut short."""
+"""JPEG: steps never coarser than the source's, colors of print, what is cut short."""
 
 import io
 
@@ -12,7 +12,7 @@ from pellucid.image import read_image, write_image
 
 @pytest.fixture
 def photo(random):
-    """Smooth colours with some grain, as photographs have."""
+    """Smooth colors with some grain, as photographs have."""
     picture = Image.fromarray(random((12, 16, 3))).resize((160, 120), Image.Resampling.BICUBIC)
     grain = Image.fromarray(random((120, 160, 3))).filter(ImageFilter.GaussianBlur(1))
     return Image.blend(picture, grain, 0.2)
@@ -67,7 +67,7 @@ def test_components_that_are_red_green_and_blue(again, photo, tmp_path):
     assert psnr(found.pixels, again(found).pixels) > 40
 
 
-def test_colours_of_print_are_written_as_rgb(again, tmp_path):
+def test_colors_of_print_are_written_as_rgb(again, tmp_path):
     Image.new("CMYK", (16, 16), (20, 200, 120, 10)).save(tmp_path / "a.jpg")
     found = read_image(tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as picture:
@@ -76,12 +76,12 @@ def test_colours_of_print_are_written_as_rgb(again, tmp_path):
 
 
 def test_components_of_ycck_are_told(tmp_path):
-    colours = np.full((16, 16, 3), (200, 60, 30), np.uint8)
+    colors = np.full((16, 16, 3), (200, 60, 30), np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(colours).convert("CMYK").save(stream, "JPEG")
+    Image.fromarray(colors).convert("CMYK").save(stream, "JPEG")
     data = stream.getvalue()
     mark = data.index(b"Adobe")
-    # The same samples, called YCCK: another colour, but read without a complaint and as Pillow reads it.
+    # The same samples, called YCCK: another color, but read without a complaint and as Pillow reads it.
     (tmp_path / "a.jpg").write_bytes(data[: mark + 11] + b"\2" + data[mark + 12 :])
     found = read_image(tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as picture:

@@ -21,7 +21,7 @@ def test_a_palette_with_transparency_has_alpha(random, tmp_path):
     np.testing.assert_array_equal(found.alpha, expected[..., 3])
 
 
-def test_a_transparent_colour_of_16_bits_becomes_alpha(random, chunk, tmp_path):
+def test_a_transparent_color_of_16_bits_becomes_alpha(random, chunk, tmp_path):
     pixels = random((5, 5, 3), "uint16")
     pixels[2, 2] = (1, 2, 3)
     data = imagecodecs.png_encode(pixels)
@@ -51,7 +51,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_chunks_about_colour_and_text_stay(again, random, chunk, tmp_path, dtype):
+def test_chunks_about_color_and_text_stay(again, random, chunk, tmp_path, dtype):
     data = bytes(imagecodecs.png_encode(random((5, 5, 3), dtype)))
     end = len(data) - 12
     framed = [chunk(*part) for part in KEPT]
@@ -157,7 +157,7 @@ def test_of_several_profiles_only_the_first_is_unpacked(random, icc, chunk, tmp_
     packed = chunk(b"iCCP", b"a\0\0" + zlib.compress(icc))
     (tmp_path / "a.png").write_bytes(data[:33] + packed * 50 + data[33:])
     unpacked = []
-    monkeypatch.setattr(png, "_inflated", lambda block: unpacked.append(block) or icc)
+    monkeypatch.setattr(png, "_inflate", lambda block: unpacked.append(block) or icc)
     assert read_image(tmp_path / "a.png").icc == icc and len(unpacked) == 1
 
 

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from pellucid.image import read_image, write_image
-from pellucid.image.folders import plan
+from pellucid.image.folders import plan_tasks
 
 
 def fractions(*values):
@@ -63,7 +63,7 @@ def test_a_negative_is_developed_upright_and_written_as_tiff(negative, tmp_path)
     block = Image.Exif()
     block.load(found.exif)
     assert block[271] == "Test" and 0x0112 not in block
-    (task,) = plan([negative], tmp_path / "out")
+    (task,) = plan_tasks([negative], tmp_path / "out")
     assert task.target.name == "a.tif"
     write_image(tmp_path / "a.tif", found.pixels, like=found)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, found.pixels)

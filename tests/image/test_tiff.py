@@ -26,11 +26,11 @@ def test_white_is_zero_in_some_tiffs(random, tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, pixels)
 
 
-def test_colours_multiplied_by_alpha_are_divided_by_it(tmp_path):
+def test_colors_multiplied_by_alpha_are_divided_by_it(tmp_path):
     alpha = np.full((4, 4), 128, np.uint8)
     alpha[0] = 0
-    colours = np.full((4, 4, 3), 200, np.uint8)
-    stored = np.dstack([np.rint(colours * (alpha[..., None] / 255)).astype(np.uint8), alpha])
+    colors = np.full((4, 4, 3), 200, np.uint8)
+    stored = np.dstack([np.rint(colors * (alpha[..., None] / 255)).astype(np.uint8), alpha])
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=["assocalpha"])
     found = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(found.alpha, alpha)

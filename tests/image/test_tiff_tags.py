@@ -68,10 +68,10 @@ def test_axes_that_tifffile_wrote_come_back(again, random, tmp_path):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "again.tif"), pixels)
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_ome_descriptions_come_back(again, random, tmp_path, colour):
-    pixels = random((2, 3, 16, 20, 3) if colour else (2, 3, 16, 20), "uint16")
-    axes = "TZYXS" if colour else "TZYX"
+@pytest.mark.parametrize("color", [False, True])
+def test_ome_descriptions_come_back(again, random, tmp_path, color):
+    pixels = random((2, 3, 16, 20, 3) if color else (2, 3, 16, 20), "uint16")
+    axes = "TZYXS" if color else "TZYX"
     details = {"axes": axes, "PhysicalSizeX": 0.3, "PhysicalSizeXUnit": "µm", "Channel": {"Name": "GFP"}}
     tifffile.imwrite(tmp_path / "a.ome.tif", pixels, ome=True, metadata=details, compression="zlib")
     again(read_image(tmp_path / "a.ome.tif"))
@@ -168,7 +168,7 @@ def test_other_floats_keep_their_width(again, random, tmp_path, dtype, shape):
 
 
 def test_large_offsets_carry_exif_too(random, exif_block, tmp_path, monkeypatch):
-    monkeypatch.setattr("pellucid.image.tiff_writer.CLASSIC", 0)
+    monkeypatch.setattr("pellucid.image.tiff_writer.MAX_CLASSIC_BYTES", 0)
     Image.fromarray(random((8, 9, 3))).save(tmp_path / "a.jpg", exif=exif_block(1))
     found = read_image(tmp_path / "a.jpg")
     write_image(tmp_path / "b.tif", found.pixels, like=found)

@@ -50,8 +50,8 @@ def test_what_came_in_comes_back(
         b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>" if xmp else None,
     )
     for found in (again(like), again(again(like))):
-        in_colour = suffix == "webp" or (suffix == "bmp" and alpha)
-        expected = np.dstack([pixels] * 3) if in_colour and channels == 1 else pixels
+        in_color = suffix == "webp" or (suffix == "bmp" and alpha)
+        expected = np.dstack([pixels] * 3) if in_color and channels == 1 else pixels
         if suffix == "jpg":
             assert found.pixels.shape == pixels.shape
         else:

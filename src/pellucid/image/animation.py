@@ -1,6 +1,6 @@
-"""Animations: their frames as a stack, written back with the same times.
+"""Animations: their frames as a stack, written back with the same durations.
 
-Frames are read as they are seen, each laid over those before it, by way of Pillow.
+Frames are read with Pillow as they are displayed, each drawn over those before it.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
+from pellucid.image.formats import ImageData, ImageFile, Metadata, StoredImage, make_image_file, make_image_size
+from pellucid.image.guards.limits import ReadLimits
 
 PLUGINS = {"PNG": "PngImageFile", "WebP": "WebPImageFile", "AVIF": "AvifImageFile"}
 KINDS = tuple(PLUGINS)
-# Without loss where the format can; every frame stands for itself, so that none shines through the next.
+# Lossless where the format can be; every frame replaces the one before it.
 OPTIONS = {
     "PNG": {"blend": 0, "disposal": 0},
     "WebP": {"lossless": True, "exact": True, "method": 2},
@@ -25,13 +26,13 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Animation:
-    """What another animation takes back.
+    """The metadata that only an animation can hold.
 
     Attributes:
-        durations: how long each frame is shown, in milliseconds.
-        loop: how often all is shown; 0 for ever.
-        default_image: whether the first frame is shown only by readers that know no animations.
-        background: the colour behind all, as Pillow has it, or None.
+        durations: of each frame, in milliseconds.
+        loop: how often the animation is shown; 0 for ever.
+        default_image: whether the first frame is only for programs that cannot show animations.
+        background: the RGBA color behind the frames, or None.
     """
 
     durations: tuple[float, ...]
@@ -41,7 +42,7 @@ class Animation:
 
 
 class _Frames:
-    """Pictures of a stack, made one by one whenever Pillow goes through them; it does so more than once."""
+    """The frames of a stack as Pillow images, made one by one; Pillow iterates over them more than once."""
 
     def __init__(self, samples: np.ndarray) -> None:
         self._samples = samples
@@ -52,18 +53,35 @@ class _Frames:
         return (Image.fromarray(np.ascontiguousarray(frame)) for frame in self._samples)
 
 
-def opened(stream: BinaryIO, kind: str) -> Any:
-    """Return Pillow's picture with only the header read; a `Budget` replaces Pillow's own limit on its pixels."""
+def open_picture(stream: BinaryIO, kind: str) -> Any:
+    """Return Pillow's image with only the header read; `ReadLimits` replaces Pillow's own limit on pixels."""
     name = PLUGINS[kind]
     return getattr(import_module(f"PIL.{name.replace('ImageFile', 'ImagePlugin')}"), name)(stream)
 
 
-def read(stream: BinaryIO, path: Path, kind: str, budget: Budget, metadata: Metadata) -> ImageFile:
-    """Read all frames as uint8 (N, H, W) or (N, H, W, C)."""
-    picture = opened(stream, kind)
+def open_image(stream: BinaryIO, path: Path, kind: str, limits: ReadLimits, metadata: Metadata) -> StoredImage:
+    """Open all frames as uint8 (N, H, W) or (N, H, W, C).
+
+    Args:
+        stream: at the start of the file.
+        path: of the file, for errors.
+        kind: the format.
+        limits: on pixels and frames.
+        metadata: all but `native`.
+
+    Raises:
+        TooLarge: if there are more pixels or frames than allowed.
+    """
+    picture = open_picture(stream, kind)
     count = picture.n_frames
-    budget.check(path, picture.height, picture.width, count)
+    limits.check(path, picture.height, picture.width, count)
     mode = _mode(picture)
+    size = make_image_size(kind, picture.height, picture.width, 1 if mode in ("L", "LA") else 3, metadata, count)
+    return StoredImage(size, lambda: _decode(picture, path, kind, mode, metadata))
+
+
+def _decode(picture: Any, path: Path, kind: str, mode: str, metadata: Metadata) -> ImageFile:
+    count = picture.n_frames
     stack, durations = None, []
     for index in range(count):
         picture.seek(index)
@@ -78,19 +96,21 @@ def read(stream: BinaryIO, path: Path, kind: str, budget: Budget, metadata: Meta
     native = Animation(
         tuple(durations), int(info.get("loop") or 0), bool(info.get("default_image")), info.get("background")
     )
-    return finished(path, kind, stack, mode in ("LA", "RGBA"), 8, replace(metadata, native=native), is_stack=True)
+    return make_image_file(
+        path, kind, stack, mode in ("LA", "RGBA"), 8, replace(metadata, native=native), is_stack=True
+    )
 
 
-def write(stream: BinaryIO, sheet: Sheet, kind: str) -> None:
-    """Write a stack (N, H, W), or (N, H, W, C) with alpha last, uint8, of the format that its frames came from.
+def write(stream: BinaryIO, image: ImageData, kind: str) -> None:
+    """Write a stack (N, H, W), or (N, H, W, C) with alpha last, uint8, in the format that it was read from.
 
-    Equal frames in a row become one that is shown as long as they were.
+    Equal frames in a row become one frame with the sum of their durations.
     """
     from PIL import Image
 
-    samples, metadata = sheet.samples, sheet.metadata
+    samples, metadata = image.samples, image.metadata
     native: Animation = metadata.native
-    if sheet.has_alpha and samples.shape[-1] == 2:
+    if image.has_alpha and samples.shape[-1] == 2:
         samples = samples[..., (0, 0, 0, 1)]
     frames = _Frames(samples[1:])
     options: dict[str, Any] = dict(OPTIONS[kind])
@@ -113,8 +133,8 @@ def write(stream: BinaryIO, sheet: Sheet, kind: str) -> None:
 
 
 def _mode(picture: Any) -> str:
-    """Return the mode that holds all frames: gray only if they are stored so."""
-    clear = picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info
+    """Return the Pillow mode that holds all frames: gray only if they are stored as gray."""
+    has_alpha = picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info
     if picture.mode in ("1", "L", "LA"):
-        return "LA" if clear else "L"
-    return "RGBA" if clear else "RGB"
+        return "LA" if has_alpha else "L"
+    return "RGBA" if has_alpha else "RGB"

@@ -1,18 +1,18 @@
-"""Image arrays turned into the networks' (N, C, H, W) and back, in the range that the user gave."""
+"""Image arrays: their data range, and conversion to the networks' (N, C, H, W) and back."""
 
 import numpy as np
 
-TWELVE_BITS = 4095
-FAR_ABOVE_1 = 2
-AT_ONCE = 1 << 16
+MAX_12_BIT = 4095
+RANGE_1_FACTOR = 2
+CHUNK_VALUES = 1 << 16
 
 
 def data_range_of(pixels: np.ndarray) -> float:
     """Return the value that stands for white.
 
-    For integers the greatest of their type, or 4095 for 16-bit images without a value above it (12-bit cameras).
-    For floats 1, unless half of the finite values or more lie far above it (above 2): then the least of 255, 4095 and
-    65535 that reaches the greatest value, or that value itself. No copy is made.
+    For integers the maximum of their type, or 4095 for 16-bit images without a value above it (12-bit cameras).
+    For floats 1, unless half of the finite values or more are above 2: then the first of 255, 4095 and 65535 that is
+    not below the maximum, or the maximum itself. No copy is made.
 
     Args:
         pixels: an array of any shape.
@@ -20,37 +20,37 @@ def data_range_of(pixels: np.ndarray) -> float:
     if pixels.dtype.kind == "b":
         return 1.0
     if np.issubdtype(pixels.dtype, np.integer):
-        twelve = pixels.dtype == np.uint16 and pixels.size and 0 < pixels.max() <= TWELVE_BITS
-        return float(TWELVE_BITS if twelve else np.iinfo(pixels.dtype).max)
-    finite, above, top = _counted(pixels)
+        twelve = pixels.dtype == np.uint16 and pixels.size and 0 < pixels.max() <= MAX_12_BIT
+        return float(MAX_12_BIT if twelve else np.iinfo(pixels.dtype).max)
+    finite, above, top = _scan(pixels)
     if not finite or 2 * above < finite:
         return 1.0
-    return next((known for known in (255.0, float(TWELVE_BITS), 65_535.0) if top <= known), top)
+    return next((known for known in (255.0, float(MAX_12_BIT), 65_535.0) if top <= known), top)
 
 
-def _counted(pixels: np.ndarray) -> tuple[int, int, float]:
-    """Return how many of the floats are finite, how many of those lie far above 1, and the greatest of them."""
+def _scan(pixels: np.ndarray) -> tuple[int, int, float]:
+    """Return the number of finite values, how many of them are far above 1, and their maximum."""
     number, above, top = 0, 0, -np.inf
-    for part in np.nditer(pixels, ["external_loop", "buffered", "zerosize_ok"], buffersize=AT_ONCE, order="K"):
+    for part in np.nditer(pixels, ["external_loop", "buffered", "zerosize_ok"], buffersize=CHUNK_VALUES, order="K"):
         finite = part[np.isfinite(part)]
         if finite.size:
             number += finite.size
-            above += int(np.count_nonzero(finite > FAR_ABOVE_1))
+            above += int(np.count_nonzero(finite > RANGE_1_FACTOR))
             top = max(top, float(finite.max()))
     return number, above, top
 
 
-def range_remark(dtype: np.dtype, white: float) -> str | None:
-    """Say in words which value was taken for white where `data_range_of` had to guess, or return None.
+def range_warning(dtype: np.dtype, data_range: float) -> str | None:
+    """Return a warning that names the data range if `data_range_of` had to guess it, else None.
 
     Args:
         dtype: of the array.
-        white: what `data_range_of` returned for it.
+        data_range: the result of `data_range_of` for it.
     """
-    if dtype == np.uint16 and white == TWELVE_BITS:
-        return f"12 bits in 16: white is taken to be {TWELVE_BITS}"
-    if dtype.kind == "f" and white != 1:
-        return f"values far above 1: white is taken to be {white:g}"
+    if dtype == np.uint16 and data_range == MAX_12_BIT:
+        return f"12 bits in 16: white is taken to be {MAX_12_BIT}"
+    if dtype.kind == "f" and data_range != 1:
+        return f"values far above 1: white is taken to be {data_range:g}"
     return None
 
 
@@ -61,10 +61,10 @@ def to_nchw(pixels: np.ndarray, data_range: float, channel_axis: int | None = -1
         pixels: (H, W), always gray; with a channel axis (H, W, C) or a stack (N, H, W, C); without one a stack of
             gray images (N, H, W).
         data_range: the value that becomes 1.
-        channel_axis: where the channels are, or None.
+        channel_axis: the axis of the channels, or None.
 
     Raises:
-        ValueError: for other numbers of axes.
+        ValueError: if the number of axes is wrong.
     """
     axes = pixels.ndim + (pixels.ndim == 2 or channel_axis is None)
     if pixels.ndim < 2 or axes not in (3, 4):
@@ -87,13 +87,13 @@ def from_nchw(
 ) -> np.ndarray:
     """Undo `to_nchw`: return (N, C, H, W) values in the shape and dtype of `like_pixels`.
 
-    Integers are rounded and end at the bounds of their type (a NaN becomes 0); floats are not limited.
+    Integers are rounded and clipped to the range of their type (NaN becomes 0); floats are not clipped.
 
     Args:
-        array: what `to_nchw` made of `like_pixels`, or an image of the same shape.
-        like_pixels: the array whose shape and dtype come back; its values are not used.
-        data_range: as given to `to_nchw`.
-        channel_axis: as given to `to_nchw`.
+        array: the result of `to_nchw(like_pixels)`, or an array of the same shape.
+        like_pixels: gives shape and dtype; its values are not used.
+        data_range: as for `to_nchw`.
+        channel_axis: as for `to_nchw`.
     """
     dtype = like_pixels.dtype
     values = array * np.float32(data_range)

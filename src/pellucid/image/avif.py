@@ -1,4 +1,4 @@
-"""AVIF: read at its full depth if this Pillow knows it; 8 bits are written back, more become PNG."""
+"""AVIF: read at its full bit depth if Pillow supports it; written with 8 bits, while deeper images become PNG."""
 
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -7,17 +7,18 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.image import animation
-from pellucid.image.exif import marked
-from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
+from pellucid.image.exif import with_exif_header
+from pellucid.image.formats import ImageData, ImageFile, Metadata, StoredImage, make_image_file, make_image_size
+from pellucid.image.guards.limits import ReadLimits
 
 QUALITY = 95
 CONFIGURATION = b"av1C"
-SEARCHED = 1 << 16  # the bytes in which the configuration lies
+SEARCHED_BYTES = 1 << 16  # the configuration lies in the first so many bytes
 HIGH, TWELVE = 0x40, 0x20  # the flags of depth (AV1 in ISOBMFF, section 2.3.3)
 
 
 def check_installed(path: Path) -> None:
-    """Raise PellucidError unless Pillow was built with AVIF."""
+    """Raise PellucidError if Pillow was built without AVIF."""
     from PIL import features
 
     if not features.check("avif"):
@@ -26,58 +27,64 @@ def check_installed(path: Path) -> None:
         )
 
 
-def depth(head: bytes) -> int:
-    """Return the bits a sample has, 8, 10 or 12, from the start of a file."""
+def read_bit_depth(head: bytes) -> int:
+    """Return the bits per sample, 8, 10 or 12, from the first `SEARCHED_BYTES` of a file."""
     flags = head.find(CONFIGURATION) + len(CONFIGURATION) + 2
     if CONFIGURATION not in head or flags >= len(head) or not head[flags] & HIGH:
         return 8
     return 12 if head[flags] & TWELVE else 10
 
 
-def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
-    """Read an image, or a sequence of 8 bits; 10 and 12 bits are spread over 16."""
+def open_image(stream: BinaryIO, path: Path, limits: ReadLimits) -> StoredImage:
+    """Open an image, or a sequence of 8 bits; 10 and 12 bits are scaled to 16."""
     check_installed(path)
-    bits = depth(stream.read(SEARCHED))
+    bits = read_bit_depth(stream.read(SEARCHED_BYTES))
     stream.seek(0)
-    picture: Any = animation.opened(stream, "AVIF")
+    picture: Any = animation.open_picture(stream, "AVIF")
     count = picture.n_frames
-    budget.check(path, picture.height, picture.width, count)
+    limits.check(path, picture.height, picture.width, count)
     info = picture.info
-    metadata = Metadata(info.get("icc_profile"), marked(info.get("exif")), None, info.get("xmp"))
-    budget.check_text(path, metadata.size)
+    metadata = Metadata(info.get("icc_profile"), with_exif_header(info.get("exif")), None, info.get("xmp"))
+    limits.check_text(path, metadata.size)
     if count > 1:
         if bits > 8:
             raise PellucidError(
                 f"{path} is a sequence of {bits} bits, which is not supported: save its frames one a file"
             )
         stream.seek(0)
-        return animation.read(stream, path, "AVIF", budget, metadata)
-    samples = np.asarray(picture) if bits == 8 else _deep(stream, bits, gray=picture.mode in ("L", "LA"))
-    return finished(path, "AVIF", samples, picture.mode in ("LA", "RGBA"), bits, metadata)
+        return animation.open_image(stream, path, "AVIF", limits, metadata)
+    is_gray = picture.mode in ("L", "LA")
+
+    def decode() -> ImageFile:
+        samples = np.asarray(picture) if bits == 8 else _decode_deep(stream, bits, is_gray)
+        return make_image_file(path, "AVIF", samples, picture.mode in ("LA", "RGBA"), bits, metadata)
+
+    size = make_image_size("AVIF", picture.height, picture.width, 1 if is_gray else 3, metadata)
+    return StoredImage(size, decode)
 
 
-def write(stream: BinaryIO, sheet: Sheet) -> None:
-    """Write at quality 95 with full chroma resolution; with alpha at 100, where alpha comes back to the bit."""
+def write(stream: BinaryIO, image: ImageData) -> None:
+    """Write at quality 95 with full chroma resolution; with alpha at 100, which keeps alpha exactly."""
     from PIL import Image
 
-    if sheet.is_stack:
-        animation.write(stream, sheet, "AVIF")
+    if image.is_stack:
+        animation.write(stream, image, "AVIF")
         return
-    metadata = sheet.metadata
+    metadata = image.metadata
     options: dict[str, Any] = {"icc_profile": metadata.icc or b"", "exif": metadata.exif or b""}
     if metadata.xmp:
         options["xmp"] = metadata.xmp
-    picture = Image.fromarray(np.ascontiguousarray(sheet.samples))
+    picture = Image.fromarray(np.ascontiguousarray(image.samples))
     subsampling = "4:0:0" if picture.mode == "L" else "4:4:4"
-    quality = 100 if sheet.has_alpha else QUALITY
+    quality = 100 if image.has_alpha else QUALITY
     picture.save(stream, "AVIF", quality=quality, subsampling=subsampling, **options)
 
 
-def _deep(stream: BinaryIO, bits: int, gray: bool) -> np.ndarray:
+def _decode_deep(stream: BinaryIO, bits: int, is_gray: bool) -> np.ndarray:
     import imagecodecs
 
     stream.seek(0)
     samples = imagecodecs.avif_decode(stream.read())
-    if gray and samples.ndim == 3:
+    if is_gray and samples.ndim == 3:
         samples = samples[..., 0] if samples.shape[2] == 3 else samples[..., (0, 3)]
     return np.rint(samples * np.float32(65_535 / ((1 << bits) - 1))).astype(np.uint16)

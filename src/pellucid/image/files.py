@@ -1,4 +1,4 @@
-"""Image files and streams: read, checked, listed, and written whole or not at all."""
+"""Read, list and write image files and streams; a file is written completely or not at all."""
 
 import io
 import os
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
@@ -15,31 +15,34 @@ from pellucid.image import avif, bmp, heif, jpeg, png, pnm, raw, tiff, tiff_writ
 from pellucid.image.animation import KINDS, Animation
 from pellucid.image.formats import (
     DTYPES,
-    HEAD,
-    LONGEST_SIDE,
+    HEAD_BYTES,
+    MAX_SIDE,
     RAW_SUFFIXES,
     SUFFIXES,
     WITHOUT_ALPHA,
-    Budget,
+    ImageData,
     ImageFile,
+    ImageSize,
     Metadata,
-    Sheet,
+    StoredImage,
     sniff,
 )
-from pellucid.utils.atomic_write import atomic_write, reason_of
+from pellucid.image.guards.limits import ReadLimits
+from pellucid.utils.atomic_write import atomic_write, error_reason
 
-READERS: dict[str, Callable[[BinaryIO, Path, Budget], ImageFile]] = {
-    "PNG": png.read,
-    "JPEG": jpeg.read,
-    "TIFF": tiff.read,
-    "WebP": webp.read,
-    "BMP": bmp.read,
-    "PNM": pnm.read,
-    "AVIF": avif.read,
-    "HEIF": heif.read,
-    "RAW": raw.read,
+READERS: dict[str, Callable[[BinaryIO, Path, ReadLimits], StoredImage]] = {
+    "PNG": png.open_image,
+    "JPEG": jpeg.open_image,
+    "TIFF": tiff.open_image,
+    "WebP": webp.open_image,
+    "BMP": bmp.open_image,
+    "PNM": pnm.open_image,
+    "AVIF": avif.open_image,
+    "HEIF": heif.open_image,
+    "RAW": raw.open_image,
 }
-WRITERS: dict[str, Callable[[BinaryIO, Sheet], None]] = {
+Result = TypeVar("Result")
+WRITERS: dict[str, Callable[[BinaryIO, ImageData], None]] = {
     "PNG": png.write,
     "JPEG": jpeg.write,
     "TIFF": tiff_writer.write,
@@ -56,39 +59,61 @@ def read_image(
     max_pixels: int = 300_000_000,
     max_frames: int = 10_000,
     limit_name: str = "max_pixels",
-    max_text: int = Budget.max_text,
+    max_text: int = ReadLimits.max_text,
 ) -> ImageFile:
-    """Read an image file, its samples at their full depth.
+    """Read an image file at its full bit depth.
 
-    The format is told from the content, not from the name, and size and frames are checked from the header before
-    anything is decoded. Alpha is split off, the EXIF orientation is applied, palettes and CMYK become colours, one-bit
+    The content decides about the format, not the name. Size and number of frames are checked from the header before
+    anything is decoded. Alpha is split off, the EXIF orientation is applied, palettes and CMYK become RGB, one-bit
     images 0 and 255. The pages of a TIFF and the frames of an animation become a stack.
 
-    While a compressed file is decoded, it is held in memory beside the image. More than that is held, twice to four
-    times the image, by BMP, AVIF, HEIC, raw files, CMYK, palettes, and TIFF stored as one compressed strip or with
-    colours multiplied by alpha.
+    Decoding holds the compressed file and the image in memory. BMP, AVIF, HEIC, raw files, CMYK, palettes, TIFF stored
+    as one compressed strip and TIFF with premultiplied alpha need more, two to four times the image.
 
     Args:
-        source: a PNG, JPEG, TIFF, WebP, BMP or PNM file; AVIF, HEIC and camera raw files, if their reader is installed.
-            Or a binary stream, such as `sys.stdin.buffer`, which is read to its end and left open.
-        max_pixels: the most pixels (height times width times frames) that are accepted.
-        max_frames: the most pages or frames; 1 refuses stacks.
+        source: a PNG, JPEG, TIFF, WebP, BMP or PNM file; AVIF, HEIC and camera raw files, if their library is
+            installed. Or a binary stream, such as `sys.stdin.buffer`, which is read to its end and left open.
+        max_pixels: the maximum number of pixels, height times width times frames.
+        max_frames: the maximum number of pages or frames; 1 refuses stacks.
         limit_name: what an error calls `max_pixels`, such as the option that sets it.
-        max_text: the most bytes of profile, EXIF, XMP and texts, unpacked, checked before any pixel is decoded.
+        max_text: the maximum size of profile, EXIF, XMP and texts in bytes, uncompressed.
 
     Raises:
-        PellucidError: on one line that names the file and the remedy, whatever is wrong with it.
+        PellucidError: if the file cannot be read, for any reason; the message is one line with the file and the remedy.
     """
+    return _read(source, ReadLimits(max_pixels, max_frames, limit_name, max_text), lambda stored: stored.decode())
+
+
+def image_size(
+    source: str | Path | BinaryIO,
+    max_pixels: int = 300_000_000,
+    max_frames: int = 10_000,
+    limit_name: str = "max_pixels",
+) -> ImageSize:
+    """Return the size of an image file from its header, without decoding it; it equals that of the decoded image.
+
+    Args:
+        source: as for `read_image`.
+        max_pixels: as for `read_image`.
+        max_frames: as for `read_image`.
+        limit_name: as for `read_image`.
+
+    Raises:
+        PellucidError: if the header cannot be read or exceeds a limit; damage behind it is not found.
+    """
+    return _read(source, ReadLimits(max_pixels, max_frames, limit_name), lambda stored: stored.size)
+
+
+def _read(source: str | Path | BinaryIO, limits: ReadLimits, result: Callable[[StoredImage], Result]) -> Result:
     path = Path(source) if isinstance(source, str | Path) else _name_of(source)
-    budget = Budget(max_pixels, max_frames, limit_name, max_text)
     try:
-        with _opened(source, path, budget) as stream, _quiet():
-            head = stream.read(HEAD)
+        with _open_seekable(source, path, limits) as stream, _silence_warnings():
+            head = stream.read(HEAD_BYTES)
             if not head:
-                raise PellucidError(f"{path} is empty (0 bytes): get the file anew")
+                raise PellucidError(f"{path} is empty (0 bytes): get the file again")
             kind = sniff(path, head)
             stream.seek(0)
-            return READERS[kind](stream, path, budget)
+            return result(READERS[kind](stream, path, limits))
     except PellucidError:
         raise
     except FileNotFoundError:
@@ -96,12 +121,12 @@ def read_image(
     except IsADirectoryError:
         raise PellucidError(f"{path} is a folder: name a file in it") from None
     except PermissionError:
-        raise PellucidError(f"{path} may not be read: mend its permissions") from None
+        raise PellucidError(f"{path} may not be read: change its permissions") from None
     except MemoryError:
         raise TooLarge(f"{path} does not fit into memory: crop it, or close other programs") from None
     except Exception as error:
-        # Each decoder has errors of its own, and a damaged file can raise any of them.
-        raise PellucidError(f"{path} is cut short or damaged ({_said(error)}): get the file anew") from error
+        # Each decoder raises its own errors, and a damaged file can raise any of them.
+        raise PellucidError(f"{path} is cut short or damaged ({_short_message(error)}): get the file again") from error
 
 
 def write_image(
@@ -111,21 +136,20 @@ def write_image(
     overwrite: bool = False,
     format: str | None = None,
 ) -> None:
-    """Write an image, or a stack of them, whole or not at all.
+    """Write an image or a stack of images, completely or not at all.
 
-    PNG, TIFF, WebP, BMP and PNM are written without loss. JPEG is written with full chroma resolution and steps as fine
-    as those of quality 97 or of `like`, whichever are finer; AVIF and HEIC at quality 95.
+    PNG, TIFF, WebP, BMP and PNM are written without loss. JPEG is written with full chroma resolution and the finer
+    quantization steps of quality 97 and `like`; AVIF and HEIC at quality 95.
 
     Args:
-        target: where to: a path, whose suffix names the format, or a binary stream, such as `sys.stdout.buffer`, which
-            gets the bytes once all are there and is left open.
+        target: a path, whose suffix names the format, or a binary stream, such as `sys.stdout.buffer`, which gets all
+            bytes at the end and is left open.
         pixels: (H, W) or (H, W, C), uint8, uint16 or float32, where the format can hold it; a stack (N, H, W) or
             (N, H, W, C) if `like` is one.
-        like: the file whose alpha, profile, EXIF block, resolution and, if the format is the same, own ways of storing
-            are put back; the profile only onto as many channels as it was made for.
+        like: the file whose alpha, profile, EXIF block and resolution are written too and, if the format is the same,
+            its `native` metadata. A color profile is not written to a gray image, nor the reverse.
         overwrite: whether an existing file is replaced.
-        format: a key of `SUFFIXES`, instead of the path's suffix; for a stream by default that of `like`, and TIFF for
-            camera raw files.
+        format: a key of `SUFFIXES`, instead of the path's suffix; for a stream the default is `written_format(like)`.
 
     Raises:
         PellucidError: if the file exists, the format cannot hold the image, or the writing fails.
@@ -135,15 +159,15 @@ def write_image(
         format = _format_of(path) if isinstance(target, str | Path) else written_format(like)
     if isinstance(target, str | Path) and not overwrite and path.exists():
         raise PellucidError(f"{path} exists: choose another name, or ask to overwrite it")
-    sheet = _sheet(path, format, np.asarray(pixels), like)
+    image = _image_data(path, format, np.asarray(pixels), like)
     try:
         if isinstance(target, str | Path):
             with atomic_write(path) as temporary, temporary.open("w+b") as stream:
-                WRITERS[format](stream, sheet)
+                WRITERS[format](stream, image)
         else:
-            whole = io.BytesIO()
-            WRITERS[format](whole, sheet)
-            _pour(whole, target, path)
+            content = io.BytesIO()
+            WRITERS[format](content, image)
+            _copy_to(content, target, path)
     except PellucidError as error:
         if str(path) in str(error):
             raise
@@ -151,18 +175,21 @@ def write_image(
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        # Each writer has errors of its own about metadata that are odd.
+        # Each writer raises its own errors about odd metadata.
         raise PellucidError(
-            f"cannot write {path} ({_said(error)}): what its source carries beside its pixels may be "
-            "damaged; write another format"
+            f"cannot write {path} ({_short_message(error)}): the metadata of its source may be damaged; "
+            "write another format"
         ) from error
 
 
 def written_format(like: ImageFile | None) -> str:
-    """Return the format in which an image goes back to a stream: its own, but TIFF for raw files, PNG for deep AVIF.
+    """Return the format in which an image is written to a stream: its own, but TIFF for raw files, PNG for deep AVIF.
+
+    Args:
+        like: the image that was read.
 
     Raises:
-        PellucidError: if there is no image to tell it from.
+        PellucidError: if `like` is None.
     """
     if like is None:
         raise PellucidError(f"cannot write to a stream without a format: name one of {', '.join(SUFFIXES)}")
@@ -171,10 +198,14 @@ def written_format(like: ImageFile | None) -> str:
 
 
 def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]:
-    """Return the image files in a folder by their suffixes, sorted; hidden ones are passed over.
+    """Return the image files in a folder by their suffixes, sorted, without hidden files.
+
+    Args:
+        folder: to search.
+        recursive: whether to search its subfolders too.
 
     Raises:
-        PellucidError: if there is no such folder, or no image in it.
+        PellucidError: if the folder is missing or has no images.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -196,53 +227,53 @@ def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Pillow says of metadata that it passes over, a line for each of thousands of tags, to itself."""
+def _silence_warnings() -> Iterator[None]:
+    """Hide Pillow's warnings about metadata that it ignores, which can be thousands."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 
-def _said(error: Exception) -> str:
-    """Return an error's words on one line, without what a terminal would take for commands."""
-    words = " ".join(str(error).split())[:200] or type(error).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in words)
+def _short_message(error: Exception) -> str:
+    """Return the message of an error on one line, without characters that control a terminal."""
+    message = " ".join(str(error).split())[:200] or type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in message)
 
 
 def _name_of(stream: BinaryIO) -> Path:
-    """Return what a stream is called in errors."""
+    """Return the name of a stream for errors."""
     name = getattr(stream, "name", None)
     return Path(name if isinstance(name, str) else "the stream")
 
 
 @contextmanager
-def _opened(source: str | Path | BinaryIO, path: Path, budget: Budget) -> Iterator[BinaryIO]:
-    """Yield a stream that can be sought in, from its start; a pipe is read into memory."""
+def _open_seekable(source: str | Path | BinaryIO, path: Path, limits: ReadLimits) -> Iterator[BinaryIO]:
+    """Yield a seekable stream at its start; a pipe is read into memory."""
     if isinstance(source, str | Path):
         with path.open("rb") as stream:
             if stream.seekable():
-                budget.check_bytes(path, os.fstat(stream.fileno()).st_size)
+                limits.check_bytes(path, os.fstat(stream.fileno()).st_size)
                 yield stream
             else:
-                yield _held(stream, path, budget)
+                yield _buffer(stream, path, limits)
     else:
-        yield _held(source, path, budget)
+        yield _buffer(source, path, limits)
 
 
-def _held(source: BinaryIO, path: Path, budget: Budget) -> BinaryIO:
-    data = source.read(budget.most_bytes + 1)
-    budget.check_bytes(path, len(data))
+def _buffer(source: BinaryIO, path: Path, limits: ReadLimits) -> BinaryIO:
+    data = source.read(limits.max_bytes + 1)
+    limits.check_bytes(path, len(data))
     return io.BytesIO(data)
 
 
-def _pour(whole: io.BytesIO, target: BinaryIO, path: Path) -> None:
+def _copy_to(content: io.BytesIO, target: BinaryIO, path: Path) -> None:
     try:
-        target.write(whole.getbuffer())
+        target.write(content.getbuffer())
         target.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise PellucidError(f"cannot write {path}: {reason_of(error)}") from error
+        raise PellucidError(f"cannot write {path}: {error_reason(error)}") from error
 
 
 def _format_of(path: Path) -> str:
@@ -255,15 +286,15 @@ def _format_of(path: Path) -> str:
     raise PellucidError(f'cannot write {path}: no format has the suffix "{path.suffix}"; use one of {known}')
 
 
-def _sheet(path: Path, kind: str, samples: np.ndarray, like: ImageFile | None) -> Sheet:
-    """Put together what is written, and refuse what the format cannot hold."""
+def _image_data(path: Path, kind: str, samples: np.ndarray, like: ImageFile | None) -> ImageData:
+    """Return the samples and metadata to write; raise PellucidError if the format cannot hold them."""
     metadata, is_stack, depth = Metadata(), samples.ndim == 4, 0
     has_alpha = like is not None and like.alpha is not None
     if like is not None:
         is_stack, depth = like.is_stack, like.bit_depth
-        same_colours = (like.channel_axis is None) == (samples.ndim == 2 + is_stack)
+        same_channels = (like.channel_axis is None) == (samples.ndim == 2 + is_stack)
         native = like.native if kind == like.format else None
-        metadata = Metadata(like.icc if same_colours else None, like.exif, like.dpi, like.xmp, native)
+        metadata = Metadata(like.icc if same_channels else None, like.exif, like.dpi, like.xmp, native)
     _check_fit(path, kind, samples, has_alpha, is_stack)
     if is_stack and kind != "TIFF" and not isinstance(metadata.native, Animation):
         remedy = "write TIFF" if kind not in KINDS else f"write TIFF (only an animated {kind} becomes one again)"
@@ -272,11 +303,11 @@ def _sheet(path: Path, kind: str, samples: np.ndarray, like: ImageFile | None) -
         samples = samples[..., 0]
     if like is not None and like.alpha is not None:
         samples = _with_alpha(path, samples, like.alpha, is_stack)
-    return Sheet(samples, has_alpha, is_stack, metadata, depth)
+    return ImageData(samples, has_alpha, is_stack, metadata, depth)
 
 
 def _with_alpha(path: Path, samples: np.ndarray, alpha: np.ndarray, is_stack: bool) -> np.ndarray:
-    """Return the samples with alpha as a last channel, scaled if their dtype is another."""
+    """Return the samples with alpha as the last channel, scaled to their dtype."""
     axes = 2 + is_stack
     if alpha.shape != samples.shape[:axes]:
         sizes = ["x".join(map(str, reversed(shape))) for shape in (alpha.shape, samples.shape[:axes])]
@@ -285,18 +316,18 @@ def _with_alpha(path: Path, samples: np.ndarray, alpha: np.ndarray, is_stack: bo
         full = [np.iinfo(dtype).max if dtype.kind == "u" else 1.0 for dtype in (alpha.dtype, samples.dtype)]
         scaled = alpha * (full[1] / full[0])
         alpha = (np.rint(scaled) if samples.dtype.kind == "u" else scaled).astype(samples.dtype)
-    colours = samples[..., None] if samples.ndim == axes else samples
-    return np.concatenate([colours, alpha[..., None]], axis=-1)
+    colors = samples[..., None] if samples.ndim == axes else samples
+    return np.concatenate([colors, alpha[..., None]], axis=-1)
 
 
 def _check_fit(path: Path, kind: str, samples: np.ndarray, has_alpha: bool, is_stack: bool) -> None:
-    """Refuse what the format cannot hold."""
+    """Raise PellucidError if the format cannot hold the samples."""
     if kind not in DTYPES:
         raise PellucidError(f'cannot write {path}: no format is called "{kind}"; use one of {", ".join(DTYPES)}')
-    shape, able = samples.shape, [name for name, dtypes in DTYPES.items() if samples.dtype in dtypes]
-    if kind not in able:
-        able = [name for name in able if name not in ("AVIF", "HEIF")]
-        remedy = f"write {' or '.join(able)}" if able else "convert it to uint8, uint16 or float32"
+    shape, formats = samples.shape, [name for name, dtypes in DTYPES.items() if samples.dtype in dtypes]
+    if kind not in formats:
+        formats = [name for name in formats if name not in ("AVIF", "HEIF")]
+        remedy = f"write {' or '.join(formats)}" if formats else "convert it to uint8, uint16 or float32"
         raise PellucidError(f"cannot write {path}: {kind} holds no {samples.dtype} samples; {remedy}")
     if has_alpha and kind in WITHOUT_ALPHA:
         raise PellucidError(f"cannot write {path}: {kind} holds no alpha channel; write PNG, TIFF or WebP")
@@ -305,5 +336,5 @@ def _check_fit(path: Path, kind: str, samples: np.ndarray, has_alpha: bool, is_s
     if axes not in (2, 3) or 0 in shape or (kind != "TIFF" and channels not in (1, 3)):
         raise PellucidError(f"cannot write {path}: {kind} holds no array of shape {shape}; give (H, W) or (H, W, 3)")
     height, width = shape[is_stack : is_stack + 2]
-    if max(height, width) > LONGEST_SIDE.get(kind, 1 << 31):
+    if max(height, width) > MAX_SIDE.get(kind, 1 << 31):
         raise PellucidError(f"cannot write {path}: {width}x{height} is too large for {kind}; write PNG or TIFF")

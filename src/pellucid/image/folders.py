@@ -1,4 +1,4 @@
-"""Many image files in, as many out: names and formats kept, originals untouched, failures told one by one."""
+"""Convert many image files: names and formats are kept, originals untouched, failures collected file by file."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +13,8 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.image import avif
 from pellucid.image.arrays import data_range_of, to_nchw
 from pellucid.image.files import list_images, read_image, write_image
-from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES, Budget, ImageFile
+from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES, ImageFile
+from pellucid.image.guards.limits import ReadLimits
 from pellucid.input_spec import InputSpec
 
 DASH = Path("-")  # standard input, or standard output
@@ -23,7 +24,13 @@ Existing = Literal["refuse", "overwrite", "skip"]
 
 @dataclass(frozen=True)
 class Task:
-    """One image file to read and the file to write from it; `name` is its path under the folder that was given."""
+    """One image file to convert.
+
+    Attributes:
+        source: the file to read, or `DASH`.
+        target: the file to write, or `DASH`.
+        name: the path of the source below the folder that was searched.
+    """
 
     source: Path
     target: Path
@@ -32,18 +39,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that was skipped, and why."""
+    """A file that could not be converted, and the reason."""
 
     source: Path
     reason: str
 
 
 def find_images(inputs: Sequence[Path], recursive: bool = True) -> tuple[tuple[Path, Path], ...]:
-    """Return (file, name) of all images: files as given, named by their last part, and all those under folders.
+    """Return (file, name) of all images in files, folders and patterns; `name` is the path below the folder.
 
     Args:
         inputs: files, folders, patterns such as `scans/**/*.png`, or `DASH` for standard input.
-        recursive: whether folders in folders are searched.
+        recursive: whether subfolders are searched.
 
     Raises:
         PellucidError: if a file is missing, a pattern fits nothing, or a folder holds no image.
@@ -61,15 +68,23 @@ def find_images(inputs: Sequence[Path], recursive: bool = True) -> tuple[tuple[P
     return tuple(found)
 
 
-def plan(inputs: Sequence[Path], out: Path, existing: Existing = "refuse", recursive: bool = True) -> tuple[Task, ...]:
-    """Lay out where each image goes: `out` is a file for one file with an image's suffix, else a folder.
+def plan_tasks(
+    inputs: Sequence[Path], out: Path, existing: Existing = "refuse", recursive: bool = True
+) -> tuple[Task, ...]:
+    """Return a task for each image.
 
-    Names are kept in a folder, but that camera raw files become TIFF, and AVIF of more than 8 bits PNG. `DASH` stands
-    for standard input and standard output.
+    Names are kept, but camera raw files become TIFF, and AVIF of more than 8 bits PNG.
+
+    Args:
+        inputs: files, folders, patterns, or `DASH` for standard input.
+        out: a folder; for a single file also a file with an image's suffix, or `DASH` for standard output.
+        existing: what to do if a target exists: "refuse" raises UsageError, "overwrite" replaces it, "skip" leaves it
+            as it is and out of the tasks.
+        recursive: whether subfolders are searched.
 
     Raises:
-        PellucidError: if there is nothing to read.
-        UsageError: if a target exists (unless `existing` is otherwise), is an original, or is met twice.
+        PellucidError: if there are no images.
+        UsageError: if a target exists, is an original, or two images have the same target.
     """
     found = find_images(inputs, recursive)
     if DASH in (out, *inputs):
@@ -79,18 +94,20 @@ def plan(inputs: Sequence[Path], out: Path, existing: Existing = "refuse", recur
         raise UsageError(f"{out} is a file, but there are {len(found)} images to write: name a folder")
     tasks = [Task(path, out if to_file else out / _written_name(path, name), str(name)) for path, name in found]
     originals = {path.resolve() for path, _ in found}
-    met: dict[Path, Path] = {}
+    seen_targets: dict[Path, Path] = {}
     for task in tasks:
-        place = task.target.resolve()
-        if place in originals:
+        target = task.target.resolve()
+        if target in originals:
             raise UsageError(f"{task.target} is an original, which is never overwritten: name another folder")
-        if place in met:
-            raise UsageError(f"{met[place]} and {task.source} would both become {task.target}: run them apart")
-        met[place] = task.source
-    return _heeding(existing, tasks)
+        if target in seen_targets:
+            raise UsageError(
+                f"{seen_targets[target]} and {task.source} would both become {task.target}: run them apart"
+            )
+        seen_targets[target] = task.source
+    return _apply_existing(existing, tasks)
 
 
-def _heeding(existing: Existing, tasks: Sequence[Task]) -> tuple[Task, ...]:
+def _apply_existing(existing: Existing, tasks: Sequence[Task]) -> tuple[Task, ...]:
     """Return the tasks that are left once targets that exist are skipped, if they are to be, or refuse them."""
     present = list(dict.fromkeys(task.target for task in tasks if task.target != DASH and task.target.exists()))
     if present and existing == "refuse":
@@ -115,11 +132,11 @@ def _plan_pipe(found: Sequence[tuple[Path, Path]], out: Path, existing: Existing
         raise UsageError("no image comes from the terminal: send a file into the command with <, or name one")
     if out == DASH and sys.stdout.isatty():
         raise UsageError("an image is not for the terminal: send it to a file with >, or name one with -o")
-    return _heeding(existing, [Task(source, out, "standard input" if source == DASH else str(name))])
+    return _apply_existing(existing, [Task(source, out, "standard input" if source == DASH else str(name))])
 
 
 def _matches(pattern: Path) -> list[Path]:
-    """Return what fits a pattern that the shell has left as it is, sorted."""
+    """Return the images that match a pattern which the shell did not expand, sorted."""
     if not set("*?[") & set(str(pattern)):
         raise PellucidError(f"{pattern} does not exist: check its name")
     root = Path(pattern.anchor or ".")
@@ -132,13 +149,13 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _written_name(source: Path, name: Path) -> Path:
-    """Return the name under which an image goes into a folder: its own, where its format can be written."""
+    """Return the name of the converted file: that of the source, if its format can be written."""
     suffix = name.suffix.lower()
     if suffix in RAW_SUFFIXES:
         return name.with_suffix(".tif")
     if suffix in SUFFIXES["AVIF"]:
         with suppress(OSError), source.open("rb") as stream:
-            if avif.depth(stream.read(avif.SEARCHED)) > 8:
+            if avif.read_bit_depth(stream.read(avif.SEARCHED_BYTES)) > 8:
                 return name.with_suffix(".png")
     return name
 
@@ -152,16 +169,16 @@ def convert(
     max_pixels: int = 300_000_000,
     limit_name: str = "max_pixels",
 ) -> list[Failure]:
-    """Read each image, write what `work(image, name)` makes of its pixels, and return the files that failed.
+    """Read each image, write the pixels that `work(image, name)` returns, and return the files that failed.
 
-    Alpha, profile, EXIF block and resolution go along. A single file's error is raised, not returned.
+    Alpha, profile, EXIF block and resolution are kept. With a single task, its error is raised.
 
     Args:
-        tasks: from `plan`.
-        work: takes the image and its name, returns pixels.
+        tasks: from `plan_tasks`.
+        work: called with the image and its name, returns pixels.
         overwrite: whether existing targets are replaced.
-        progress: told the files done, the files in all, and the name at hand.
-        max_pixels: the most pixels of a file that are accepted.
+        progress: called with the files done, the number of files, and the name of the current one.
+        max_pixels: the maximum number of pixels of a file.
         limit_name: what an error calls that limit.
 
     Raises:
@@ -174,7 +191,7 @@ def convert(
         if progress:
             progress(position, len(tasks), task.name)
         try:
-            _convert_one(task, work, overwrite, Budget(max_pixels, limit_name=limit_name))
+            _convert_one(task, work, overwrite, ReadLimits(max_pixels, limit_name=limit_name))
         except PellucidError as error:
             if len(tasks) == 1:
                 raise
@@ -184,7 +201,7 @@ def convert(
     return failures
 
 
-def _convert_one(task: Task, work: Callable[[ImageFile, str], np.ndarray], overwrite: bool, limits: Budget) -> None:
+def _convert_one(task: Task, work: Callable[[ImageFile, str], np.ndarray], overwrite: bool, limits: ReadLimits) -> None:
     source = sys.stdin.buffer if task.source == DASH else task.source
     image = read_image(source, limits.max_pixels, limit_name=limits.limit_name)
     try:
@@ -201,7 +218,11 @@ def _convert_one(task: Task, work: Callable[[ImageFile, str], np.ndarray], overw
 
 
 def read_planes(path: Path, spec: InputSpec) -> np.ndarray:
-    """Read an image that a model takes as it is, (1, C, H, W) float32 with white at 1; alpha is left out.
+    """Return an image for a model, (1, C, H, W) float32 with white at 1, without alpha.
+
+    Args:
+        path: the image file.
+        spec: the sizes and channels that the model accepts.
 
     Raises:
         PellucidError: if the file cannot be read.
@@ -216,7 +237,12 @@ def read_planes(path: Path, spec: InputSpec) -> np.ndarray:
 def read_stack(
     paths: Sequence[Path], spec: InputSpec, progress: Callable[[int, int, str], None] | None = None
 ) -> np.ndarray:
-    """Read images of one size as (N, C, H, W) float32 with white at 1.
+    """Return images of one size as (N, C, H, W) float32 with white at 1.
+
+    Args:
+        paths: the image files.
+        spec: the sizes and channels that the model accepts.
+        progress: called with the files done, the number of files, and the name of the current one.
 
     Raises:
         PellucidError: if a file cannot be read.

@@ -1,15 +1,16 @@
-"""The formats of image files: how each is told, what it can hold, and the image that is read from it."""
+"""The formats of image files: how each is recognized, what it can hold, and the image that is read from it."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from pellucid.errors import PellucidError, TooLarge, UnknownFormat
+from pellucid.errors import UnknownFormat
 from pellucid.image.arrays import data_range_of
-from pellucid.image.exif import upright, upright_xmp
+from pellucid.image.exif import reset_orientation, reset_xmp_orientation
 
 SUFFIXES = {
     "PNG": (".png",),
@@ -27,7 +28,7 @@ RAW_SUFFIXES = (
     ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 )
 # fmt: on
-KNOWN = "PNG, JPEG, TIFF, WebP, BMP, PNM, AVIF"  # what needs no reader of its own
+KNOWN_FORMATS = "PNG, JPEG, TIFF, WebP, BMP, PNM, AVIF"  # those that need no optional library
 DTYPES = {
     "PNG": ("uint8", "uint16"),
     "JPEG": ("uint8",),
@@ -39,9 +40,9 @@ DTYPES = {
     "HEIF": ("uint8", "uint16"),
 }
 WITHOUT_ALPHA = ("JPEG", "PNM")
-LONGEST_SIDE = {"JPEG": 65_500, "WebP": 16_383, "AVIF": 65_536, "HEIF": 16_384}
-HEAD = 256  # the bytes of a file that `sniff` looks at
-STARTS = {
+MAX_SIDE = {"JPEG": 65_500, "WebP": 16_383, "AVIF": 65_536, "HEIF": 16_384}
+HEAD_BYTES = 256  # how much of a file `sniff` needs
+SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"FUJIFILMCCD-RAW": "RAW",
@@ -53,8 +54,8 @@ STARTS = {
     b"IIU\0": "RAW",
     b"BM": "BMP",
 }
-PNM_MARKS = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
-OTHERS = {
+PNM_SIGNATURES = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+UNSUPPORTED_SIGNATURES = {
     b"GIF8": "GIF",
     b"%PDF": "PDF",
     b"%!PS": "PostScript",
@@ -78,17 +79,18 @@ class ImageFile:
 
     Attributes:
         pixels: (H, W) or (H, W, C) without alpha, of dtype uint8, uint16 or float32; of a stack (N, H, W) or
-            (N, H, W, C). It may be a view of a larger array, and is not to be changed.
-        alpha: (H, W), or (N, H, W), of the same dtype, or None; colours are not multiplied by it.
-        icc: the colour profile, or None.
-        exif: the EXIF block from its mark on, its orientation set to 1 (it is applied to the pixels), or None.
-        dpi: (x, y) in pixels an inch, or None.
+            (N, H, W, C). It may be a view of a larger array: do not change it.
+        alpha: (H, W), or (N, H, W), of the same dtype, or None; straight, so colors are not premultiplied.
+        icc: the color profile, or None.
+        exif: the EXIF block with its leading "Exif" header, its orientation set to 1 (it is applied to the pixels), or
+            None.
+        dpi: (x, y) in pixels per inch, or None.
         format: a key of `SUFFIXES`, or "RAW", which can be read but not written.
-        path: where it was read.
-        bit_depth: the bits a sample had in the file; `pixels` may have more.
+        path: the file that was read.
+        bit_depth: bits per sample in the file; `pixels` may have more.
         xmp: the XMP packet, its orientation set to 1, or None.
         is_stack: whether the first axis counts pages or frames.
-        native: what only a file of the same format takes back (page tags, chunks, tables, frame times), or None.
+        native: metadata that only a file of the same format can hold (page tags, chunks, tables, frame times), or None.
     """
 
     pixels: np.ndarray
@@ -105,18 +107,18 @@ class ImageFile:
 
     @property
     def channel_axis(self) -> int | None:
-        """The last axis of colours; None for gray."""
+        """-1 where the last axis holds channels, None for gray."""
         return -1 if self.pixels.ndim == 3 + self.is_stack else None
 
     @functools.cached_property
-    def white(self) -> float:
-        """The value that stands for white, as far as the pixels tell: `pellucid.image.data_range_of` them."""
+    def data_range(self) -> float:
+        """The value that stands for white, guessed by `pellucid.image.arrays.data_range_of`."""
         return data_range_of(self.pixels)
 
 
 @dataclass(frozen=True, eq=False)
 class Metadata:
-    """What a file carries beside its samples; see `ImageFile`."""
+    """The metadata of a file; the fields are those of `ImageFile`."""
 
     icc: bytes | None = None
     exif: bytes | None = None
@@ -126,20 +128,20 @@ class Metadata:
 
     @property
     def size(self) -> int:
-        """The bytes of profile, EXIF block and XMP, unpacked."""
+        """The size of profile, EXIF block and XMP in bytes, uncompressed."""
         return sum(len(block or b"") for block in (self.icc, self.exif, self.xmp))
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """What is to be written.
+class ImageData:
+    """An image to be written.
 
     Attributes:
         samples: (H, W) or (H, W, C), of a stack (N, H, W) or (N, H, W, C); alpha is the last channel if there is one.
         has_alpha: whether there is one.
         is_stack: whether the first axis counts pages or frames.
-        metadata: what goes along.
-        bit_depth: the bits a sample had in the file that was read; 0 if none was.
+        metadata: written with the samples.
+        bit_depth: bits per sample in the file that was read; 0 if there was none.
     """
 
     samples: np.ndarray
@@ -150,67 +152,48 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """How much a file may announce before anything of it is decoded.
+class ImageSize:
+    """The size of an image file, known without decoding it.
 
     Attributes:
-        max_pixels: the most pixels of all frames together.
-        max_frames: the most pages or frames.
-        limit_name: what errors call the first, so that it can be raised.
-        max_text: the most bytes of profiles, EXIF, XMP and texts, unpacked.
+        format: a key of `SUFFIXES`, or "RAW".
+        height: in pixels, of the upright image.
+        width: in pixels, of the upright image.
+        frames: the number of pages or frames.
+        channels: their number without alpha; None for a palette, which decoding turns into gray or RGB.
     """
 
-    max_pixels: int = 300_000_000
-    max_frames: int = 10_000
-    limit_name: str = "max_pixels"
-    max_text: int = 256 << 20
+    format: str
+    height: int
+    width: int
+    frames: int = 1
+    channels: int | None = None
 
-    @property
-    def most_bytes(self) -> int:
-        """The size from which on a file is larger than its pixels could be in any format."""
-        return 16 * self.max_pixels + (64 << 20)
 
-    def check(self, path: Path, height: int, width: int, frames: int = 1, kind: str = "frames") -> None:
-        """Raise TooLarge if a header announces more pixels than allowed, PellucidError if none."""
-        if height < 1 or width < 1:
-            raise PellucidError(f"{path} is damaged: its header says {width}x{height} pixels; get the file anew")
-        if frames > self.max_frames:
-            if self.max_frames == 1:
-                raise TooLarge(f"{path} holds {frames} {kind}, one is supported here: save the {kind} one a file")
-            raise TooLarge(
-                f"{path} holds {frames} {kind}, more than the {self.max_frames} allowed: split it into several files"
-            )
-        if frames * height * width > self.max_pixels:
-            times = f"{frames} {kind} of " if frames > 1 else ""
-            raise TooLarge(
-                f"{path} has {times}{width}x{height} = {frames * height * width / 1e6:.6g} megapixels, "
-                f"more than the {self.max_pixels / 1e6:.6g} allowed: crop it, or raise {self.limit_name}"
-            )
+@dataclass(frozen=True)
+class StoredImage:
+    """An image file whose header and metadata are read, but not its samples.
 
-    def check_text(self, path: Path, size: int) -> None:
-        """Raise TooLarge if profiles, EXIF, XMP and texts take more bytes than allowed."""
-        if size > self.max_text:
-            raise TooLarge(
-                f"{path} carries {size} bytes of text and metadata, more than the {self.max_text} allowed: save it "
-                "without them"
-            )
+    Attributes:
+        size: from the header.
+        decode: reads the samples; the file must still be open.
+    """
 
-    def check_bytes(self, path: Path, size: int) -> None:
-        """Raise TooLarge if a file is larger than `most_bytes`."""
-        if size > self.most_bytes:
-            raise TooLarge(
-                f"{path} is larger than {self.most_bytes / 1e6:.6g} MB, more than {self.max_pixels / 1e6:.6g} Mpixels "
-                f"can take: crop it, or raise {self.limit_name}"
-            )
+    size: ImageSize
+    decode: Callable[[], ImageFile]
 
 
 def sniff(path: Path, head: bytes) -> str:
-    """Return the format, a key of `SUFFIXES` or "RAW", that a file's first bytes tell.
+    """Return the format, a key of `SUFFIXES` or "RAW", by the first bytes of a file.
+
+    Args:
+        path: for errors, and to tell camera raw files from TIFF by their suffix.
+        head: the first `HEAD_BYTES` of the file.
 
     Raises:
-        UnknownFormat: for a format that is not on the list, and for no image at all.
+        UnknownFormat: if the format is not supported, or the file is not an image.
     """
-    for start, kind in STARTS.items():
+    for start, kind in SIGNATURES.items():
         if head.startswith(start):
             return kind
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -218,22 +201,22 @@ def sniff(path: Path, head: bytes) -> str:
         return "RAW" if is_raw else "TIFF"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
-    if head[:2] in PNM_MARKS and (head[2:3].isspace() or head[2:3] == b"#"):
+    if head[:2] in PNM_SIGNATURES and (head[2:3].isspace() or head[2:3] == b"#"):
         return "PNM"
     if head[6:14] == b"HEAPCCDR":
         return "RAW"
     if head[4:8] == b"ftyp":
-        return _container(path, head)
-    for start, name in OTHERS.items():
+        return _sniff_container(path, head)
+    for start, name in UNSUPPORTED_SIGNATURES.items():
         if head.startswith(start):
             _refuse(path, name)
     if head[128:132] == b"DICM":
         _refuse(path, "DICOM")
-    raise UnknownFormat(f"{path} is not an image of a format that is supported: give one of {KNOWN}")
+    raise UnknownFormat(f"{path} is not an image of a format that is supported: give one of {KNOWN_FORMATS}")
 
 
-def _container(path: Path, head: bytes) -> str:
-    """Tell apart what shares the box format of MPEG-4 (ISO/IEC 14496-12, section 4.3) by its brands."""
+def _sniff_container(path: Path, head: bytes) -> str:
+    """Return the format of a file of MPEG-4 boxes by its brands (ISO/IEC 14496-12, section 4.3)."""
     size = min(int.from_bytes(head[:4], "big"), len(head))
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
     if b"crx " in brands:
@@ -246,26 +229,26 @@ def _container(path: Path, head: bytes) -> str:
 
 
 def _refuse(path: Path, name: str) -> NoReturn:
-    raise UnknownFormat(f"{path} is a {name} file, which is not supported: convert it to one of {KNOWN}")
+    raise UnknownFormat(f"{path} is a {name} file, which is not supported: convert it to one of {KNOWN_FORMATS}")
 
 
-def finished(
+def make_image_file(
     path: Path, kind: str, samples: np.ndarray, has_alpha: bool, depth: int, metadata: Metadata, is_stack: bool = False
 ) -> ImageFile:
-    """Split the alpha channel off, turn the image upright and put an `ImageFile` together.
+    """Split off the alpha channel, turn the image upright and return the `ImageFile`.
 
     Args:
-        path: where the image was read.
-        kind: the format.
+        path: the file that was read.
+        kind: its format.
         samples: (H, W) or (H, W, C), of a stack (N, H, W) or (N, H, W, C); the alpha channel last if there is one.
         has_alpha: whether there is one.
-        depth: the bits a sample has in the file.
-        metadata: as stored; a resolution that cannot be is dropped.
+        depth: bits per sample in the file.
+        metadata: as stored; an impossible resolution is dropped.
         is_stack: whether the first axis counts pages or frames.
     """
-    exif, orientation = upright(metadata.exif) if metadata.exif else (None, 1)
-    samples = oriented(samples, orientation, 1 if is_stack else 0)
-    # Views, not copies: alpha of a large image would otherwise double what it takes to read it.
+    exif, orientation = reset_orientation(metadata.exif) if metadata.exif else (None, 1)
+    samples = apply_orientation(samples, orientation, 1 if is_stack else 0)
+    # Views, not copies: with copies, reading a large image with alpha would take twice the memory.
     alpha = samples[..., -1] if has_alpha else None
     pixels = samples[..., :-1] if has_alpha else samples
     if pixels.ndim == 3 + is_stack and pixels.shape[-1] == 1:
@@ -274,19 +257,37 @@ def finished(
     if orientation >= 5:
         across, down = down, across
     resolution = (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
-    xmp = upright_xmp(metadata.xmp) if metadata.xmp else None
+    xmp = reset_xmp_orientation(metadata.xmp) if metadata.xmp else None
     return ImageFile(
         pixels, alpha, metadata.icc or None, exif, resolution, kind, path, depth, xmp, is_stack, metadata.native
     )
 
 
-def oriented(samples: np.ndarray, orientation: int, rows: int = 0) -> np.ndarray:
-    """Return a view turned upright from an EXIF orientation (1 to 8; CIPA DC-008, tag 274).
+def make_image_size(
+    kind: str, height: int, width: int, channels: int | None, metadata: Metadata, frames: int = 1
+) -> ImageSize:
+    """Return the size of the upright image from the size as stored.
 
     Args:
-        samples: any array that holds rows, then columns.
+        kind: the format.
+        height: of the stored image in pixels.
+        width: of the stored image in pixels.
+        channels: without alpha; None if only decoding tells.
+        metadata: its EXIF block gives the orientation.
+        frames: the number of pages or frames.
+    """
+    is_turned = metadata.exif is not None and reset_orientation(metadata.exif)[1] >= 5
+    height, width = (width, height) if is_turned else (height, width)
+    return ImageSize(kind, height, width, frames, channels)
+
+
+def apply_orientation(samples: np.ndarray, orientation: int, rows: int = 0) -> np.ndarray:
+    """Return an upright view of samples stored with an EXIF orientation (1 to 8; CIPA DC-008, tag 274).
+
+    Args:
+        samples: an array of any number of axes, rows directly before columns.
         orientation: as stored.
-        rows: the axis of the rows.
+        rows: the index of the axis of rows.
     """
     before: tuple[slice, ...] = (slice(None),) * rows
     if orientation >= 5:

@@ -1,8 +1,8 @@
-"""JPEG: decoded into the array itself, written at least as finely as it was stored."""
+"""JPEG: quantization is never coarser in the written file than in the one that was read."""
 
 import functools
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,21 +10,22 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.image.color import cmyk_to_rgb
-from pellucid.image.exif import marked
-from pellucid.image.formats import Budget, ImageFile, Metadata, Sheet, finished
-from pellucid.image.guards.jpeg_markers import frame_of
+from pellucid.image.exif import with_exif_header
+from pellucid.image.formats import ImageData, ImageFile, Metadata, StoredImage, make_image_file, make_image_size
+from pellucid.image.guards.jpeg_markers import read_frame
+from pellucid.image.guards.limits import ReadLimits
 
 QUALITY = 97
-MOST_IN_SEGMENT = 65_533
+MAX_SEGMENT_BYTES = 65_533
 
 
 @dataclass(frozen=True)
 class JpegNative:
-    """What another JPEG takes back.
+    """The metadata that only a JPEG can hold.
 
     Attributes:
-        tables: the quantisation steps of luma and chroma, 64 each in rows.
-        progressive: whether the image was stored in several scans.
+        tables: the quantization steps of luma and chroma, 64 each row by row.
+        progressive: whether the image is stored in several scans.
         comment: as stored, or None.
     """
 
@@ -33,9 +34,8 @@ class JpegNative:
     comment: bytes | None
 
 
-def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
-    """Read gray, RGB, CMYK and YCCK images; the last two become sRGB. Of several pictures the first is read."""
-    import imagecodecs
+def open_image(stream: BinaryIO, path: Path, limits: ReadLimits) -> StoredImage:
+    """Open a gray, RGB, CMYK or YCCK image; the last two become sRGB. Of several images the first is read."""
     from PIL.JpegImagePlugin import JpegImageFile
 
     try:
@@ -46,39 +46,45 @@ def read(stream: BinaryIO, path: Path, budget: Budget) -> ImageFile:
                 f"{path} has samples of more than 8 bits, which JPEG rarely has: save it as PNG or TIFF"
             ) from error
         raise
-    budget.check(path, picture.height, picture.width)
+    limits.check(path, picture.height, picture.width)
     info = picture.info
     metadata = Metadata(
-        info.get("icc_profile"), marked(info.get("exif")), info.get("dpi"), info.get("xmp"), _native(picture)
+        info.get("icc_profile"), with_exif_header(info.get("exif")), info.get("dpi"), info.get("xmp"), _native(picture)
     )
-    budget.check_text(path, metadata.size + len(info.get("comment", b"")))
+    limits.check_text(path, metadata.size + len(info.get("comment", b"")))
     stream.seek(0)
     data = stream.read()
-    # The decoders fill what is missing with gray, and call it a warning.
-    frame = frame_of(data)
+    # The decoders fill missing parts with gray, which for them is only a warning.
+    frame = read_frame(data)
     if (frame.width, frame.height) != picture.size:
         raise ValueError(f"it announces both {frame.width}x{frame.height} and {picture.width}x{picture.height} pixels")
-    if picture.mode == "CMYK":
-        samples = np.asarray(cmyk_to_rgb(picture, metadata.icc))
-        metadata = Metadata(None, metadata.exif, metadata.dpi, metadata.xmp)
-    else:
-        shape = (frame.height, frame.width, 3) if frame.components == 3 else (frame.height, frame.width)
+    is_gray = frame.components != 3 and picture.mode != "CMYK"
+
+    def decode() -> ImageFile:
+        import imagecodecs
+
+        if picture.mode == "CMYK":
+            samples = np.asarray(cmyk_to_rgb(picture, metadata.icc))
+            return make_image_file(path, "JPEG", samples, False, 8, replace(metadata, icc=None, native=None))
+        shape = (frame.height, frame.width) if is_gray else (frame.height, frame.width, 3)
         samples = imagecodecs.jpeg8_decode(data, out=np.zeros(shape, np.uint8))
-    return finished(path, "JPEG", samples, False, 8, metadata)
+        return make_image_file(path, "JPEG", samples, False, 8, metadata)
+
+    return StoredImage(make_image_size("JPEG", frame.height, frame.width, 1 if is_gray else 3, metadata), decode)
 
 
-def write(stream: BinaryIO, sheet: Sheet) -> None:
-    """Write with full chroma resolution, each quantisation step the finer of quality 97's and the source's.
+def write(stream: BinaryIO, image: ImageData) -> None:
+    """Write with full chroma resolution; each quantization step is the finer of quality 97 and the source.
 
-    Denoised samples are no longer those that the source's tables were chosen for: coarser steps would put blocks back
-    that the denoiser took out, finer ones are kept, so that a good source loses nothing to speak of. Photographs of
-    quality 80 to 96 written back so measure 45 to 55 dB against what was to be written (at quality 95: 42 to 52).
+    The coarser steps of a source would add the block artifacts again that the denoiser removed; its finer steps are
+    kept, so that a good source loses almost nothing. Photographs of quality 80 to 96 are written with a PSNR of 45 to
+    55 dB (at quality 95: 42 to 52 dB).
     """
     from PIL import Image
 
-    metadata = sheet.metadata
+    metadata = image.metadata
     for name, block in (("EXIF", metadata.exif), ("XMP", metadata.xmp)):
-        if block and len(block) > MOST_IN_SEGMENT - 32:
+        if block and len(block) > MAX_SEGMENT_BYTES - 32:
             raise PellucidError(f"its {name} block of {len(block)} bytes is too large for JPEG: write PNG or TIFF")
     tables = [list(table) for table in _tables(QUALITY)]
     options: dict[str, Any] = {"icc_profile": metadata.icc or b"", "exif": metadata.exif or b""}
@@ -87,18 +93,18 @@ def write(stream: BinaryIO, sheet: Sheet) -> None:
         options |= {"progressive": native.progressive, "comment": native.comment or b""}
         if native.tables:
             tables = [
-                [min(pair) for pair in zip(*both, strict=True)] for both in zip(tables, native.tables, strict=True)
+                [min(steps) for steps in zip(*both, strict=True)] for both in zip(tables, native.tables, strict=True)
             ]
     if metadata.xmp:
         options["xmp"] = metadata.xmp
     if metadata.dpi:
         options["dpi"] = metadata.dpi
-    picture = Image.fromarray(np.ascontiguousarray(sheet.samples))
+    picture = Image.fromarray(np.ascontiguousarray(image.samples))
     picture.save(stream, "JPEG", qtables=tables, subsampling=0, **options)
 
 
 def _native(picture: Any) -> JpegNative:
-    """Take the tables of gray and YCbCr images; those of other colours say nothing about luma and chroma."""
+    """Return the native metadata; only gray and YCbCr images have tables for luma and chroma."""
     tables = None
     stored, info = picture.quantization, picture.info
     if picture.mode in ("L", "RGB") and info.get("adobe_transform", 1) == 1:
@@ -111,7 +117,7 @@ def _native(picture: Any) -> JpegNative:
 
 @functools.cache
 def _tables(quality: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return libjpeg's tables of luma and chroma at a quality."""
+    """Return libjpeg's quantization tables of luma and chroma for a quality."""
     from PIL import Image
     from PIL.JpegImagePlugin import JpegImageFile
 

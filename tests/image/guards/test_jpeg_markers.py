@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pellucid.image import read_image
-from pellucid.image.guards.jpeg_markers import frame_of
+from pellucid.image.guards.jpeg_markers import read_frame
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def sized(data, height, width, mark=b"\xff\xc0"):
 )
 def test_the_frame_of_sound_files(stored, options):
     for mode, components in (("L", 1), ("RGB", 3), ("CMYK", 4)):
-        frame = frame_of(stored(mode, **options))
+        frame = read_frame(stored(mode, **options))
         assert (frame.height, frame.width, frame.components) == (24, 40, components)
 
 
 def test_what_is_behind_the_first_image_does_not_count(stored):
-    assert frame_of(stored() + sized(stored(), 9, 9)).height == 24
+    assert read_frame(stored() + sized(stored(), 9, 9)).height == 24
 
 
 def test_more_pixels_than_the_bytes_can_hold_are_refused(stored, refusal, tmp_path):
@@ -46,7 +46,7 @@ def test_more_pixels_than_the_bytes_can_hold_are_refused(stored, refusal, tmp_pa
     assert "are too few for 14000x14000 pixels" in refusal(read_image, tmp_path / "a.jpg")
     # Of arithmetic coding no byte has to be there for a block.
     coded = data.replace(b"\xff\xc0", b"\xff\xc9", 1)
-    assert frame_of(coded).width == 14_000
+    assert read_frame(coded).width == 14_000
 
 
 def test_blank_images_take_few_bytes_and_are_read(tmp_path):
@@ -62,17 +62,17 @@ def test_scans_without_end_are_refused(stored, count):
     # A comment with what looks like an end in it hides none of them.
     scans = b"\xff\xfe\0\x06\xff\xd9\xff\xd9" + (data[start : start + 10] + b"\0") * count
     if count <= 190:
-        assert frame_of(data[:-2] + scans + b"\xff\xd9").width == 40
+        assert read_frame(data[:-2] + scans + b"\xff\xd9").width == 40
     else:
         with pytest.raises(ValueError, match="more than 200 scans"):
-            frame_of(data[:-2] + scans + b"\xff\xd9")
+            read_frame(data[:-2] + scans + b"\xff\xd9")
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        (lambda data: data[:-2], "the mark at its end is missing"),
-        (lambda data: data[: data.index(b"\xff\xda") + 3], "the mark at its end is missing"),
+        (lambda data: data[:-2], "the marker at its end is missing"),
+        (lambda data: data[: data.index(b"\xff\xda") + 3], "the marker at its end is missing"),
         (lambda data: b"\xff\xd8\xff\xd9", "it has no frame or no scan"),
         (lambda data: data.replace(b"\xff\xc0\0\x11", b"\xff\xc0\0\x04", 1), "its frame is incomplete"),
         (lambda data: data[:-2] + b"\xff\xc0\0\x11\x08\0", "it has two frames"),
@@ -83,14 +83,14 @@ def test_scans_without_end_are_refused(stored, count):
 def test_what_is_missing_or_double_is_said(stored, refusal, tmp_path, changed, words):
     data = changed(stored())
     with pytest.raises(ValueError, match=words):
-        frame_of(data)
+        read_frame(data)
     (tmp_path / "a.jpg").write_bytes(data)
     assert "cut short or damaged" in refusal(read_image, tmp_path / "a.jpg")
 
 
 def test_a_stream_inside_another_file_may_lack_its_end(stored):
-    assert frame_of(stored()[:-2], is_whole=False).width == 40
+    assert read_frame(stored()[:-2], is_whole=False).width == 40
 
 
 def test_a_megabyte_of_filling_is_passed_over_at_once(stored):
-    assert frame_of(stored()[:-2] + b"\xff" * (1 << 20) + b"\0\xff\xd9").width == 40
+    assert read_frame(stored()[:-2] + b"\xff" * (1 << 20) + b"\0\xff\xd9").width == 40

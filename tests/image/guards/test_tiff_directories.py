@@ -10,15 +10,15 @@ import tifffile
 
 from pellucid.errors import TooLarge
 from pellucid.image import read_image
-from pellucid.image.formats import Budget
-from pellucid.image.guards.tiff_directories import check_directories
+from pellucid.image.guards.limits import ReadLimits
+from pellucid.image.guards.tiff_layout import check_directories
 
 PATH = Path("a.tif")
 
 
-def directory(*entries, following=0):
+def directory(*entries, next_offset=0):
     body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return struct.pack("<H", len(entries)) + body + struct.pack("<I", following)
+    return struct.pack("<H", len(entries)) + body + struct.pack("<I", next_offset)
 
 
 def file_of(body, first=8):
@@ -32,17 +32,17 @@ def test_sound_files_of_all_forms_pass(random, order, big, pages):
     stream = io.BytesIO()
     options = {"byteorder": order, "bigtiff": big, "photometric": "minisblack", "metadata": None}
     tifffile.imwrite(stream, random((pages, 16, 16)), description="x" * 900, tile=(16, 16), **options)
-    check_directories(stream, PATH, Budget())
+    check_directories(stream, PATH, ReadLimits())
     place = stream.getvalue().rindex(b"x" * 900)
     with pytest.raises(ValueError, match="is missing"):
-        check_directories(io.BytesIO(stream.getvalue()[: min(place, 100)]), PATH, Budget())
+        check_directories(io.BytesIO(stream.getvalue()[: min(place, 100)]), PATH, ReadLimits())
 
 
 @pytest.mark.parametrize("start", [8, 14])
 def test_a_chain_that_goes_round_is_refused(start):
-    body = directory(following=14) + directory(following=start)
+    body = directory(next_offset=14) + directory(next_offset=start)
     with pytest.raises(ValueError, match="names an earlier one as the next"):
-        check_directories(file_of(body), PATH, Budget())
+        check_directories(file_of(body), PATH, ReadLimits())
 
 
 def test_a_value_that_many_tags_share_is_refused(tmp_path, refusal, random):
@@ -50,34 +50,34 @@ def test_a_value_that_many_tags_share_is_refused(tmp_path, refusal, random):
     for count, fits in ((4, True), (9, False)):
         stream = file_of(bytes(1 << 20) + directory(*shared[:count]), 8 + (1 << 20))
         if fits:
-            check_directories(stream, PATH, Budget())
+            check_directories(stream, PATH, ReadLimits())
         else:
             with pytest.raises(ValueError, match="far larger than the file"):
-                check_directories(stream, PATH, Budget())
+                check_directories(stream, PATH, ReadLimits())
 
 
 def test_values_below_the_first_page_count_too():
     inner = 8 + 18
     raw = directory((330, 4, 1, inner)) + directory(*[(40_000 + tag, 7, 1 << 20, 8) for tag in range(9)])
     with pytest.raises(ValueError, match="far larger than the file"):
-        check_directories(file_of(raw), PATH, Budget())
+        check_directories(file_of(raw), PATH, ReadLimits())
     with pytest.raises(ValueError, match="names 65 directories below it"):
-        check_directories(file_of(directory((330, 4, 65, 8))), PATH, Budget())
+        check_directories(file_of(directory((330, 4, 65, 8))), PATH, ReadLimits())
 
 
 def test_pages_are_counted_before_they_are_read():
     places = range(14, 14 + 6 * 200, 6)
-    body = b"".join(directory(following=place) for place in places) + directory()
-    check_directories(file_of(body), PATH, Budget(max_frames=50))
+    body = b"".join(directory(next_offset=place) for place in places) + directory()
+    check_directories(file_of(body), PATH, ReadLimits(max_frames=50))
     with pytest.raises(TooLarge, match="more than 68 pages"):
-        check_directories(file_of(body), PATH, Budget(max_frames=1))
+        check_directories(file_of(body), PATH, ReadLimits(max_frames=1))
 
 
 def test_copies_without_an_image_are_refused():
     places = range(26, 26 + 18 * 99, 18)
-    body = b"".join(directory((254, 4, 1, 1), following=place) for place in places) + directory((254, 4, 1, 1))
+    body = b"".join(directory((254, 4, 1, 1), next_offset=place) for place in places) + directory((254, 4, 1, 1))
     with pytest.raises(ValueError, match="are copies or masks"):
-        check_directories(file_of(body), PATH, Budget())
+        check_directories(file_of(body), PATH, ReadLimits())
 
 
 def test_an_orientation_or_resolution_that_cannot_be_says_nothing(random, tmp_path):

@@ -1,1 +1,1 @@
-"""Guards: checks of what a file announces, made before a library follows it."""
+"""Checks of untrusted image files before a library decodes them."""

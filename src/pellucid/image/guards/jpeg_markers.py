@@ -1,29 +1,29 @@
-"""The marks of a JPEG (T.81, annex B): what its frame announces and its scans come to, read without decoding."""
+"""The markers of a JPEG (T.81, annex B): checks of its frame and its scans without decoding."""
 
 import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-START, SCAN, END = 0xD8, 0xDA, 0xD9
+SCAN, END = 0xDA, 0xD9
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # marks without a length; among them those of restarts
+STANDALONE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))  # those without a length, such as restart markers
 ARITHMETIC = frozenset((0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
-MARK = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-MOST_SCANS = 200
-# Each block of 8x8 samples takes a bit at least, but where arithmetic coding is used.
-MOST_PIXELS_A_BYTE = 512
+MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+MAX_SCANS = 200
+# Each block of 8x8 samples takes at least one bit, except with arithmetic coding.
+MAX_PIXELS_PER_BYTE = 512
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a JPEG announces.
+    """The frame header of a JPEG.
 
     Attributes:
         height: in pixels.
         width: in pixels.
-        components: how many there are.
-        coding: the second byte of the mark.
+        components: their number.
+        coding: the second byte of the marker.
     """
 
     height: int
@@ -32,59 +32,59 @@ class Frame:
     coding: int
 
 
-def frame_of(data: bytes, is_whole: bool = True) -> Frame:
-    """Return the frame of the first image, after a check that its scans are there and not too many.
+def read_frame(data: bytes, is_whole: bool = True) -> Frame:
+    """Return the frame header of the first image after a check of its scans.
 
     Args:
-        data: a file, or what stands in one.
-        is_whole: whether the mark at its end has to be there.
+        data: a file, or a JPEG stream in a file of another format.
+        is_whole: whether the marker at its end must be there.
 
     Raises:
-        ValueError: if the image is cut short, has two frames or none, more scans than an encoder makes (each is a pass
-            over the whole image), or fewer bytes than its pixels take.
+        ValueError: if the image is cut short, has no frame or two, more scans than any encoder writes (each is a pass
+            over all pixels), or fewer bytes than its pixels need.
     """
-    frame, scans, first, place = None, 0, 0, 0
-    for mark, start, length in marks(data, is_whole):
-        place = start
-        if mark in FRAMES:
+    frame, num_scans, first_scan, position = None, 0, 0, 0
+    for marker, start, length in iterate_markers(data, is_whole):
+        position = start
+        if marker in FRAMES:
             if frame is not None:
                 raise ValueError("it has two frames")
             if min(length, len(data) - start) < 6:
                 raise ValueError("its frame is incomplete")
             height, width, components = struct.unpack_from(">HHB", data, start + 1)
-            frame = Frame(height, width, components, mark)
-        elif mark == SCAN:
-            scans += 1
-            first = first or start
-            if scans > MOST_SCANS:
-                raise ValueError(f"it has more than {MOST_SCANS} scans")
-    if frame is None or not scans:
+            frame = Frame(height, width, components, marker)
+        elif marker == SCAN:
+            num_scans += 1
+            first_scan = first_scan or start
+            if num_scans > MAX_SCANS:
+                raise ValueError(f"it has more than {MAX_SCANS} scans")
+    if frame is None or not num_scans:
         raise ValueError("it has no frame or no scan")
-    if frame.coding not in ARITHMETIC and frame.height * frame.width > MOST_PIXELS_A_BYTE * (place - first):
-        raise ValueError(f"its {place - first} bytes are too few for {frame.width}x{frame.height} pixels")
+    if frame.coding not in ARITHMETIC and frame.height * frame.width > MAX_PIXELS_PER_BYTE * (position - first_scan):
+        raise ValueError(f"its {position - first_scan} bytes are too few for {frame.width}x{frame.height} pixels")
     return frame
 
 
-def marks(data: bytes, is_whole: bool = True) -> Iterator[tuple[int, int, int]]:
-    """Yield each mark up to the end of the first image: its second byte, where what belongs to it starts, and its size.
+def iterate_markers(data: bytes, is_whole: bool = True) -> Iterator[tuple[int, int, int]]:
+    """Yield (second byte, start of data, bytes of data) of each marker up to the end of the first image.
 
     Raises:
         ValueError: if the end is missing and `is_whole`.
     """
-    place = 0
-    while found := MARK.search(data, place):
-        mark, start = found[1][0], found.end()
-        if mark == END:
-            yield mark, start, 0
+    position = 0
+    while match := MARKER.search(data, position):
+        marker, start = match[1][0], match.end()
+        if marker == END:
+            yield marker, start, 0
             return
-        if mark in ALONE:
-            place = start
+        if marker in STANDALONE_MARKERS:
+            position = start
             continue
         if start + 2 > len(data):
             break
         (length,) = struct.unpack_from(">H", data, start)
-        yield mark, start + 2, max(length - 2, 0)
-        place = start + max(length, 2)
+        yield marker, start + 2, max(length - 2, 0)
+        position = start + max(length, 2)
     if is_whole:
-        raise ValueError("the mark at its end is missing")
+        raise ValueError("the marker at its end is missing")
     yield END, len(data), 0
