@@ -1,9 +1,9 @@
-"""Training samples a second of three recipes, beside the same networks in Keras on TensorFlow.
+"""Training samples per second of three recipes, compared with the same networks in Keras on TensorFlow.
 
 Pellucid's side is `train` itself, with the shipped recipe; the peer's side is `model.fit` (keras_peer.py), on the same
-images, batches and loss, with the same cores and threads. Keras sees noise that was drawn once; Pellucid draws it as
-the recipe says. All sides take turns, round after round, and the ratio is the median over rounds. Beside the speed
-stand the share of the machine's matrix peak that it comes to, and the peak memory.
+images, batches and loss, with the same cores and threads. Keras gets noise that was made once; Pellucid makes it as
+the recipe says. All sides run in interleaved rounds, and the ratio is the median over rounds. The table also shows the
+fraction of the machine's peak for matrix products that is reached, and the peak memory.
 
     python -m venv peer && peer/bin/pip install keras==3.15.* tensorflow==2.21.*    # or --install peer
     .venv/bin/python benchmarks/training_speed.py --keras-python peer/bin/python
@@ -33,7 +33,7 @@ from rich.table import Table
 PEER = ("keras==3.15.*", "tensorflow==2.21.*")
 IMAGES = 60_000
 EPOCH = 48_000
-LEAST_BATCHES = 6
+MIN_BATCHES = 6
 OUR_PRECISIONS = ("fp32", "bf16")
 KERAS_PRECISIONS = ("float32", "mixed_bfloat16")
 Runs = dict[tuple[str, str], list[dict[str, Any]]]
@@ -74,13 +74,13 @@ CASES = (
 
 @dataclass(frozen=True)
 class Figures:
-    """What one way of training one recipe comes to.
+    """The results of one side for one recipe.
 
     Attributes:
         rate: samples a second, the median over rounds; slowest and fastest are its ends.
         ratio: the median over rounds of its rate to that of the faster Keras in the same round.
-        busy_ratio: the same of samples a second of processor time, which other work on the machine sways less.
-        peak_share: the operations of the network as written, a second, to what matrix products reach in this precision.
+        busy_ratio: the same for samples per second of processor time, which other load on the machine affects less.
+        peak_fraction: the operations per second of the network as written, relative to matrix products in this precision.
         memory: the peak resident memory in MiB.
     """
 
@@ -93,7 +93,7 @@ class Figures:
     fastest: float
     ratio: float
     busy_ratio: float
-    peak_share: float
+    peak_fraction: float
     memory: float
 
 
@@ -108,10 +108,10 @@ class Worker:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment, text=True
         )
-        self.batches = LEAST_BATCHES
+        self.batches = MIN_BATCHES
 
     def answer(self) -> dict[str, Any]:
-        """Return its next answer, or end with what it said if it failed."""
+        """Return its next answer, or exit with its error output if it failed."""
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line:
             self.errors.seek(0)
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=[case.recipe for case in CASES])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.6, help="how long each turn trains, about (default: 0.6)")
+    parser.add_argument("--seconds", type=float, default=0.6, help="how long each round trains, about (default: 0.6)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -149,7 +149,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         images = prepare(Path(folder))
-        peer = installed(arguments.install) if arguments.install else arguments.keras_python
+        peer = install(arguments.install) if arguments.install else arguments.keras_python
         figures, peaks = [], {}
         for threads in arguments.threads:
             peaks[threads] = matrix_peaks(threads)
@@ -163,14 +163,14 @@ def main() -> None:
 
 
 def prepare(folder: Path) -> Path:
-    """Write the training images for the peer, and return the file: MNIST's if at hand, else random ones."""
+    """Write the training images for the peer, and return the file: MNIST's if available, else random ones."""
     from pellucid.data.mnist import MNIST
 
     if not MNIST().available():
-        drawn = np.random.default_rng(0)
+        rng = np.random.default_rng(0)
         (folder / "mnist").mkdir()
         for split, count in (("train", IMAGES), ("t10k", 1000)):
-            pixels = drawn.integers(0, 256, (count, 28, 28), np.uint8)
+            pixels = rng.integers(0, 256, (count, 28, 28), np.uint8)
             for name, value in (("images-idx3", pixels), ("labels-idx1", pixels[:, 0, 0] % 10)):
                 header = struct.pack(f">4B{value.ndim}I", 0, 0, 8, value.ndim, *value.shape)
                 (folder / "mnist" / f"{split}-{name}-ubyte").write_bytes(header + value.tobytes())
@@ -179,7 +179,7 @@ def prepare(folder: Path) -> Path:
     return folder / "images.npy"
 
 
-def installed(folder: Path) -> Path:
+def install(folder: Path) -> Path:
     """Make the peer's environment unless it is there, and return its interpreter."""
     python = folder / "bin" / "python"
     if not python.exists():
@@ -191,15 +191,15 @@ def installed(folder: Path) -> Path:
 def measure(
     case: Case, threads: int, peer: Path | None, images: Path, peaks: dict[str, float], options: argparse.Namespace
 ) -> list[Figures]:
-    """Let all sides of a case take turns."""
+    """Run all sides of a case in interleaved rounds."""
     shared = {"case": case.recipe, "batch": case.batch, "threads": threads, "cores": cores(threads)}
     commands: dict[tuple[str, str], list[Any]] = {}
     for precision in OUR_PRECISIONS:
-        said = json.dumps(shared | {"precision": precision})
-        commands["pellucid", precision] = [sys.executable, __file__, "--worker", said]
+        specification = json.dumps(shared | {"precision": precision})
+        commands["pellucid", precision] = [sys.executable, __file__, "--worker", specification]
     for precision in KERAS_PRECISIONS if peer else ():
-        said = json.dumps(shared | {"precision": precision, "images": str(images), "epoch": EPOCH})
-        commands["keras", precision] = [peer, Path(__file__).with_name("keras_peer.py"), said]
+        specification = json.dumps(shared | {"precision": precision, "images": str(images), "epoch": EPOCH})
+        commands["keras", precision] = [peer, Path(__file__).with_name("keras_peer.py"), specification]
     runs: Runs = {key: [] for key in commands}
     with contextlib.ExitStack() as stack:
         workers = {key: Worker(command, threads) for key, command in commands.items()}
@@ -207,9 +207,9 @@ def measure(
             stack.callback(worker.close)
         for worker in workers.values():
             worker.answer()
-        for worker in workers.values():  # one turn that is not counted, to learn how long a batch takes
+        for worker in workers.values():  # a warm-up round that also gives the time of a batch
             rate = worker.train()["rate"]
-            worker.batches = max(LEAST_BATCHES, round(options.seconds * rate / case.batch))
+            worker.batches = max(MIN_BATCHES, round(options.seconds * rate / case.batch))
         for _ in range(options.rounds):
             for key, worker in workers.items():
                 runs[key].append(worker.train())
@@ -226,7 +226,7 @@ def measure(
             fastest=max(of_one),
             ratio=to_rate[side, precision],
             busy_ratio=to_busy_rate[side, precision],
-            peak_share=statistics.median(of_one) * case.flops / 1e9 / peaks["bf16" if "bf" in precision else "fp32"],
+            peak_fraction=statistics.median(of_one) * case.flops / 1e9 / peaks["bf16" if "bf" in precision else "fp32"],
             memory=max(run["memory"] for run in runs[side, precision]),
         )
         for (side, precision), of_one in rates.items()
@@ -244,22 +244,22 @@ def ratios(runs: Runs, name: str) -> dict[tuple[str, str], float]:
 
 
 def cores(threads: int) -> list[int]:
-    """Return the cores that every side is kept on: the last ones of those that this process may use."""
+    """Return the cores that every side runs on: the last ones of those that this process may use."""
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     return allowed[-threads:]
 
 
 def matrix_peaks(threads: int) -> dict[str, float]:
     """Return the GFLOP/s of square matrix products by precision, the best of several sizes."""
-    said = json.dumps({"case": "peak", "threads": threads, "cores": cores(threads)})
-    worker = Worker([sys.executable, __file__, "--worker", said], threads)
+    specification = json.dumps({"case": "peak", "threads": threads, "cores": cores(threads)})
+    worker = Worker([sys.executable, __file__, "--worker", specification], threads)
     found = worker.answer()
     worker.close()
     return found
 
 
 def work(specification: dict[str, Any]) -> None:
-    """Be a worker: the matrix peak, or Pellucid's side of a case."""
+    """Run as a worker: measure the matrix peak, or Pellucid's side of a case."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, specification["cores"])
     import torch
@@ -268,7 +268,7 @@ def work(specification: dict[str, Any]) -> None:
     if specification["case"] == "peak":
         answer(fp32=product_speed(torch.float32), bf16=product_speed(torch.bfloat16))
         return
-    ours(specification, LEAST_BATCHES)
+    ours(specification, MIN_BATCHES)
     answer(ready=True)
     for line in sys.stdin:
         answer(**ours(specification, int(line)))
@@ -287,16 +287,16 @@ def product_speed(dtype: Any) -> float:
     best = 0.0
     for (multiply, left, right, operations), _ in itertools.product(shapes, range(8)):
         factors = [torch.rand(shape).to(dtype) for shape in (left, right)]
-        begun = time.perf_counter()
+        started = time.perf_counter()
         multiply(*factors)
-        best = max(best, operations / (time.perf_counter() - begun) / 1e9)
+        best = max(best, operations / (time.perf_counter() - started) / 1e9)
     return best
 
 
 def ours(specification: dict[str, Any], batches: int) -> dict[str, float]:
     """Run `train` on a recipe for some batches, and time its epochs from their first step to their last."""
     from pellucid.recipes.recipe import load_recipe
-    from pellucid.train.loop import Progress, train
+    from pellucid.train.loop import TrainProgress, train
 
     batch = specification["batch"]
     per_epoch = min(batches, EPOCH // batch)
@@ -312,9 +312,9 @@ def ours(specification: dict[str, Any], batches: int) -> dict[str, float]:
     if recipe.train.batch_size != batch:
         raise ValueError(f"{recipe.name} has batches of {recipe.train.batch_size}, the peer of {batch}")
     times: list[tuple[float, float]] = []
-    last: list[Progress] = []
+    last: list[TrainProgress] = []
 
-    def note(progress: Progress) -> None:
+    def note(progress: TrainProgress) -> None:
         times.append((time.perf_counter(), time.process_time()))
         last[:] = [progress]
 
@@ -334,11 +334,11 @@ def answer(**values: float) -> None:
 
 
 def table(figures: list[Figures], peaks: dict[int, dict[str, float]], rounds: int) -> Table:
-    """Lay the figures out side by side."""
-    said = "; ".join(
+    """Return the figures as a table."""
+    peak_texts = "; ".join(
         f"{threads} thread(s): fp32 {peak['fp32']:.0f}, bf16 {peak['bf16']:.0f}" for threads, peak in peaks.items()
     )
-    result = Table(title=f"Training, median of {rounds} rounds", caption=f"Matrix peak, GFLOP/s: {said}")
+    result = Table(title=f"Training, median of {rounds} rounds", caption=f"Matrix peak, GFLOP/s: {peak_texts}")
     for heading in ("recipe", "threads", "side", "precision"):
         result.add_column(heading)
     for heading in ("samples/s", "slowest to fastest", "to faster Keras", "in CPU time", "of the peak", "peak MiB"):
@@ -353,7 +353,7 @@ def table(figures: list[Figures], peaks: dict[int, dict[str, float]], rounds: in
             f"{row.slowest:,.0f} to {row.fastest:,.0f}",
             f"{row.ratio:.2f}x",
             f"{row.busy_ratio:.2f}x",
-            f"{row.peak_share:.0%}",
+            f"{row.peak_fraction:.0%}",
             f"{row.memory:.0f}",
         )
     return result

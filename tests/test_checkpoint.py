@@ -44,7 +44,7 @@ def path(tmp_path, denoiser):
 def test_a_checkpoint_rebuilds_its_network(path, denoiser):
     loaded = checkpoint.load(path)
     assert loaded.recipe == RECIPE
-    assert loaded.figures == {"psnr": 20.5}
+    assert loaded.metrics == {"psnr": 20.5}
     image = torch.rand(2, 1, 9, 12)
     assert torch.equal(loaded.networks["denoiser"](image), denoiser.eval()(image))
 
@@ -83,7 +83,7 @@ def a_zipped_pickle(path):
 
 
 def of_another_version(path):
-    save_file({"x": torch.zeros(1)}, path, {"format": "pellucid-9", "described": "{}"})
+    save_file({"x": torch.zeros(1)}, path, {"format": "pellucid-9", "metadata": "{}"})
 
 
 def of_another_program(path):
@@ -119,7 +119,7 @@ def absent(path):
         (empty, "is cut short or no safetensors file"),
         (a_pickle, "is a pickle, which is never loaded"),
         (a_zipped_pickle, "is a pickle, which is never loaded"),
-        (of_another_version, "has pellucid-9, this version reads pellucid-1"),
+        (of_another_version, "has pellucid-9, this version reads pellucid-2"),
         (of_another_program, "has no Pellucid format"),
         (without_a_tensor, "does not fit the network it names"),
         (with_a_nan, "weights that are not finite"),
@@ -138,4 +138,4 @@ def test_what_is_no_checkpoint_is_refused(path, damage, message):
 def test_the_recipe_can_be_read_without_pellucid(path):
     content = path.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    assert json.loads(header["__metadata__"]["described"])["recipe"]["name"] == "small"
+    assert json.loads(header["__metadata__"]["metadata"])["recipe"]["name"] == "small"

@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from pellucid.errors import PellucidError
 from pellucid.estimator import DenoisingAutoencoder
-from pellucid.train.step import Step
+from pellucid.train.step import TrainingStep
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +64,14 @@ def test_codes_decode_to_the_denoised_rows(digits, fitted):
 
 def test_the_curve_is_the_mean_loss_over_all_rows(digits, monkeypatch):
     """Of 600 rows, the last batch of 256 holds 88: each counts as much as any other."""
-    steps, taken = [], Step.__call__
+    steps, taken = [], TrainingStep.__call__
 
     def recorded(step, batch):
         loss = taken(step, batch)
         steps.append((loss, len(batch.clean)))
         return loss
 
-    monkeypatch.setattr(Step, "__call__", recorded)
+    monkeypatch.setattr(TrainingStep, "__call__", recorded)
     curve = DenoisingAutoencoder((8,), epochs=2, batch_size=256, lr=0.01, random_state=0).fit(digits[0]).loss_curve_
     assert [count for _, count in steps] == 2 * [256, 256, 88]
     for mean, losses in zip(curve, (steps[:3], steps[3:]), strict=True):

@@ -37,7 +37,6 @@ LOADS_TORCH = (
         "evaluate.latents",
         "evaluate.measure",
         "evaluate.outliers",
-        "evaluate.samples",
         "evaluate.study",
     ),
     *("inference.checkpoint_model", "inference.fine_tuning"),
@@ -45,7 +44,7 @@ LOADS_TORCH = (
     *("report.drawings", "report.html", "report.markdown", "report.tables", "report.write"),
     *("reproduce.collect", "reproduce.evaluate_checkpoint", "reproduce.experiment", "reproduce.reproduction"),
     *("tune.storage", "tune.study", "tune.trial"),
-    *("utils.seeding",),
+    *("utils.device", "utils.seeding"),
 )
 LOADED_ON_USE = {"cv2", "matplotlib", "onnx", "onnxruntime", "openvino", "optuna", "pooch", "pywt", "scipy", "skimage"}
 LOADED_ON_USE |= {"sklearn", "sqlalchemy"}

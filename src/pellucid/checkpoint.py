@@ -1,43 +1,40 @@
-"""Checkpoints: safetensors with the recipe inside; a checkpoint rebuilds its own networks and is never unpickled."""
+"""Checkpoints: safetensors files with the recipe inside, from which the networks are built; nothing is unpickled."""
 
 import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as as_bytes
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from pellucid import registry
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import OldFormat, PellucidError, UsageError
 from pellucid.input_spec import InputSpec
-from pellucid.recipes.format_1 import upgrade_recipe
 from pellucid.recipes.recipe import Recipe
 from pellucid.utils.atomic_write import atomic_write
-from pellucid.utils.refuse_pickle import refuse_pickle
+from pellucid.utils.json_npz import refuse_pickle
 
-FORMAT = "pellucid-1"
+OLD_FORMAT, FORMAT = "pellucid-1", "pellucid-2"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file holds.
+    """The content of a checkpoint file.
 
     Attributes:
-        recipe: the recipe it was trained by.
-        networks: `denoiser`, `classifier` or both, or a noise level's `estimator`, in evaluation mode.
-        figures: what was measured when it was written.
+        recipe: the recipe that its networks were trained by.
+        networks: `denoiser`, `classifier` or both, or the `estimator` of a noise level, in evaluation mode.
+        metrics: measured at the time of writing, such as the losses.
         classes: the class names of the classifier, if there is one.
     """
 
     recipe: Recipe
     networks: dict[str, Any]
-    figures: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
 
 
@@ -45,33 +42,33 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically: the old file stays until the new one is complete.
 
     Raises:
-        PellucidError: if it cannot be written, for want of space or permission.
+        PellucidError: if it cannot be written, for lack of space or permission.
     """
     tensors = {}
     for role, network in checkpoint.networks.items():
         tensors |= {f"{role}.{name}": value for name, value in network.state_dict().items()}
-    described = {
+    metadata = {
         "recipe": checkpoint.recipe.to_dict(),
-        "networks": {role: _describe(network) for role, network in checkpoint.networks.items()},
-        "figures": checkpoint.figures,
+        "networks": {role: _network_spec(network) for role, network in checkpoint.networks.items()},
+        "metrics": checkpoint.metrics,
         "classes": list(checkpoint.classes),
     }
-    write_tensors(path, tensors, described)
+    write_tensors(path, tensors, metadata)
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint and rebuild its networks.
+    """Read a checkpoint and build its networks.
 
     Raises:
         PellucidError: if the file is absent, cut short, a pickle, of another version, or holds values that are
             not finite or do not fit its networks.
     """
-    tensors, described = read_tensors(path)
-    if "networks" not in described:
+    tensors, metadata = read_tensors(path)
+    if "networks" not in metadata:
         raise PellucidError(f"{path} holds the state of a training run: give the best.safetensors beside it")
     networks = {}
-    for role, part in described["networks"].items():
-        network = _rebuild(path, part)
+    for role, spec in metadata["networks"].items():
+        network = _build_network(path, spec)
         prefix = f"{role}."
         state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         try:
@@ -81,8 +78,8 @@ def load(path: Path) -> Checkpoint:
         if not all(bool(torch.isfinite(value).all()) for value in state.values()):
             raise PellucidError(f"{path} holds weights that are not finite: fetch or train it again")
         networks[role] = network.eval()
-    recipe = Recipe.from_dict(upgrade_recipe(described["recipe"]))
-    return Checkpoint(recipe, networks, described["figures"], tuple(described["classes"]))
+    recipe = Recipe.from_dict(metadata["recipe"])
+    return Checkpoint(recipe, networks, metadata["metrics"], tuple(metadata["classes"]))
 
 
 def combine(denoiser: Path, classifier: Path, out: Path) -> None:
@@ -92,50 +89,57 @@ def combine(denoiser: Path, classifier: Path, out: Path) -> None:
         if role not in checkpoint.networks:
             raise UsageError(f"{path} holds no {role}: give the checkpoint of one")
     networks = {"denoiser": first.networks["denoiser"], "classifier": second.networks["classifier"]}
-    save(out, Checkpoint(first.recipe, networks, first.figures | second.figures, second.classes))
+    save(out, Checkpoint(first.recipe, networks, first.metrics | second.metrics, second.classes))
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], described: Mapping[str, Any]) -> None:
-    """Write named tensors and a JSON description as one safetensors file, atomically."""
-    metadata = {"format": FORMAT, "described": json.dumps(described)}
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write named tensors and JSON metadata as one safetensors file, atomically."""
+    header = {"format": FORMAT, "metadata": json.dumps(metadata)}
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
-        # The library's own file is for the owner alone to read, and a kill leaves half of it under a name of its own.
-        temporary.write_bytes(as_bytes(contiguous, metadata))
+        # The library's own function makes a file that only its owner can read, and leaves a part of it when killed.
+        temporary.write_bytes(to_safetensors(contiguous, header))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `write_tensors` wrote.
+    """Return the tensors and the metadata of a file that `write_tensors` wrote.
 
     Raises:
         PellucidError: if the file is absent, cut short, a pickle, or of another version.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            refuse_pickle(path, stream.read(8), "convert it to safetensors first")
     except OSError as error:
         raise PellucidError(f"cannot read the checkpoint {path}: {error.strerror}") from error
-    refuse_pickle(path, content, "convert it to safetensors first")
     try:
-        tensors = load_tensors(content)
-        (length,) = struct.unpack_from("<Q", content)
-        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, struct.error, ValueError) as error:
+        with safe_open(path, framework="pt") as file:
+            header, names = file.metadata() or {}, file.keys()
+            # Copies, since the library maps the file into memory.
+            tensors = {name: file.get_tensor(name).clone() for name in names}
+    except (SafetensorError, OSError) as error:
         raise PellucidError(f"{path} is cut short or no safetensors file: fetch or train it again") from error
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format", "no Pellucid format")
+    if header.get("format") == OLD_FORMAT:
+        raise OldFormat(path, "checkpoint")
+    if header.get("format") != FORMAT:
+        found = header.get("format", "no Pellucid format")
         raise PellucidError(f"{path} has {found}, this version reads {FORMAT}: install the version that wrote it")
-    return tensors, json.loads(metadata["described"])
+    return tensors, json.loads(header["metadata"])
 
 
-def _describe(network: Any) -> dict[str, Any]:
-    name = type(network).__module__.rpartition(".")[2]
-    return {"name": name, "options": network.options, "input_spec": network.input_spec.to_dict()}
+def model_name(network: Any) -> str:
+    """Return the registered name of a network's class, such as "unet"."""
+    return type(network).__module__.rpartition(".")[2]
 
 
-def _rebuild(path: Path, part: Mapping[str, Any]) -> Any:
+def _network_spec(network: Any) -> dict[str, Any]:
+    return {"name": model_name(network), "options": network.options, "input_spec": network.input_spec.to_dict()}
+
+
+def _build_network(path: Path, spec: Mapping[str, Any]) -> Any:
     try:
-        network = registry.build("model", part["name"], part["options"])
+        network = registry.build("model", spec["name"], spec["options"])
     except UsageError as error:
         raise PellucidError(f"{path} names a network that this version cannot build: {error}") from error
-    network.input_spec = InputSpec.from_dict(part["input_spec"])
+    network.input_spec = InputSpec.from_dict(spec["input_spec"])
     return network

@@ -1,4 +1,4 @@
-"""Denoising as a scikit-learn transformer: a dense autoencoder over the features, trained on noise of its own."""
+"""Denoising as a scikit-learn transformer: a dense autoencoder over the features, trained on synthetic noise."""
 
 import copy
 import math
@@ -14,41 +14,45 @@ from pellucid.errors import PellucidError
 from pellucid.models.dense import Dense
 from pellucid.objectives.supervised import Supervised
 from pellucid.recipes.recipe import Train
-from pellucid.train.batches import NoisyImages
-from pellucid.train.malloc import freed_memory_kept
-from pellucid.train.step import Step, make_optimizer
-from pellucid.utils.optional_imports import need
+from pellucid.train.batches import NoisyImages, SyntheticNoise
+from pellucid.train.malloc import keep_freed_memory
+from pellucid.train.step import TrainingStep, make_optimizer
+from pellucid.utils.device import resolve_device
+from pellucid.utils.optional_imports import import_optional
 from pellucid.utils.seeding import make_generator
 
 SCALINGS = ("feature", "global")
-_base = need("sklearn.base", "train", "DenoisingAutoencoder")
-_validation = need("sklearn.utils.validation", "train", "DenoisingAutoencoder")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+_base = import_optional("sklearn.base", "train", "DenoisingAutoencoder")
+_validation = import_optional("sklearn.utils.validation", "train", "DenoisingAutoencoder")
 
 
 class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _base.BaseEstimator):
     """A dense denoising autoencoder (Vincent et al. 2008) for rows of features, such as flattened images.
 
-    `fit` takes clean rows, learns their range, adds noise to them and trains the network to take it out again;
-    `transform` denoises rows, in their range and floating-point type; `encode` gives their codes.
+    `fit` takes clean rows, learns their range, adds noise to them and trains the network to remove it; `transform`
+    denoises rows, in their range and floating-point type; `encode` returns their codes.
 
     Args:
-        widths: the sizes of the encoder's layers; the last is that of the code, and the decoder mirrors them.
-        noise: a noise model as text, such as "gaussian(sigma=0.1)" or "masking(fraction=0.3)"; its levels are in units
+        widths: the sizes of the encoder's layers; the last is the size of the code. The decoder mirrors them.
+        noise: a noise model as text, such as "gaussian(sigma=0.1)" or "masking(fraction=0.3)"; its sigma is in units
             of the range.
-        clip: whether noisy values are cut to the range, as those of images are.
+        clip: whether noisy values are clipped to the range, as those of images are.
         loss: a loss as text, such as "mse", "l1", "bce" or "charbonnier(epsilon=0.01)".
         scaling: "feature" learns a range for every feature, "global" one for all, as pixels have.
         epochs: passes over the rows.
         batch_size: rows per step.
         lr: Adam's learning rate.
         random_state: the seed, a NumPy RandomState, or None for another result every time.
+        device: where to train: "cpu", "cuda", "mps", or "auto" for a CUDA GPU where there is one. The trained network
+            runs on the CPU.
         verbose: whether to print the loss of every epoch.
 
     Attributes:
         model_: the trained network; it takes rows as images (N, 1, 1, n_features) in [0, 1].
-        minimum_, scale_: what maps rows to [0, 1]: `(X - minimum_) / scale_`; a constant feature has the scale 1.
+        minimum_, scale_: they map rows to [0, 1]: `(X - minimum_) / scale_`; a constant feature has the scale 1.
         loss_curve_: the mean training loss of each epoch.
-        n_iter_: the epochs run.
+        n_iter_: the number of epochs.
         n_features_in_, feature_names_in_: as in every scikit-learn estimator.
 
     Example:
@@ -71,6 +75,7 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
         batch_size: int = 128,
         lr: float = 0.001,
         random_state: Any = None,
+        device: str = "auto",
         verbose: bool = False,
     ) -> None:
         """Keep the parameters; `fit` checks them."""
@@ -83,10 +88,11 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
         self.batch_size = batch_size
         self.lr = lr
         self.random_state = random_state
+        self.device = device
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> "DenoisingAutoencoder":
-        """Learn to denoise from clean rows X (n_samples, n_features); y is not used.
+        """Train on clean rows X (n_samples, n_features); y is not used.
 
         Raises:
             ValueError: for a parameter out of range, naming it, or for rows that are not finite numbers.
@@ -103,31 +109,32 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
             torch.manual_seed(seed)
             self.model_ = registry.build("model", "dense", options)
         noise = registry.build("noise", *registry.parse(self.noise))
-        images = NoisyImages(self._scaled(rows).float(), None, noise, self.clip, white=1.0)
-        with freed_memory_kept():
+        images = SyntheticNoise(self._scaled(rows).float(), noise=noise, clip=self.clip, data_range=1.0)
+        self.model_.to(resolve_device(self.device))
+        with keep_freed_memory():
             self.loss_curve_ = self._train(images, seed)
         self.n_iter_ = len(self.loss_curve_)
-        self.model_.eval()
+        self.model_.cpu().eval()
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the rows X (n_samples, n_features) denoised, in their range; float32 stays, all else is float64."""
+        """Return the rows X (n_samples, n_features) denoised, in their range, as float32 if X is that, else as float64."""
         noisy, model = self._input(X)
         with torch.inference_mode():
             codes = model.encode(noisy)
         return self._decoded(model, codes)
 
     def encode(self, X: Any) -> np.ndarray:
-        """Return the codes (n_samples, widths[-1]) of the rows X, none below 0, in the type of `transform`."""
+        """Return the codes (n_samples, widths[-1]) of the rows X, 0 or more, in the type of `transform`."""
         noisy, model = self._input(X)
         with torch.inference_mode():
             return model.encode(noisy).numpy()
 
     def decode(self, codes: Any) -> np.ndarray:
-        """Return the rows (n_samples, n_features) that codes stand for: `decode(encode(X))` is `transform(X)`.
+        """Return the rows (n_samples, n_features) of codes: `decode(encode(X))` is `transform(X)`.
 
         Raises:
-            ValueError: if the codes are not finite numbers, or of another width.
+            ValueError: if the codes are not finite numbers or have another width.
         """
         _validation.check_is_fitted(self)
         values = _validation.check_array(codes, dtype=(np.float64, np.float32))
@@ -137,7 +144,7 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
         return self._decoded(self._network(values.dtype), torch.from_numpy(values))
 
     def __sklearn_tags__(self) -> Any:
-        """Say that float32 stays float32."""
+        """Return the tags, with the dtypes that `transform` keeps."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
@@ -148,20 +155,23 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
             _validation.check_scalar(getattr(self, name), name, kind, **boundaries)
         if self.scaling not in SCALINGS:
             raise ValueError(f"scaling={self.scaling!r} is unknown: choose one of {', '.join(SCALINGS)}")
+        if self.device not in DEVICES:
+            raise ValueError(f"device={self.device!r} is unknown: choose one of {', '.join(DEVICES)}")
 
     def _train(self, images: NoisyImages, seed: int) -> list[float]:
         """Train the network and return the mean loss of each epoch."""
         options = Train(self.epochs, self.batch_size, self.lr)
         loss = registry.build("loss", *registry.parse(self.loss))
-        step = Step(self.model_.train(), make_optimizer(self.model_, options), Supervised(), loss, False, 0.0)
+        step = TrainingStep(self.model_.train(), make_optimizer(self.model_, options), Supervised(), loss)
         curve = []
-        done = 0
+        num_steps = 0
         for epoch in range(self.epochs):
             total = 0.0
             order = torch.randperm(len(images), generator=make_generator(seed, "order", epoch))
             for index in order.split(self.batch_size):
-                total += step(images.batch(index, make_generator(seed, "noise", done))) * len(index)
-                done += 1
+                generator = make_generator(seed, "noise", num_steps, device=step.device)
+                total += step(images.batch(index, generator)) * len(index)
+                num_steps += 1
             curve.append(total / len(images))
             if not math.isfinite(curve[-1]):
                 raise PellucidError(f"the loss became {curve[-1]} in epoch {epoch + 1}: try a lower lr than {self.lr}")
@@ -184,7 +194,7 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
         return self.model_ if dtype == np.float32 else copy.deepcopy(self.model_).double()
 
     def _decoded(self, model: Dense, codes: torch.Tensor) -> np.ndarray:
-        # The network's own activation is in float32, so that the rows of a batch would depend on its size a little.
+        # The network's own activation is in float32, whose rounding would make a row depend on the size of its batch.
         with torch.inference_mode():
             unit = torch.sigmoid(model.decode(codes)).flatten(1).numpy()
         return unit * self.scale_.astype(unit.dtype) + self.minimum_.astype(unit.dtype)

@@ -51,7 +51,7 @@ def trained_psnr(objective, takes=1, streak=1, **options):
     average, drawn, level = copy.deepcopy(model), seeded(4), torch.full((8,), SIGMA)
     for step in range(STEPS):
         index = torch.randint(len(clean), (8,), generator=drawn)
-        value = objective(model, MSE(), TrainingBatch(wanted[index], noisy[index], level, drawn=drawn))
+        value = objective(model, MSE(), TrainingBatch(wanted[index], noisy[index], level, generator=drawn))
         optimizer.zero_grad()
         value.backward()
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)

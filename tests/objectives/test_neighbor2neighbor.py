@@ -7,7 +7,7 @@ from pellucid.losses.mse import MSE
 from pellucid.models.dense import Dense
 from pellucid.models.unet import UNet
 from pellucid.objectives.batch import TrainingBatch
-from pellucid.objectives.neighbor2neighbor import Neighbor2Neighbor, drawn_pairs, sub_image
+from pellucid.objectives.neighbor2neighbor import Neighbor2Neighbor, random_pairs, sub_image
 
 
 def seeded(seed=0):
@@ -21,7 +21,7 @@ def test_of_each_cell_two_adjacent_pixels_are_drawn_one_for_each_image(size, cha
     height, width = size
     places = torch.arange(height)[:, None] * 100 + torch.arange(width)
     images = torch.stack([places * 1.0 + 10_000 * channel for channel in range(channels)]).expand(2, -1, -1, -1)
-    pairs = drawn_pairs(images, seeded())
+    pairs = random_pairs(images, seeded())
     first, second = (sub_image(images, pixel) for pixel in pairs)
     assert first.shape == second.shape == (2, channels, height // 2, width // 2)
     for channel in range(channels):
@@ -34,7 +34,7 @@ def test_of_each_cell_two_adjacent_pixels_are_drawn_one_for_each_image(size, cha
 
 
 def test_all_eight_pairs_are_equally_probable():
-    first, second = drawn_pairs(torch.zeros(1, 1, 400, 400), seeded())
+    first, second = random_pairs(torch.zeros(1, 1, 400, 400), seeded())
     counts = Counter(zip(first.flatten().tolist(), second.flatten().tolist(), strict=True))
     assert set(counts) == {(a, b) for a in range(4) for b in range(4) if a != b and a + b != 3}
     assert max(abs(count / 40_000 - 1 / 8) for count in counts.values()) < 0.01
@@ -44,14 +44,14 @@ def test_the_loss_is_the_papers():
     torch.manual_seed(0)
     model, noisy = UNet(3, [4, 8], condition=True), torch.rand(2, 3, 16, 20)
     sigma = torch.tensor([0.1, 0.3])
-    first, second = drawn_pairs(noisy, seeded())
+    first, second = random_pairs(noisy, seeded())
     y1, y2 = sub_image(noisy, first), sub_image(noisy, second)
     whole = model(noisy, sigma).detach()
     denoised = model(y1, sigma)
     plain = (denoised - y2).square().mean()
     regular = (denoised - y2 - (sub_image(whole, first) - sub_image(whole, second))).square().mean()
     for gamma in (0.0, 2.0):
-        given = TrainingBatch(noisy, noisy, sigma, drawn=seeded())
+        given = TrainingBatch(noisy, noisy, sigma, generator=seeded())
         value = Neighbor2Neighbor(gamma)(model, MSE(), given)
         torch.testing.assert_close(value, plain + gamma * regular)
     wanted = torch.autograd.grad(plain + 2 * regular, list(model.parameters()))
@@ -68,7 +68,7 @@ def test_a_map_of_levels_follows_the_pixels():
             return noisy
 
     noisy = torch.rand(2, 1, 8, 8)
-    Neighbor2Neighbor()(Recorder(), MSE(), TrainingBatch(noisy, noisy, 2 * noisy, drawn=seeded()))
+    Neighbor2Neighbor()(Recorder(), MSE(), TrainingBatch(noisy, noisy, 2 * noisy, generator=seeded()))
     assert all(torch.equal(2 * image, level) for image, level in seen) and len(seen) == 2
 
 

@@ -34,7 +34,7 @@ def test_each_sample_is_turned_half_of_the_time_and_always_as_a_whole():
             return noisy
 
     first, second = torch.zeros(400, 3, 2, 2), torch.ones(400, 3, 2, 2)
-    given = TrainingBatch(second, first, torch.full((400,), 0.1), drawn=torch.Generator().manual_seed(0))
+    given = TrainingBatch(second, first, torch.full((400,), 0.1), generator=torch.Generator().manual_seed(0))
     assert Noise2Noise()(Recorder(), MSE(), given) == 1
     turned = shown[0].flatten(1)
     assert torch.equal(turned.min(1).values, turned.max(1).values)

@@ -4,7 +4,7 @@ import torch
 from pellucid.losses.mse import MSE
 from pellucid.models.unet import UNet
 from pellucid.objectives.batch import TrainingBatch
-from pellucid.objectives.noise2void import Noise2Void, at_places, drawn_places
+from pellucid.objectives.noise2void import Noise2Void, at_positions, random_positions
 
 STRUCTS = [(0, 0), (4, 0), (0, 3), (1, 1)]
 
@@ -29,7 +29,7 @@ def covered(shape, rows, columns, struct):
 
 @pytest.mark.parametrize("size", [(48, 36), (8, 8), (41, 29)])
 def test_one_pixel_of_each_cell_is_drawn_and_every_pixel_may_be(size):
-    rows, columns = drawn_places(torch.zeros(600, 1, *size), 8, seeded())
+    rows, columns = random_positions(torch.zeros(600, 1, *size), 8, seeded())
     h, w = round(size[0] / 8), round(size[1] / 8)
     assert rows.shape == columns.shape == (600, h, w)
     for places, side, parts, axis in ((rows, size[0], h, 1), (columns, size[1], w, 2)):
@@ -44,7 +44,7 @@ def test_one_pixel_of_each_cell_is_drawn_and_every_pixel_may_be(size):
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_hidden_pixels_are_replaced_from_around_and_all_others_kept(replacement, struct, channels):
     images = torch.rand(2, channels, 40, 30, generator=seeded(1))
-    rows, columns = drawn_places(images, 12, seeded())
+    rows, columns = random_positions(images, 12, seeded())
     shown = objective(replacement, struct).hide(images, rows, columns, seeded(2))
     hidden = covered(images.shape, rows, columns, struct)
     changed = shown != images
@@ -69,9 +69,9 @@ def test_the_output_at_a_hidden_pixel_does_not_depend_on_any_hidden_value(replac
     torch.manual_seed(0)
     model = UNet(1, [4, 8], residual=False)
     images = torch.rand(2, 1, 40, 30, requires_grad=True)
-    rows, columns = drawn_places(images, 12, seeded())
+    rows, columns = random_positions(images, 12, seeded())
     hide = objective(replacement, struct).hide
-    at_places(model(hide(images, rows, columns, seeded(1))), rows, columns).sum().backward()
+    at_positions(model(hide(images, rows, columns, seeded(1))), rows, columns).sum().backward()
     hidden = covered(images.shape, rows, columns, struct)[:, None]
     assert images.grad is not None and not images.grad[hidden].any() and images.grad[~hidden].any()
     with torch.no_grad():
@@ -88,10 +88,10 @@ def test_the_loss_is_taken_at_the_hidden_pixels_alone():
             return noisy
 
     noisy, sigma = torch.rand(3, 2, 24, 24), torch.tensor([0.1, 0.2, 0.3])
-    value = Noise2Void()(Recorder(), MSE(), TrainingBatch(noisy, noisy, sigma, drawn=seeded()))
-    rows, columns = drawn_places(noisy, 8, seeded())
+    value = Noise2Void()(Recorder(), MSE(), TrainingBatch(noisy, noisy, sigma, generator=seeded()))
+    rows, columns = random_positions(noisy, 8, seeded())
     replaced, level = shown[0]
-    expected = (at_places(replaced, rows, columns) - at_places(noisy, rows, columns)).square().mean()
+    expected = (at_positions(replaced, rows, columns) - at_positions(noisy, rows, columns)).square().mean()
     torch.testing.assert_close(value, expected)
     assert level is sigma and expected > 0
 

@@ -38,7 +38,7 @@ def drawn(seed=0):
 
 def batch_of(clean, sigma, seed=1):
     noisy = clean + sigma * torch.randn(clean.shape, generator=drawn(seed))
-    return TrainingBatch(noisy, noisy, torch.full((len(clean),), sigma), drawn=drawn(seed + 1))
+    return TrainingBatch(noisy, noisy, torch.full((len(clean),), sigma), generator=drawn(seed + 1))
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 2.0])
@@ -65,7 +65,7 @@ def test_the_loss_is_the_supervised_one_and_a_constant(weight):
 def test_noise_that_follows_the_signal():
     clean = torch.cat([torch.full((1, 1, 200, 200), 0.04), torch.full((1, 1, 200, 200), 0.64)])
     network = Shown()
-    Recorrupted(1.0, shot=0.01, read=0.02)(network, MSE(), TrainingBatch(clean, clean, drawn=drawn()))
+    Recorrupted(1.0, shot=0.01, read=0.02)(network, MSE(), TrainingBatch(clean, clean, generator=drawn()))
     expected = [(0.01 * light + 0.02**2) ** 0.5 for light in (0.04, 0.64)]
     assert (network.noisy - clean).std((1, 2, 3)).tolist() == pytest.approx(expected, rel=0.02)
     assert network.level is None

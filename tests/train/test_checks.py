@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pellucid.data import Images
+from pellucid.data import ImageSet
 from pellucid.errors import UsageError
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.batches import training_sets
@@ -52,58 +52,58 @@ def noisy(images, sigma):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_what_goes_together_passes(check, dtype):
     images = pictures(dtype=dtype)
-    check(Images(images, noisy=(images // 2).astype(dtype)))
-    check(Images(images, noisy=images))
-    check(Images(images), {"name": "gaussian", "sigma": 0.3})
-    check(Images(images))
+    check(ImageSet(images, noisy=(images // 2).astype(dtype)))
+    check(ImageSet(images, noisy=images))
+    check(ImageSet(images), {"name": "gaussian", "sigma": 0.3})
+    check(ImageSet(images))
 
 
 def test_fewer_images_than_a_batch_are_refused_unless_asked_for(check):
     with pytest.raises(UsageError, match=r"7 images .* fewer than a batch of 8: .* train\.batch_size = 7 or less"):
-        check(Images(pictures(7)))
-    check(Images(pictures(7)), train_batch_size=7)
-    check(Images(pictures(40)), data_train_images=7)
+        check(ImageSet(pictures(7)))
+    check(ImageSet(pictures(7)), train_batch_size=7)
+    check(ImageSet(pictures(40)), data_train_images=7)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_constant_images_are_refused_unless_there_are_others(check, dtype):
     images = np.repeat(np.arange(12, dtype=dtype), 256).reshape(12, 1, 16, 16)
     with pytest.raises(UsageError, match='each image of data "digits" is one single value'):
-        check(Images(images))
+        check(ImageSet(images))
     images[3] = pictures(1)[0]
-    check(Images(images))
-    check(Images(images), {"name": "gaussian"})
+    check(ImageSet(images))
+    check(ImageSet(images), {"name": "gaussian"})
 
 
-def test_a_network_that_is_told_levels_needs_them(check):
+def test_a_conditional_network_needs_sigmas(check):
     images = pictures()
     levels = np.full(len(images), 0.1, np.float32)
-    with pytest.raises(UsageError, match=r"model\.condition = true wants noise levels.*set model\.condition = false"):
-        check(Images(images, noisy=images), model_condition=True)
-    check(Images(images, noisy=images, levels=levels), model_condition=True)
-    check(Images(images), {"name": "gaussian"}, model_condition=True)
+    with pytest.raises(UsageError, match=r"model\.condition = true needs noise levels.*set model\.condition = false"):
+        check(ImageSet(images, noisy=images), model_condition=True)
+    check(ImageSet(images, noisy=images, sigmas=levels), model_condition=True)
+    check(ImageSet(images), {"name": "gaussian"}, model_condition=True)
 
 
 def test_pairs_that_have_nothing_in_common_are_refused(check):
     images = pictures(dtype=np.float32)
-    with pytest.raises(UsageError, match="have nothing in common with those they belong to: pair them anew"):
-        check(Images(images, noisy=pictures(seed=1, dtype=np.float32)))
+    with pytest.raises(UsageError, match="have nothing in common with those they are paired with: pair them again"):
+        check(ImageSet(images, noisy=pictures(seed=1, dtype=np.float32)))
     with pytest.raises(UsageError, match="or give images with less noise"):
-        check(Images(images, noisy=noisy(images, 1e5)))
-    check(Images(images, noisy=noisy(images, 400)))
-    check(Images(images, noisy=255 - images))
+        check(ImageSet(images, noisy=noisy(images, 1e5)))
+    check(ImageSet(images, noisy=noisy(images, 400)))
+    check(ImageSet(images, noisy=255 - images))
 
 
-def test_noise_that_leaves_nothing_is_refused(check):
+def test_noise_that_hides_everything_is_refused(check):
     for noise in ({"name": "masking", "fraction": 1.0}, {"name": "salt_pepper", "fraction": 1.0}):
         with pytest.raises(
-            UsageError, match=r"the noise of \[noise\] is so strong that nothing is left: make it weaker"
+            UsageError, match=r"the noise of \[noise\] hides the images completely: make it weaker"
         ):
-            check(Images(pictures()), noise)
+            check(ImageSet(pictures()), noise)
 
 
 def test_sizes_and_labels_that_do_not_fit_are_refused(check):
     with pytest.raises(UsageError, match='an image of data "digits" has 1 channels, the model takes 3'):
-        check(Images(pictures()), model_channels=3)
+        check(ImageSet(pictures()), model_channels=3)
     with pytest.raises(UsageError, match='data "digits" has no labels'):
-        check(Images(pictures()), objective={"name": "classification"})
+        check(ImageSet(pictures()), objective={"name": "classification"})

@@ -1,6 +1,6 @@
-"""Processes that share a batch: together they learn what one alone would, and one of them writes.
+"""Processes that share a batch train as one alone would, and one of them writes.
 
-Two processes, started by torchrun once, do all that the tests look at, since starting takes most of their time.
+Two processes, started by torchrun once, do everything that the tests check, since starting takes most of their time.
 """
 
 import json
@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from pellucid.objectives.batch import TrainingBatch
 from pellucid.recipes.recipe import Recipe
-from pellucid.train.distributed import Group, joined
-from pellucid.train.step import Step
+from pellucid.train.distributed import ProcessGroup, process_group
+from pellucid.train.step import TrainingStep
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,29 +46,29 @@ from pathlib import Path
 import torch
 from pellucid.recipes.recipe import Recipe
 from pellucid.train import loop
-from pellucid.train.distributed import joined
-from test_group import RECIPE, gradients
+from pellucid.train.distributed import process_group
+from test_distributed import RECIPE, gradients
 
 out, rank = Path(sys.argv[1]), int(os.environ["RANK"])
 written = set()
 
-def watch(event, arguments):
+def record_writes(event, arguments):
     if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR) or event in ("os.rename", "os.mkdir"):
         written.add(str(arguments[0]))
 
-def interrupt(where):
-    told.append(where.step)
-    if where.step == 6:
+def interrupt(progress):
+    steps.append(progress.step)
+    if progress.step == 6:
         signal.raise_signal(signal.SIGINT)
 
-sys.addaudithook(watch)
-recipe, told = Recipe.from_dict(RECIPE), []
-with joined() as group, joined() as inner:
-    found = {"size": group.size, "inner": inner == group, "leads": group.leads}
+sys.addaudithook(record_writes)
+recipe, steps = Recipe.from_dict(RECIPE), []
+with process_group() as group, process_group() as inner:
+    found = {"world_size": group.world_size, "inner": inner == group, "is_main": group.is_main}
     found["any"] = [group.any(rank == 1), group.any(False)]
-    doubled = {count: group.share_out(lambda items: items * 2 + rank, torch.arange(count)) for count in (5, 2, 1)}
+    doubled = {count: group.sharded_map(lambda items: items * 2 + rank, torch.arange(count)) for count in (5, 2, 1)}
     found["shared"] = {count: items.tolist() for count, items in doubled.items()}
-    found["said"] = group.leader_says(rank + 0.1)
+    found["broadcast"] = group.broadcast(rank + 0.1)
     found["gradients"] = {count: gradients(group, count) for count in (8, 5, 1)}
     found["muon"] = gradients(group, 8, "muon")
     whole = loop.train(recipe, out / "whole")
@@ -78,7 +78,7 @@ with joined() as group, joined() as inner:
     found["epochs"] = timed.recipe.train.epochs
     found["losses"] = [[entry["validation_loss"] for entry in run.history] for run in (whole, parts)]
     found["train_losses"] = [[entry["train_loss"] for entry in run.history] for run in (whole, parts)]
-found |= {"steps": told, "written": sorted(name for name in written if name.startswith(str(out)))}
+found |= {"steps": steps, "written": sorted(name for name in written if name.startswith(str(out)))}
 (out / f"rank{rank}.json").write_text(json.dumps(found))
 """
 
@@ -89,10 +89,10 @@ def gradients(group, count, optimizer="adam"):
     recipe = Recipe.from_dict(RECIPE).with_values(
         {"model.norm": "none", "train.gradient_clip": 0.01, "train.optimizer": optimizer}
     )
-    step = Step.of(recipe, recipe.build("model"), group)
+    step = TrainingStep.from_recipe(recipe, recipe.build("model"), group)
     clean = torch.rand(count, 1, 8, 8)
     noisy = clean + 0.1 * torch.randn(count, 1, 8, 8)
-    mine = group.share(torch.arange(count))
+    mine = group.shard(torch.arange(count))
     loss = step(TrainingBatch(clean[mine], noisy[mine], None, None))
     values = list(step.model.parameters())
     made = torch.cat([value.grad.flatten() for value in values if value.grad is not None])
@@ -112,19 +112,19 @@ def shared(tmp_path_factory):
     return out, [json.loads((out / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 
 
-def test_the_processes_know_one_another(shared):
+def test_the_processes_form_a_group(shared):
     for rank, found in enumerate(shared[1]):
-        assert found["size"] == 2 and found["inner"] and found["leads"] == (rank == 0)
-        assert found["any"] == [True, False] and found["said"] == 0.1
+        assert found["world_size"] == 2 and found["inner"] and found["is_main"] == (rank == 0)
+        assert found["any"] == [True, False] and found["broadcast"] == 0.1
 
 
-def test_work_shared_out_comes_back_to_all(shared):
+def test_all_processes_get_the_whole_result_of_a_sharded_map(shared):
     for found in shared[1]:
         assert found["shared"] == {"5": [0, 3, 4, 7, 8], "2": [0, 3], "1": [0]}
 
 
 def test_with_muon_too_they_take_the_step_of_one_alone(shared):
-    alone = gradients(Group(), 8, "muon")
+    alone = gradients(ProcessGroup(), 8, "muon")
     for found in shared[1]:
         assert found["muon"][2] == pytest.approx(alone[2], rel=2e-3, abs=1e-5)
     assert shared[1][0]["muon"] == shared[1][1]["muon"]
@@ -132,7 +132,7 @@ def test_with_muon_too_they_take_the_step_of_one_alone(shared):
 
 @pytest.mark.parametrize("count", [8, 5, 1])
 def test_together_they_take_the_step_that_one_alone_takes_on_the_whole_batch(shared, count):
-    alone = gradients(Group(), count)
+    alone = gradients(ProcessGroup(), count)
     for found in shared[1]:
         loss, made, weights = found["gradients"][str(count)]
         assert loss == pytest.approx(alone[0], rel=1e-5)
@@ -163,29 +163,29 @@ def test_all_agree_on_the_epochs_that_minutes_come_to(shared):
     assert f"epochs = {first['epochs']}\n" in (out / "timed/recipe.toml").read_text()
 
 
-def test_the_leader_alone_writes_and_tells(shared):
-    out, (leader, other) = shared
-    assert leader["steps"] == [1, 2, 3, 4, 5, 6] and other["steps"] == []
+def test_the_main_process_alone_writes_and_reports_progress(shared):
+    out, (main, other) = shared
+    assert main["steps"] == [1, 2, 3, 4, 5, 6] and other["steps"] == []
     # Making a folder that is there already is no harm.
     assert set(other["written"]) <= {str(out / run) for run in ("whole", "parts", "timed")}
-    assert len(leader["written"]) > 4
+    assert len(main["written"]) > 4
     files = {"best.safetensors", "last.safetensors", "recipe.toml", "stats.jsonl"}
     assert {path.name for path in (out / "whole").iterdir()} == files
 
 
-def test_shares_are_disjoint_and_complete_and_have_noise_of_their_own():
+def test_shards_are_disjoint_and_complete_and_have_noise_of_their_own():
     index = torch.tensor([5, 3, 8, 1, 9])
-    groups = [Group(rank, 3) for rank in range(3)]
-    assert torch.cat([group.share(index) for group in groups]).sort().values.tolist() == sorted(index.tolist())
-    purposes = {group.purpose("noise", 7) for group in groups}
-    assert len(purposes) == 3 and Group().purpose("noise", 7) == groups[0].purpose("noise", 7) == ("noise", 7)
+    groups = [ProcessGroup(rank, 3) for rank in range(3)]
+    assert torch.cat([group.shard(index) for group in groups]).sort().values.tolist() == sorted(index.tolist())
+    keys = {group.rng_key("noise", 7) for group in groups}
+    assert len(keys) == 3 and ProcessGroup().rng_key("noise", 7) == groups[0].rng_key("noise", 7) == ("noise", 7)
 
 
 def test_one_process_is_a_group_of_its_own(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")  # set by other launchers too, which say nothing of where the others are
-    with joined() as group:
-        assert group == Group() and group.leads
+    with process_group() as group:
+        assert group == ProcessGroup() and group.is_main
     model = torch.nn.Linear(2, 1)
-    assert group.average(model, 0.5, 3) == 0.5 and group.any(True) and not group.any(False)
-    assert group.leader_says(3) == 3
-    group.wait()
+    assert group.average_gradients(model, 0.5, 3) == 0.5 and group.any(True) and not group.any(False)
+    assert group.broadcast(3) == 3
+    group.barrier()

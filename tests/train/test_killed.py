@@ -149,7 +149,7 @@ def test_a_disk_that_fills_leaves_the_old_checkpoint_whole(step, tmp_path, monke
     assert "\n" not in str(caught.value)
     assert "cannot write" in str(caught.value) and "choose another folder" in str(caught.value)
     _, described = checkpoint.read_tensors(tmp_path / "filled/last.safetensors")
-    assert described["counters"]["done"] == step - 1
+    assert described["counters"]["global_step"] == step - 1
     assert not [path for path in (tmp_path / "filled").iterdir() if path.name.startswith(".")]
     train(recipe, tmp_path / "filled", resume=True)
     for name in ("best.safetensors", "last.safetensors"):

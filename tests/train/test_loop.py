@@ -169,7 +169,7 @@ def test_minutes_become_epochs_that_a_resumed_run_keeps(recipe, tmp_path, monkey
     by_minutes = recipe.with_values({"train.minutes": 0.5, "train.epochs": 1})
     counts = iter([3, 8])
     monkeypatch.setattr(
-        "pellucid.train.autotune.with_length",
+        "pellucid.train.autotune.epochs_from_minutes",
         lambda recipe, *arguments: recipe.with_values({"train.epochs": next(counts)}),
     )
     with pytest.raises(Stop):
@@ -182,20 +182,20 @@ def test_minutes_become_epochs_that_a_resumed_run_keeps(recipe, tmp_path, monkey
 
 def test_a_run_of_short_epochs_is_resumed_in_one_of_them(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("pellucid.train.loop.SAVE_SECONDS", -1.0)
-    monkeypatch.setattr("pellucid.train.autotune._length", lambda *arguments: (3, 2))
+    monkeypatch.setattr("pellucid.train.autotune._epochs_and_steps", lambda *arguments: (3, 2))
     by_minutes = recipe.with_values({"train.minutes": 0.5})
     whole = train(by_minutes, tmp_path / "whole")
     assert [entry["step"] for entry in whole.history] == [2, 4, 6]
     with pytest.raises(Stop):
         train(by_minutes, tmp_path / "killed", progress=killed_at(3))
-    monkeypatch.setattr("pellucid.train.autotune._length", lambda *arguments: (9, 0))
-    settled = (tmp_path / "killed/recipe.toml").read_text()
-    assert "epochs = 3\n" in settled and "steps = 2\n" in settled
+    monkeypatch.setattr("pellucid.train.autotune._epochs_and_steps", lambda *arguments: (9, 0))
+    autotuned = (tmp_path / "killed/recipe.toml").read_text()
+    assert "epochs = 3\n" in autotuned and "steps = 2\n" in autotuned
     train(by_minutes, tmp_path / "killed", resume=True)
     assert same(tmp_path / "whole/last.safetensors", tmp_path / "killed/last.safetensors")
 
 
-def test_a_run_killed_before_its_first_step_continues_as_it_was_settled(recipe, tmp_path, monkeypatch):
+def test_a_run_killed_before_its_first_step_keeps_what_was_autotuned(recipe, tmp_path, monkeypatch):
     def killed(state, run):
         raise Stop
 
@@ -203,24 +203,24 @@ def test_a_run_killed_before_its_first_step_continues_as_it_was_settled(recipe, 
     with pytest.raises(Stop):
         train(recipe, tmp_path)
     monkeypatch.undo()
-    settled = recipe.with_values({"train.threads": 0, "train.precision": "auto"})
-    assert train(settled, tmp_path, resume=True).recipe == recipe
+    automatic = recipe.with_values({"train.threads": 0, "train.precision": "auto"})
+    assert train(automatic, tmp_path, resume=True).recipe == recipe
     whole = tmp_path / "whole"
     train(recipe, whole)
     assert same(whole / "last.safetensors", tmp_path / "last.safetensors")
 
 
-def test_each_epoch_is_shown_to_whoever_watches_and_changes_nothing(recipe, tmp_path):
+def test_the_callback_at_the_end_of_an_epoch_gets_the_network_and_changes_nothing(recipe, tmp_path):
     seen = []
 
-    def watch(model, epoch):
+    def on_epoch_end(model, epoch):
         torch.rand(3)
         assert not model.training and not torch.is_grad_enabled()
         best = checkpoint.load(tmp_path / "watched/best.safetensors").networks["denoiser"]
         image = torch.full((1, 1, 9, 9), 0.5)
         seen.append((epoch, torch.equal(best(image), model(image))))
 
-    result = train(recipe, tmp_path / "watched", on_epoch_end=watch)
+    result = train(recipe, tmp_path / "watched", on_epoch_end=on_epoch_end)
     losses = [entry["validation_loss"] for entry in result.history]
     assert seen == [(epoch, losses[epoch - 1] == min(losses[:epoch])) for epoch in (1, 2, 3)]
     train(recipe, tmp_path / "alone")
@@ -312,7 +312,7 @@ def test_tensorboard_receives_the_curves(recipe, tmp_path):
 def test_ctrl_c_leaves_a_usable_checkpoint(tmp_path):
     code = (
         "import json, sys; from pathlib import Path\n"
-        "from pellucid.recipes.recipe import Recipe; from pellucid.train import train\n"
+        "from pellucid.recipes.recipe import Recipe; from pellucid.train.loop import train\n"
         "recipe = Recipe.from_dict(json.loads(sys.argv[1]))\n"
         "print(train(recipe, Path(sys.argv[2]), progress=lambda where: print(where.step, flush=True)).stopped)"
     )

@@ -4,7 +4,7 @@ import resource
 import pytest
 import torch
 
-from pellucid.train.malloc import freed_memory_kept
+from pellucid.train.malloc import keep_freed_memory
 
 VALUES = 12 * 2**20  # 48 MB, above the 32 MB from which glibc gives a block back as soon as it is freed
 
@@ -18,7 +18,7 @@ def faults_of_a_step() -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator of other C libraries is left alone")
 def test_memory_freed_by_one_step_serves_the_next() -> None:
-    with freed_memory_kept():
+    with keep_freed_memory():
         kept = min(faults_of_a_step() for _ in range(12))
     given_back = faults_of_a_step()
     assert kept < 100 < given_back
@@ -27,5 +27,5 @@ def test_memory_freed_by_one_step_serves_the_next() -> None:
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1.2"))
     monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("loaded the C library"))
-    with freed_memory_kept():
+    with keep_freed_memory():
         pass

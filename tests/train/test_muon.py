@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pellucid.train.muon import Muon, inner_convolutions, orthogonal
+from pellucid.train.muon import Muon, inner_convolutions, orthogonalize
 
 
 def network():
@@ -15,7 +15,7 @@ def network():
 @pytest.mark.parametrize("shape", [(2, 16, 144), (3, 24, 24), (1, 40, 16)])
 def test_orthogonal_brings_all_singular_values_near_one_and_keeps_the_singular_vectors(shape):
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    made = orthogonal(matrices)
+    made = orthogonalize(matrices)
     assert made.shape == matrices.shape and made.dtype == matrices.dtype
     if shape[1] != shape[2]:  # a square random matrix has singular values too near 0
         values = torch.linalg.svdvals(made)

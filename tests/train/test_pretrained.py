@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from pellucid import checkpoint, weights
+from pellucid import checkpoint
 from pellucid.checkpoint import Checkpoint
 from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.loop import train
-from pellucid.train.pretrained import starting_weights
+from pellucid.train.pretrained import pretrained_weights
+from pellucid.weights import catalog
 
 TABLES = {
     "name": "small",
@@ -36,7 +37,7 @@ def file(tmp_path):
 
 
 def test_a_recipe_that_names_none_starts_from_none():
-    assert starting_weights(RECIPE) is None
+    assert pretrained_weights(RECIPE) is None
 
 
 def test_training_starts_from_the_weights_of_the_file(file, tmp_path):
@@ -57,10 +58,10 @@ def test_a_run_is_resumed_without_the_file(file, tmp_path):
 
 
 def test_a_shipped_network_is_found_by_its_name():
-    (name, *_) = weights.names()
-    shipped = checkpoint.load(weights.FOLDER / f"{name}.safetensors")
+    (name, *_) = catalog.names()
+    shipped = checkpoint.load(catalog.FOLDER / f"{name}.safetensors")
     recipe = shipped.recipe.with_values({"train.start": name})
-    found, known = starting_weights(recipe), shipped.networks["denoiser"].state_dict()
+    found, known = pretrained_weights(recipe), shipped.networks["denoiser"].state_dict()
     assert found is not None and all(torch.equal(found[key], value) for key, value in known.items())
 
 
@@ -80,15 +81,15 @@ def test_another_network_is_refused_and_what_differs_named(file, model, words, t
 def test_files_that_hold_no_such_network_are_refused(file, tmp_path, exported):
     conv = starting(file).with_values({"model": {"name": "conv", "widths": [4]}})
     with pytest.raises(UsageError, match=r'is a unet, but the recipe has model\.name = "conv"'):
-        starting_weights(conv)
+        pretrained_weights(conv)
     with pytest.raises(UsageError, match=r"is an exported network: give its \.safetensors checkpoint"):
-        starting_weights(starting(exported))
+        pretrained_weights(starting(exported))
     with pytest.raises(PellucidError, match="cannot read the checkpoint"):
-        starting_weights(starting(tmp_path / "absent.safetensors"))
+        pretrained_weights(starting(tmp_path / "absent.safetensors"))
     with pytest.raises(UsageError, match="unknown model"):
-        starting_weights(starting("phot"))
+        pretrained_weights(starting("phot"))
     torch.manual_seed(0)
     reader = RECIPE.with_values({"model": {"name": "classifier", "image": [1, 8, 8]}}).build("model")
     checkpoint.save(file, Checkpoint(RECIPE, {"classifier": reader}))
     with pytest.raises(UsageError, match="holds no network that can denoise"):
-        starting_weights(starting(file))
+        pretrained_weights(starting(file))

@@ -1,4 +1,4 @@
-"""A run's state: what is saved comes back whole, and the average of the weights follows them."""
+"""A run's state comes back as it was saved, and the average of the weights follows them."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.objectives.batch import TrainingBatch
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.distributed import ProcessGroup
+from pellucid.train.run_folder import RunFolder
 from pellucid.train.run_state import RunState, saved_recipe
 
 TABLES = {
@@ -31,9 +32,9 @@ def started(chosen, seed=0):
 
 def step(state):
     clean = torch.rand(8, 1, 8, 8)
-    state.step(TrainingBatch(clean, clean, None, None))
-    state.average()
-    state.done += 1
+    state.training_step(TrainingBatch(clean, clean, None, None))
+    state.update_ema()
+    state.global_step += 1
 
 
 def equal(first, second):
@@ -41,17 +42,17 @@ def equal(first, second):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
-def test_a_state_comes_back_as_it_was_and_goes_on_alike(optimizer, tmp_path):
+def test_a_state_comes_back_as_it_was_and_goes_on_equally(optimizer, tmp_path):
     chosen = recipe(optimizer=optimizer)
     state, again = started(chosen), started(chosen, seed=1)
     for _ in range(3):
         step(state)
-    state.loss_sum, state.seen, state.seconds = 1.5, 24, 2.5
-    state.best, state.waited, state.history = 0.7, 4, [{"epoch": 1}]
+    state.loss_sum, state.num_samples, state.epoch_seconds = 1.5, 24, 2.5
+    state.best_loss, state.epochs_without_improvement, state.history = 0.7, 4, [{"epoch": 1}]
     state.save(tmp_path / "last.safetensors")
     again.restore(tmp_path / "last.safetensors")
-    assert (again.done, again.loss_sum, again.seen, again.seconds) == (3, 1.5, 24, 2.5)
-    assert (again.best, again.waited, again.history) == (0.7, 4, [{"epoch": 1}])
+    assert (again.global_step, again.loss_sum, again.num_samples, again.epoch_seconds) == (3, 1.5, 24, 2.5)
+    assert (again.best_loss, again.epochs_without_improvement, again.history) == (0.7, 4, [{"epoch": 1}])
     generator = torch.get_rng_state()
     step(state)
     torch.set_rng_state(generator)
@@ -60,10 +61,10 @@ def test_a_state_comes_back_as_it_was_and_goes_on_alike(optimizer, tmp_path):
     assert equal(state.ema_model.state_dict(), again.ema_model.state_dict())
 
 
-def test_the_average_moves_by_its_share_and_faster_at_first():
+def test_the_average_moves_by_its_decay_and_faster_at_first():
     state = started(recipe())
-    for done, kept in ((0, 0.1), (5, 6 / 15), (1000, 0.9)):
-        state.done = done
+    for step_number, kept in ((0, 0.1), (5, 6 / 15), (1000, 0.9)):
+        state.global_step = step_number
         before = {name: value.clone() for name, value in state.ema_model.state_dict().items()}
         step(state)
         model = state.training_step.model.state_dict()
@@ -82,69 +83,88 @@ def test_without_an_average_the_model_stands_for_it():
 
 def test_a_file_that_is_no_state_is_refused(tmp_path):
     chosen = recipe()
-    path = tmp_path / "best.safetensors"
+    path = tmp_path / "last.safetensors"
     checkpoint.save(path, checkpoint.Checkpoint(chosen, {"denoiser": chosen.build("model")}, {}))
-    for refused in (lambda: started(chosen).restore(path), lambda: saved_recipe(path, chosen, True)):
-        with pytest.raises(PellucidError, match=r"best\.safetensors is not the state of a training run"):
+    for refused in (lambda: started(chosen).restore(path), lambda: saved_recipe(RunFolder(tmp_path), chosen, True)):
+        with pytest.raises(PellucidError, match=r"last\.safetensors is not the state of a training run"):
             refused()
 
 
-def test_what_the_probe_chose_is_kept_and_another_recipe_is_refused(tmp_path):
+def test_autotuned_values_are_kept_and_another_recipe_is_refused(tmp_path):
     path = tmp_path / "last.safetensors"
     state = started(recipe(threads=3, precision="bf16"))
-    state.done = 1
+    state.global_step = 1
     state.save(path)
-    found = saved_recipe(path, recipe(threads=0, precision="auto"), True)
+    found = saved_recipe(RunFolder(tmp_path), recipe(threads=0, precision="auto"), True)
     assert found is not None and (found.train.threads, found.train.precision) == (3, "bf16")
     with pytest.raises(UsageError, match=r"started with another \[train\]"):
-        saved_recipe(path, recipe(warmup=7), True)
+        saved_recipe(RunFolder(tmp_path), recipe(warmup=7), True)
     with pytest.raises(UsageError, match="holds a run already: give --resume"):
-        saved_recipe(path, recipe(), False)
+        saved_recipe(RunFolder(tmp_path), recipe(), False)
 
 
 def test_the_epochs_that_minutes_came_to_are_kept(tmp_path):
     path = tmp_path / "last.safetensors"
     state = started(recipe(minutes=2.0, epochs=17))
-    state.done = 1
+    state.global_step = 1
     state.save(path)
     for epochs in (1, 17, 40):
-        found = saved_recipe(path, recipe(minutes=2.0, epochs=epochs, threads=0), True)
+        found = saved_recipe(RunFolder(tmp_path), recipe(minutes=2.0, epochs=epochs, threads=0), True)
         assert found is not None and (found.train.epochs, found.train.threads) == (17, 1)
     for other in (recipe(minutes=3.0, epochs=17), recipe(epochs=17)):
         with pytest.raises(UsageError, match=r"started with another \[train\]"):
-            saved_recipe(path, other, True)
+            saved_recipe(RunFolder(tmp_path), other, True)
 
 
-def test_a_run_that_took_no_step_can_be_started_anew(tmp_path):
+def test_a_run_that_took_no_step_can_be_started_again(tmp_path):
     path = tmp_path / "last.safetensors"
-    assert saved_recipe(path, recipe(), True) is None
+    assert saved_recipe(RunFolder(tmp_path), recipe(), True) is None
     started(recipe(minutes=2.0, epochs=17)).save(path)
-    found = saved_recipe(path, recipe(minutes=2.0), True)
+    found = saved_recipe(RunFolder(tmp_path), recipe(minutes=2.0), True)
     assert found is not None and found.train.epochs == 17
-    assert saved_recipe(path, recipe(minutes=2.0), False) is None
-    assert saved_recipe(path, recipe(warmup=7), True) is None
+    assert saved_recipe(RunFolder(tmp_path), recipe(minutes=2.0), False) is None
+    assert saved_recipe(RunFolder(tmp_path), recipe(warmup=7), True) is None
 
 
 @pytest.mark.parametrize(
-    ("begun", "wanted", "fits"),
+    ("first", "second", "fits"),
     [
-        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5}, {"epochs": 20, "schedule": "cosine", "hold_fraction": 0.5}, True),
-        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5}, {"epochs": 4, "schedule": "cosine", "hold_fraction": 0.9}, True),
-        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5}, {"epochs": 4, "schedule": "cosine", "hold_fraction": 0.2}, False),
-        ({"epochs": 8, "schedule": "cosine", "hold_fraction": 0.1}, {"epochs": 40, "schedule": "cosine", "hold_fraction": 0.1}, False),
+        (
+            {"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5},
+            {"epochs": 20, "schedule": "cosine", "hold_fraction": 0.5},
+            True,
+        ),
+        (
+            {"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5},
+            {"epochs": 4, "schedule": "cosine", "hold_fraction": 0.9},
+            True,
+        ),
+        (
+            {"epochs": 8, "schedule": "cosine", "hold_fraction": 0.5},
+            {"epochs": 4, "schedule": "cosine", "hold_fraction": 0.2},
+            False,
+        ),
+        (
+            {"epochs": 8, "schedule": "cosine", "hold_fraction": 0.1},
+            {"epochs": 40, "schedule": "cosine", "hold_fraction": 0.1},
+            False,
+        ),
         ({"epochs": 3}, {"epochs": 5}, True),
         ({"epochs": 3}, {"epochs": 5, "lr": 0.02}, False),
     ],
     ids=str,
 )
-def test_a_run_can_be_made_longer_or_shorter_while_its_rate_is_held(begun, wanted, fits, tmp_path):
+def test_a_run_can_be_made_longer_or_shorter_while_its_rate_is_constant(first, second, fits, tmp_path):
     path = tmp_path / "last.safetensors"
-    state = started(recipe(**begun))
-    state.done, state.history = 30, [{"epoch": 1, "step": 10}, {"epoch": 2, "step": 20}, {"epoch": 3, "step": 30}]
+    state = started(recipe(**first))
+    state.global_step, state.history = (
+        30,
+        [{"epoch": 1, "step": 10}, {"epoch": 2, "step": 20}, {"epoch": 3, "step": 30}],
+    )
     state.save(path)
     if fits:
-        found = saved_recipe(path, recipe(**wanted), True)
-        assert found is not None and found.train.epochs == wanted["epochs"]
+        found = saved_recipe(RunFolder(tmp_path), recipe(**second), True)
+        assert found is not None and found.train.epochs == second["epochs"]
     else:
         with pytest.raises(UsageError, match=r"another \[train\]"):
-            saved_recipe(path, recipe(**wanted), True)
+            saved_recipe(RunFolder(tmp_path), recipe(**second), True)

@@ -7,7 +7,7 @@ from torch import nn
 from pellucid.objectives.batch import TrainingBatch
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.muon import Muon
-from pellucid.train.step import Step, make_optimizer
+from pellucid.train.step import TrainingStep, make_optimizer
 
 RECIPE = Recipe.from_dict(
     {
@@ -30,7 +30,7 @@ def batch(count=8):
 def step_of(**values):
     torch.manual_seed(0)
     recipe = RECIPE.with_values({f"train.{name}": value for name, value in values.items()})
-    return Step.of(recipe, recipe.build("model"))
+    return TrainingStep.from_recipe(recipe, recipe.build("model"))
 
 
 def weights(step):

@@ -1,1 +1,1 @@
-"""Losses, one file each: a prediction and the clean images in, one number out."""
+"""Losses, one file each: they compare a prediction with the clean images and return one number."""

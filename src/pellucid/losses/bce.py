@@ -25,11 +25,11 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, clean: Tensor) -> Tensor:
         flat, target = logits.float().reshape(-1), clean.float().reshape(-1)
-        shares = flat.sigmoid()
-        ctx.save_for_backward((shares - target).to(logits.dtype).view(logits.shape))
+        probabilities = flat.sigmoid()
+        ctx.save_for_backward((probabilities - target).to(logits.dtype).view(logits.shape))
         # log(1 + exp(z)) = max(z, 0) - log(sigmoid(|z|)). Sigmoids of |z| lie in [1/2, 1], so a product of 32 of them
         # stays in float32's range, and the logarithm is taken of the products alone.
-        certainty = shares.sub_(0.5).abs_().add_(0.5)
+        certainty = probabilities.sub_(0.5).abs_().add_(0.5)
         whole = flat.numel() // 32 * 32
         logarithms = certainty[:whole].view(-1, 32).prod(1).log().sum() + certainty[whole:].prod().log()
         return (flat.clamp_min(0).sum() - logarithms - torch.dot(flat, target)) / flat.numel()

@@ -12,12 +12,12 @@ from pellucid.losses.charbonnier import Charbonnier
 class Edge:
     """Charbonnier loss + weight * mean difference of the horizontal and vertical gradients.
 
-    The gradient difference is that of Mathieu, Couprie & LeCun (2016), equation 6, with exponent 1 and the
-    gradients' signs kept, so that an edge of the wrong direction counts too. Blurring an edge costs it twice: the
-    mean squared error alone barely sees it.
+    The gradient difference is that of Mathieu, Couprie & LeCun (2016), equation 6, with exponent 1, but with the signs
+    of the gradients, so that an edge of the wrong direction counts too. A blurred edge raises both terms, while it
+    hardly changes the mean squared error.
 
     Attributes:
-        weight: of the gradient difference against the Charbonnier loss, at least 0.
+        weight: of the gradient difference relative to the Charbonnier loss, at least 0.
         epsilon: of the Charbonnier loss, in [0, 1] units, above 0.
     """
 

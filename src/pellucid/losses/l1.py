@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
-FAINTEST = 0.1 / 255
+MIN_DIFFERENCE = 0.1 / 255
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,16 @@ class L1:
     """Mean of |prediction - clean| over all values: less blur than the squared error (Zhao et al. 2017).
 
     Attributes:
-        power: of each image's mean, before the mean over images. At 1 the images of strong noise outweigh those of
-            faint noise; nearer 0 a share of the error counts alike in both, as it does in decibels.
+        power: the exponent of each image's mean error, before the mean over images, above 0 and up to 1. At 1 the
+            images with strong noise outweigh those with weak noise; nearer 0 the same relative error counts equally in
+            both, as it does in decibels.
     """
 
     on_logits: ClassVar[bool] = False
     power: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the power."""
+        """Raise ValueError for a power out of range."""
         if not 0 < self.power <= 1:
             raise ValueError(f"power = {self.power}: give a number above 0 and up to 1")
 
@@ -31,5 +32,5 @@ class L1:
         if self.power == 1:
             return functional.l1_loss(prediction.float(), clean.float())
         errors = (prediction.float() - clean.float()).abs().flatten(1).mean(1)
-        # The slope at 0 has no bound: an error under a tenth of an 8-bit step counts as that.
-        return (errors + FAINTEST).pow(self.power).mean()
+        # Without the offset the gradient at 0 would be infinite.
+        return (errors + MIN_DIFFERENCE).pow(self.power).mean()

@@ -1,4 +1,4 @@
-"""Images towards their labels, by cross-entropy."""
+"""Classification: the cross-entropy of predicted and true labels."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from pellucid.objectives.batch import Loss, TrainingBatch
 
 @dataclass(frozen=True)
 class Classification:
-    """Cross-entropy, in nats, of a classifier's logits for `batch.noisy`; noise is optional and the loss is unused."""
+    """Cross-entropy, in nats, of a classifier's logits for `batch.noisy`; no noise and no loss are needed."""
 
     needs_labels: ClassVar[bool] = True
 

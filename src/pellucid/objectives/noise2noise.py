@@ -1,4 +1,4 @@
-"""One noisy take towards another of the same scene: no clean image is needed."""
+"""Noise2Noise: two noisy captures of each scene, one the target of the other; no clean image is needed."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,16 +11,17 @@ from pellucid.objectives.batch import Loss, TrainingBatch, prepared
 
 @dataclass(frozen=True)
 class Noise2Noise:
-    """The loss of the network's output for one noisy take against another (Lehtinen et al., ICML 2018).
+    """The loss of the network's output for one noisy capture against another (Lehtinen et al., ICML 2018).
 
-    Where the second take's noise has mean zero whatever the first one's is, the expected gradient of the squared error
-    is the supervised one: a network cannot predict the noise of a take that it has not seen, so it predicts the mean.
+    If the second capture's noise has mean zero whatever the first one's is, the expected gradient of the squared error
+    is that of supervised training: a network cannot predict the noise of a capture that it has not seen, so it predicts
+    the mean.
 
-    The takes are `batch.noisy` and `batch.clean`, as a data set of two takes gives them.
+    The captures are `batch.noisy` and `batch.clean`, as a dataset of two captures has them.
 
     Attributes:
-        swap: whether each sample's direction is drawn anew, either take towards the other: twice the data, where both
-            takes have the same noise. Clean images in the second take's place call for false.
+        swap: whether each sample's input and target are swapped at random. This doubles the data if both captures have
+            the same noise. Set it to false if the targets are clean.
     """
 
     needs_labels: ClassVar[bool] = False
@@ -29,8 +30,8 @@ class Noise2Noise:
     def __call__(self, model: Any, loss: Loss | None, batch: TrainingBatch) -> Tensor:
         """Return the scalar loss of one batch; raises UsageError without a loss."""
         predict, loss = prepared("noise2noise", model, loss)
-        shown, wanted = batch.noisy, batch.clean
+        noisy, target = batch.noisy, batch.clean
         if self.swap:
-            turned = torch.rand(len(shown), 1, 1, 1, generator=batch.drawn).to(shown.device) < 0.5
-            shown, wanted = torch.where(turned, wanted, shown), torch.where(turned, shown, wanted)
-        return loss(predict(shown, batch.sigma), wanted)
+            is_swapped = torch.rand(len(noisy), 1, 1, 1, generator=batch.generator, device=noisy.device) < 0.5
+            noisy, target = torch.where(is_swapped, target, noisy), torch.where(is_swapped, noisy, target)
+        return loss(predict(noisy, batch.sigma), target)

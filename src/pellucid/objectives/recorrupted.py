@@ -1,4 +1,4 @@
-"""Each noisy image with noise added towards itself with noise taken off: noisy images alone, of a known level."""
+"""Recorrupted-to-Recorrupted: more noise on the input, less on the target; noisy images of known sigma suffice."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,25 +9,25 @@ from torch.nn import functional
 
 from pellucid.objectives.batch import Loss, TrainingBatch, prepared
 
-REACH = 2
+LIGHT_RADIUS = 2
 
 
 @dataclass(frozen=True)
 class Recorrupted:
     """Recorrupted-to-Recorrupted (Pang et al., CVPR 2021, section 3): two images out of each noisy one.
 
-    To the noisy image y = x + n, noise z of n's distribution is added and subtracted: `y + alpha z` is shown and
-    `y - z / alpha` is wanted. If n is Gaussian, the noises of the two are independent, and the expected squared error
-    is that against the clean image x and a constant. A conditional network is told the higher level that it is shown,
-    and the image's own level when it denoises.
+    Noise z with the distribution of n is added to and subtracted from the noisy image y = x + n: the input is
+    `y + alpha z` and the target `y - z / alpha`. If n is Gaussian, the noises of the two are independent, and the
+    expected squared error is that against the clean image x plus a constant. A conditional network gets the higher
+    sigma of its input in training, and the image's own sigma when it denoises.
 
-    The noise is white. Its deviation is the level that comes with the image; or, where `shot` or `read` is given, the
-    root of `shot * x + read²`, x the mean of 5x5 pixels.
+    The noise is white. Its standard deviation is the batch's sigma; or, if `shot` or `read` is set, the square root of
+    `shot * x + read²`, with x the mean of 5x5 pixels.
 
     Attributes:
-        alpha: how much of the noise is added, or (low, high): then drawn for each sample.
-        shot: the variance that the noise has at white, in units of the range squared, on top of `read`.
-        read: the deviation of the noise at black, in units of the range.
+        alpha: the factor of the added noise, or (low, high) for a random one per sample.
+        shot: the variance of the noise at white, on top of that of `read`, in [0, 1] units squared.
+        read: the standard deviation of the noise at black, in [0, 1] units.
     """
 
     needs_labels: ClassVar[bool] = False
@@ -50,27 +50,26 @@ class Recorrupted:
 
         Raises:
             UsageError: without a loss.
-            ValueError: where the noise has no level, and neither `shot` nor `read` is given.
+            ValueError: if sigma is not known, and neither `shot` nor `read` is set.
         """
         predict, loss = prepared("recorrupted", model, loss)
         noisy = batch.noisy
         low, high = self.alpha if isinstance(self.alpha, tuple) else (self.alpha, self.alpha)
-        alpha = torch.rand(len(noisy), 1, 1, 1, generator=batch.drawn).mul(high - low).add(low).to(noisy)
-        added = torch.randn(noisy.shape, generator=batch.drawn).to(noisy) * self._deviation(batch)
-        level = None if batch.sigma is None else batch.sigma * (1 + alpha.square()).sqrt().view(_like(batch.sigma))
-        return loss(predict(noisy + alpha * added, level), noisy - added / alpha)
+        uniform = torch.rand(len(noisy), 1, 1, 1, generator=batch.generator, device=noisy.device)
+        alpha = uniform.mul(high - low).add(low).to(noisy)
+        white_noise = torch.randn(noisy.shape, generator=batch.generator, device=noisy.device)
+        added = white_noise.to(noisy) * self._std(batch)
+        sigma = batch.sigma
+        if sigma is not None:
+            sigma = sigma * (1 + alpha.square()).sqrt().view(-1, *[1] * (sigma.ndim - 1))
+        return loss(predict(noisy + alpha * added, sigma), noisy - added / alpha)
 
-    def _deviation(self, batch: TrainingBatch) -> Tensor:
-        """Return the noise's standard deviation, to be broadcast over the noisy images."""
+    def _std(self, batch: TrainingBatch) -> Tensor:
+        """Return the noise's standard deviation, broadcastable to the noisy images."""
         if not (self.shot or self.read):
             if batch.sigma is None:
-                raise ValueError("the recorrupted objective needs the noise's level: give it shot or read")
+                raise ValueError("the recorrupted objective needs the noise level: set shot or read")
             return batch.sigma.view(-1, 1, 1, 1) if batch.sigma.ndim == 1 else batch.sigma
-        padded = functional.pad(batch.noisy, (REACH,) * 4, mode="replicate")
-        light = functional.avg_pool2d(padded, 2 * REACH + 1, stride=1).clamp(min=0)
+        padded = functional.pad(batch.noisy, (LIGHT_RADIUS,) * 4, mode="replicate")
+        light = functional.avg_pool2d(padded, 2 * LIGHT_RADIUS + 1, stride=1).clamp(min=0)
         return (self.shot * light + self.read**2).sqrt()
-
-
-def _like(level: Tensor) -> tuple[int, ...]:
-    """Return the shape that lets one number a sample multiply levels (N,) or (N, 1, H, W)."""
-    return (-1,) + (1,) * (level.ndim - 1)

@@ -1,4 +1,4 @@
-"""Noisy images towards their clean ones."""
+"""Supervised training: noisy images in, clean ones as targets."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,11 +1,11 @@
-"""Two half-size images of means along the diagonals, each towards the other: enough for one noisy image alone."""
+"""Zero-shot Noise2Noise: two half-size images of diagonal means, each the target of the other; one image suffices."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from pellucid.objectives.batch import Loss, TrainingBatch, check_any_size, halved_level, prepared
+from pellucid.objectives.batch import Loss, TrainingBatch, check_any_size, halved_sigma, prepared
 
 HALF_VARIANCE = 0.5**0.5
 
@@ -14,9 +14,9 @@ HALF_VARIANCE = 0.5**0.5
 class ZeroShot:
     """Zero-shot Noise2Noise (Mansour & Heckel, CVPR 2023): symmetric residual and consistency loss.
 
-    Both images of `downsampled` show nearly the same scene under independent noise of half the variance, if the noise
-    is white: each is denoised towards the other (their equation 4), and denoising and downsampling have to give the
-    same in either order (equation 6), so that the network denoises the whole image too.
+    Both images of `downsampled` show nearly the same scene with independent noise of half the variance, if the noise is
+    white: each is the target of the other (their equation 4). Denoising and downsampling must also commute (equation
+    6), so that the network denoises the whole image too.
 
     Attributes:
         consistency: weight of the consistency loss, at least 0; 1 in the paper.
@@ -35,9 +35,9 @@ class ZeroShot:
         predict, loss = prepared("zero_shot", model, loss)
         check_any_size("zero_shot", model)
         halves = downsampled(batch.noisy)
-        level = halved_level(batch.sigma, lambda map: downsampled(map.square())[0].sqrt())
-        level = None if level is None else level * HALF_VARIANCE
-        predicted = [predict(half, level) for half in halves]
+        sigma = halved_sigma(batch.sigma, lambda sigma_map: downsampled(sigma_map.square())[0].sqrt())
+        sigma = None if sigma is None else sigma * HALF_VARIANCE
+        predicted = [predict(half, sigma) for half in halves]
         value = (loss(predicted[0], halves[1]) + loss(predicted[1], halves[0])) / 2
         if not self.consistency:
             return value

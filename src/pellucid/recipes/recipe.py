@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pellucid import registry
-from pellucid.errors import PellucidError, UsageError
-from pellucid.recipes.format_1 import FORMAT
+from pellucid.errors import OldFormat, PellucidError, UsageError
 from pellucid.recipes.schema import Component, Options, parse_value, to_tables
 
 FOLDER = Path(__file__).parent
+FORMAT = 2
 TRAINING_TABLES = ("data", "noise", "model", "objective", "loss", "train")
 AUTOTUNED_KEYS = ("threads", "precision")
 LENGTH_KEYS = ("epochs", "steps")  # autotuned too where [train] has minutes
@@ -133,6 +133,7 @@ class Train:
         seed: the seed of all randomness in the training.
         threads: CPU threads; 0 chooses by timing and writes the choice into the run's recipe.
         precision: of the network's arithmetic; "auto" chooses by timing likewise.
+        device: "auto" is a CUDA GPU where there is one, otherwise the CPU. A run may be resumed on another device.
     """
 
     epochs: int
@@ -152,6 +153,7 @@ class Train:
     seed: int = 0
     threads: int = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     def epoch_steps(self, images: int) -> int:
         """Return the steps of an epoch over so many training images."""
@@ -277,10 +279,10 @@ class Recipe:
         )
 
     def training_tables(self) -> dict[str, Any]:
-        """Return the tables that the trained network depends on, without the autotuned keys."""
+        """Return the tables that the trained network depends on, without the autotuned keys and the device."""
         tables = {name: dict(table) for name, table in self.to_dict().items() if name in TRAINING_TABLES}
         tables["data"].pop("test_images")
-        for name in self.autotuned_keys:
+        for name in (*self.autotuned_keys, "device"):
             tables["train"].pop(name)
         return tables
 
@@ -392,7 +394,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     except OSError as error:
         raise PellucidError(f"cannot read the recipe {path}: {error.strerror}") from error
     if tables.get("format", 1) == 1:
-        raise UsageError(f"{path} is a recipe of format 1: pellucid convert {path} turns it into format {FORMAT}")
+        raise OldFormat(path, "recipe")
     try:
         return Recipe.from_dict({"name": path.stem, **tables})
     except UsageError as error:

@@ -1,220 +1,296 @@
-"""Images with their noise: the training, validation and test parts of a recipe's data, and seeded batches of them."""
+"""Images with their noise: the training, validation and test sets of a recipe, and seeded batches of them."""
 
 import dataclasses
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from pellucid.data import Images
+from pellucid.data import ImageSet
 from pellucid.errors import UsageError
 from pellucid.noise import corrupt
+from pellucid.noise.options import rms_difference
 from pellucid.objectives.batch import TrainingBatch
 from pellucid.recipes.recipe import Recipe
-from pellucid.train.augmentation import Variation, to_gray
+from pellucid.train.augmentation import Augmentation, to_gray
 from pellucid.utils.seeding import make_generator
 
-CHUNK = 4096
+CHUNK_IMAGES = 4096
 
 
 @dataclass(frozen=True)
 class NoisyImages:
-    """A set of images and what makes them noisy.
+    """A set of images and their noise; the base of the four kinds.
 
     Attributes:
-        clean: (N, C, H, W), uint8, uint16 or floats, what is learnt towards; noisy ones if there are no others.
+        clean: (N, C, H, W), uint8, uint16 or floats, the training target; noisy images where there are no others.
         labels: (N,) class numbers, or None.
-        noise: a noise model, or None for clean input and for noisy takes that are given.
-        clip: whether the noisy images are cut to [0, 1].
-        fixed: the noisy images and their levels, drawn once; None where the noise is fresh for every batch.
-        classes: the name of each class number, if the data set has names.
-        variation: how images are changed anew for every batch, before the noise; None leaves them.
-        given: a noisy take of each image, of the shape and dtype of `clean`, or `clean` itself; or None.
-        levels: (N,), the noise level of each given take in [0, 1] units; or None.
-        white: the value that becomes 1.
-        taken: (N,), which images have a given take, where `noise` makes the others' noisy; or None.
+        classes: the name of each class number, if the dataset has names.
+        data_range: the value that becomes 1.
+        augmentation: changes the images of every batch, before any synthetic noise; None leaves them as they are.
+        sigmas: (N,), the noise level of each noisy image in [0, 1] units; None if it is unknown or changes.
     """
 
     clean: Tensor
-    labels: Tensor | None
-    noise: Any = None
-    clip: bool = True
-    fixed: tuple[Tensor, Tensor] | None = None
+    labels: Tensor | None = None
     classes: tuple[str, ...] = ()
-    variation: Variation | None = None
-    given: Tensor | None = None
-    levels: Tensor | None = None
-    white: float = 255.0
-    taken: Tensor | None = None
+    data_range: float = 255.0
+    augmentation: Augmentation | None = None
+    sigmas: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.clean)
 
     @property
-    def is_noisy_alone(self) -> bool:
-        """Whether there are noisy images and nothing beside them."""
-        return self.given is self.clean
-
-    @property
-    def knows_levels(self) -> bool:
+    def has_sigmas(self) -> bool:
         """Whether batches come with their noise level."""
-        return self.noise is not None or self.levels is not None
+        return self.sigmas is not None
 
     @property
-    def told_range(self) -> dict[str, Any]:
-        """The `dtype` and the `white` that a network is to keep in mind; nothing for 8 bits with white at 255."""
+    def mean_sigma(self) -> float | None:
+        """The mean of `sigmas`, or None."""
+        return None if self.sigmas is None else float(self.sigmas.mean())
+
+    @property
+    def input_range(self) -> dict[str, Any]:
+        """The `dtype` and `data_range` that a network's input spec records; nothing for 8 bits up to 255."""
         dtype = str(self.clean.dtype).removeprefix("torch.")
-        return {} if (dtype, self.white) == ("uint8", 255) else {"dtype": dtype, "white": self.white}
+        return {} if (dtype, self.data_range) == ("uint8", 255) else {"dtype": dtype, "data_range": self.data_range}
 
-    @property
-    def mean_level(self) -> float | None:
-        """The mean level, in [0, 1] units, of the noise that was drawn once or given; None if it is not known."""
-        levels = self.fixed[1] if self.fixed is not None else self.levels
-        return None if levels is None else float(levels.mean())
-
-    def with_fixed_noise(self, seed: int, part: str) -> "NoisyImages":
-        """Return the set with its noise drawn once, from the seed and the name of the part."""
-        if self.noise is None:
-            return self
-        drawn = make_generator(seed, "fixed noise", part)
-        noisy, levels = [], []
-        for chunk in self.clean.split(CHUNK):
-            image, level = corrupt(self.noise, self._unit(chunk), drawn, self.clip)
-            noisy.append(image)
-            levels.append(level)
-        image, level = torch.cat(noisy), torch.cat(levels)
-        if self.taken is not None and self.given is not None:
-            image[self.taken] = self._unit(self.given[self.taken])
-            level[self.taken] = _distance(self._unit(self.clean[self.taken]), image[self.taken])
-        return replace(self, fixed=(image, level))
+    def with_fixed_noise(self, seed: int, split: str) -> "NoisyImages":
+        """Return the set with synthetic noise made once for all, from the seed and the name of the split."""
+        return self
 
     def in_bf16(self) -> "NoisyImages":
         """Return the set with its fixed noisy images in bfloat16: half the memory, and half of it read at every step.
 
         Under bfloat16 autocast a network rounds its input so in any case.
         """
-        if self.fixed is None:
-            return self
-        return dataclasses.replace(self, fixed=(self.fixed[0].bfloat16(), self.fixed[1]))
+        return self
 
-    def whole(self) -> TrainingBatch:
-        """Return all images as they are, with the noise that was drawn once or given, as one batch."""
-        clean = self._unit(self.clean)
-        noisy, levels = clean, self.levels
-        if self.fixed is not None:
-            noisy, levels = self.fixed
-        elif self.given is not None and not self.is_noisy_alone:
-            noisy = self._unit(self.given)
-        return TrainingBatch(clean, noisy, levels, self.labels)
+    def as_batch(self) -> TrainingBatch:
+        """Return all images, unaugmented, as one batch; synthetic noise must be fixed."""
+        clean = self._to_unit_range(self.clean)
+        return TrainingBatch(clean, self._all_noisy(clean), self.sigmas, self.labels)
 
-    def batch(self, index: Tensor, drawn: torch.Generator) -> TrainingBatch:
-        """Return the images at `index` (B,), none at all allowed, as float32 in [0, 1], with their noise."""
-        if self.taken is not None and self.fixed is None and len(index):
-            return self._mixed_batch(index, drawn, self.taken.index_select(0, index))
-        # index_select copies whole images, and takes a fifth of the time that indexing takes, or less.
+    def batch(self, index: Tensor, generator: Generator) -> TrainingBatch:
+        """Return the images at `index` (B,), which may be empty, as float32 in [0, 1], with their noise."""
+        # index_select copies whole images, in a fifth of the time that indexing takes, or less.
         images = self.clean.index_select(0, index)
-        labels = None if self.labels is None else self.labels.index_select(0, index)
-        levels = None if self.levels is None else self.levels.index_select(0, index)
-        if not len(index):
-            return TrainingBatch(self._unit(images), self._unit(images), levels, labels, drawn)
-        if self.given is not None and self.taken is None:
-            takes = images if self.is_noisy_alone else self.given.index_select(0, index)
-            return self._given_batch(images, takes, levels, labels, drawn)
-        if self.variation is not None:
-            return self._varied(self.variation, images, labels, drawn)
-        clean = self._unit(images)
-        if self.noise is None:
-            return TrainingBatch(clean, clean, None, labels, drawn)
-        if self.fixed is not None:
-            noisy, level = (part.index_select(0, index) for part in self.fixed)
+        labels = _select(self.labels, index)
+        if len(index):
+            clean, noisy, sigma = self._add_noise(images, index, generator)
         else:
-            noisy, level = corrupt(self.noise, clean, drawn, self.clip)
-        return TrainingBatch(clean, noisy, level, labels, drawn)
+            clean = noisy = self._to_unit_range(images)
+            sigma = _select(self.sigmas, index)
+        return TrainingBatch(clean, noisy, sigma, labels, generator)
 
-    def _varied(
-        self, variation: Variation, images: Tensor, labels: Tensor | None, drawn: torch.Generator
-    ) -> TrainingBatch:
-        """Return a batch of images (B, C, H, W) that were varied; the first of them are gray, each with gray noise."""
-        clean = self._unit(variation(images, drawn))
-        count = variation.num_gray(len(clean))
-        colours = clean.shape[1]
-        parts = [to_gray(clean[:count]), clean[count:]] if count else [clean]
-        corrupted = [
-            (part, part.new_zeros(len(part))) if self.noise is None else corrupt(self.noise, part, drawn, self.clip)
-            for part in parts
-        ]
-        noisy = torch.cat([image.expand(-1, colours, -1, -1) for image, _ in corrupted])
-        levels = torch.cat([level for _, level in corrupted])
-        clean = torch.cat([part.expand(-1, colours, -1, -1) for part in parts])
-        return TrainingBatch(clean, noisy, None if self.noise is None else levels, labels, drawn)
+    def _all_noisy(self, clean: Tensor) -> Tensor:
+        """Return all noisy images in [0, 1] units; `clean` are all images in these units."""
+        return clean
 
-    def _mixed_batch(self, index: Tensor, drawn: torch.Generator, taken: Tensor) -> TrainingBatch:
-        """Return the images at `index` (B,): first those with a given take, of which `taken` says which they are."""
-        parts = (
-            (replace(self, taken=None, noise=None), index[taken]),
-            (replace(self, taken=None, given=None, levels=None), index[~taken]),
-        )
-        batches = [images.batch(chosen, drawn) for images, chosen in parts if len(chosen)]
-        levels = [_distance(one.clean, one.noisy) if one.sigma is None else one.sigma for one in batches]
-        clean, noisy = (torch.cat([getattr(one, name) for one in batches]) for name in ("clean", "noisy"))
-        labels = None if self.labels is None else torch.cat([self.labels[chosen] for _, chosen in parts])
-        return TrainingBatch(clean, noisy, torch.cat(levels), labels, drawn)
+    def _add_noise(self, images: Tensor, index: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return clean images, noisy images and noise levels of a batch of `images` (B, C, H, W) from `index` (B,)."""
+        raise NotImplementedError
 
-    def _given_batch(
-        self, images: Tensor, takes: Tensor, levels: Tensor | None, labels: Tensor | None, drawn: torch.Generator
-    ) -> TrainingBatch:
-        """Return a batch of images and their noisy takes, both (B, C, H, W), varied as one; the first are gray."""
-        channels, count = images.shape[1], 0
-        if self.variation is not None:
-            both = self.variation(images if self.is_noisy_alone else torch.cat([images, takes], dim=1), drawn)
-            images, takes = both[:, :channels], both[:, -channels:]
-            count = self.variation.num_gray(len(both))
-        clean = self._unit(images)
-        noisy = clean if self.is_noisy_alone else self._unit(takes)
-        if not count or channels == 1:
-            return TrainingBatch(clean, noisy, levels, labels, drawn)
-        gray = _with_gray(clean, count)
-        gray_noisy = gray if self.is_noisy_alone else _with_gray(noisy, count)
-        if levels is not None:
-            # How much of the noise luma keeps depends on how alike it is in the three channels.
-            before, after = _distance(clean, noisy), _distance(gray, gray_noisy)
-            levels = levels * (after / before).where(before > 0, 1)
-        return TrainingBatch(gray, gray_noisy, levels, labels, drawn)
-
-    def _unit(self, images: Tensor) -> Tensor:
+    def _to_unit_range(self, images: Tensor) -> Tensor:
         """Return images as floats with black and white at 0 and 1."""
         if images.is_floating_point():
-            return images if self.white == 1 else images / self.white
-        return images.float().div_(self.white)
+            return images if self.data_range == 1 else images / self.data_range
+        return images.float().div_(self.data_range)
+
+
+@dataclass(frozen=True)
+class SyntheticNoise(NoisyImages):
+    """Clean images to which a noise model adds noise: fresh in every batch, or fixed.
+
+    Attributes:
+        noise: the noise model; None leaves the images clean.
+        clip: whether the noisy images are clipped to [0, 1].
+        fixed_noisy: (N, C, H, W), noisy images in [0, 1] units that were made once; None for fresh noise.
+    """
+
+    noise: Any = None
+    clip: bool = True
+    fixed_noisy: Tensor | None = None
+
+    @property
+    def has_sigmas(self) -> bool:
+        """Whether batches come with their noise level."""
+        return self.noise is not None
+
+    def with_fixed_noise(self, seed: int, split: str) -> "SyntheticNoise":
+        """Return the set with its noise made once for all, from the seed and the name of the split."""
+        if self.noise is None:
+            return self
+        noisy, sigmas = self.make_fixed_noise(seed, split)
+        return dataclasses.replace(self, fixed_noisy=noisy, sigmas=sigmas)
+
+    def make_fixed_noise(self, seed: int, split: str) -> tuple[Tensor, Tensor]:
+        """Return noisy images (N, C, H, W) in [0, 1] units and their noise levels (N,)."""
+        generator = make_generator(seed, "fixed noise", split)
+        chunks = [self._corrupt(self._to_unit_range(chunk), generator) for chunk in self.clean.split(CHUNK_IMAGES)]
+        noisy, sigmas = zip(*chunks, strict=True)
+        return torch.cat(noisy), torch.cat(sigmas)
+
+    def in_bf16(self) -> "SyntheticNoise":
+        """Return the set with its fixed noisy images in bfloat16."""
+        if self.fixed_noisy is None:
+            return self
+        return dataclasses.replace(self, fixed_noisy=self.fixed_noisy.bfloat16())
+
+    def _all_noisy(self, clean: Tensor) -> Tensor:
+        return clean if self.fixed_noisy is None else self.fixed_noisy
+
+    def _add_noise(self, images: Tensor, index: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self.augmentation is not None:
+            return self._add_noise_to_augmented(self.augmentation, images, generator)
+        clean = self._to_unit_range(images)
+        if self.noise is None:
+            return clean, clean, None
+        if self.fixed_noisy is not None:
+            return clean, self.fixed_noisy.index_select(0, index), _select(self.sigmas, index)
+        return clean, *self._corrupt(clean, generator)
+
+    def _add_noise_to_augmented(
+        self, augmentation: Augmentation, images: Tensor, generator: Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Augment images (B, C, H, W) and add noise; the first of them become gray, each with gray noise."""
+        clean = self._to_unit_range(augmentation(images, generator))
+        count, channels = augmentation.num_gray(len(clean)), clean.shape[1]
+        parts = [to_gray(clean[:count]), clean[count:]] if count else [clean]
+        clean = _join(parts, channels)
+        if self.noise is None:
+            return clean, clean, None
+        noisy, sigmas = zip(*(self._corrupt(part, generator) for part in parts), strict=True)
+        return clean, _join(noisy, channels), torch.cat(sigmas)
+
+    def _corrupt(self, clean: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        return corrupt(self.noise, clean, generator, self.clip)
+
+
+@dataclass(frozen=True)
+class NoisyOnly(NoisyImages):
+    """Noisy images without clean ones: `clean` holds them, and batches have them as target and as input."""
+
+    def _add_noise(self, images: Tensor, index: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+        count = 0
+        if self.augmentation is not None:
+            images = self.augmentation(images, generator)
+            count = self.augmentation.num_gray(len(images))
+        noisy = _make_first_gray(self._to_unit_range(images), count)
+        return noisy, noisy, _select(self.sigmas, index)
+
+
+@dataclass(frozen=True)
+class Pairs(NoisyImages):
+    """Clean images, or second captures, each with a noisy image.
+
+    Attributes:
+        noisy: (N, C, H, W), in the dtype of `clean`.
+    """
+
+    noisy: Tensor = dataclasses.field(kw_only=True)
+
+    def _all_noisy(self, clean: Tensor) -> Tensor:
+        return self._to_unit_range(self.noisy)
+
+    def _add_noise(self, images: Tensor, index: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+        noisy_images, sigmas, count = self.noisy.index_select(0, index), _select(self.sigmas, index), 0
+        if self.augmentation is not None:
+            both = self.augmentation(torch.cat([images, noisy_images], dim=1), generator)
+            images, noisy_images = both.chunk(2, dim=1)
+            count = self.augmentation.num_gray(len(both))
+        clean, noisy = self._to_unit_range(images), self._to_unit_range(noisy_images)
+        gray, gray_noisy = _make_first_gray(clean, count), _make_first_gray(noisy, count)
+        if sigmas is not None and gray is not clean:
+            # How much of the noise luma keeps depends on how similar it is in the three channels.
+            before, after = rms_difference(clean, noisy), rms_difference(gray, gray_noisy)
+            sigmas = sigmas * (after / before).where(before > 0, 1)
+        return gray, gray_noisy, sigmas
+
+
+@dataclass(frozen=True)
+class Concat(NoisyImages):
+    """Pairs and clean images with synthetic noise in one set; a batch has the pairs first.
+
+    Attributes:
+        pairs: all images as pairs, of which those with `has_noisy` are used.
+        synthetic: all images with synthetic noise, of which the others are used.
+        has_noisy: bool (N,), which images have a noisy image of their own.
+    """
+
+    pairs: Pairs = dataclasses.field(kw_only=True)
+    synthetic: SyntheticNoise = dataclasses.field(kw_only=True)
+    has_noisy: Tensor = dataclasses.field(kw_only=True)
+
+    @property
+    def has_sigmas(self) -> bool:
+        """Whether batches come with their noise level."""
+        return True
+
+    def with_fixed_noise(self, seed: int, split: str) -> SyntheticNoise:
+        """Return the set with its noise made once for all, and the noisy images of the pairs in their place."""
+        noisy, sigmas = self.synthetic.make_fixed_noise(seed, split)
+        clean, own = (self._to_unit_range(images[self.has_noisy]) for images in (self.clean, self.pairs.noisy))
+        noisy[self.has_noisy], sigmas[self.has_noisy] = own, rms_difference(clean, own)
+        return dataclasses.replace(self.synthetic, fixed_noisy=noisy, sigmas=sigmas)
+
+    def batch(self, index: Tensor, generator: Generator) -> TrainingBatch:
+        """Return the images at `index` (B,), first those with a noisy image of their own, then the others."""
+        has_noisy = self.has_noisy.index_select(0, index)
+        parts = ((self.pairs, index[has_noisy]), (self.synthetic, index[~has_noisy]))
+        batches = [images.batch(part, generator) for images, part in parts if len(part)]
+        if not batches:
+            return self.synthetic.batch(index, generator)
+        sigmas = [rms_difference(part.clean, part.noisy) if part.sigma is None else part.sigma for part in batches]
+        clean, noisy = torch.cat([part.clean for part in batches]), torch.cat([part.noisy for part in batches])
+        labels = None if self.labels is None else torch.cat([self.labels[part] for _, part in parts])
+        return TrainingBatch(clean, noisy, torch.cat(sigmas), labels, generator)
 
 
 def training_sets(recipe: Recipe) -> tuple[NoisyImages, NoisyImages]:
-    """Load the training images of a recipe, and its validation part: the data set's own, or split off.
+    """Load the training images of a recipe and its validation images, which the dataset has or which are split off.
 
-    Validation noise is always drawn once, so that epochs can be compared.
+    Validation noise is always fixed, so that epochs can be compared.
 
     Raises:
-        PellucidError: if the data is absent or broken.
-        UsageError: if there are too few images to split, or noise or variation do not go with them.
+        PellucidError: if the data is missing or broken.
+        UsageError: if there are too few images to split, or noise or augmentation do not suit them.
     """
-    training, validation = (_noisy(recipe, images) for images in _split(recipe))
-    training = replace(training, variation=_variation(recipe, training))
+    train_images, validation_images = _split(recipe)
+    training = _make_noisy_images(recipe, train_images, _make_augmentation(recipe, train_images))
     if recipe.noise and not recipe.noise.fresh:
         training = training.with_fixed_noise(recipe.train.seed, "training")
+    validation = _make_noisy_images(recipe, validation_images)
     return training, validation.with_fixed_noise(recipe.train.seed, "validation")
 
 
+def fixed_training_set(recipe: Recipe, seed: int, rng_key: str, max_images: int = 0) -> NoisyImages:
+    """Load the training images of a recipe, then its validation images, with fixed noise and without augmentation.
+
+    Args:
+        recipe: names the data and the noise.
+        seed: the noise depends on the seed and `rng_key` alone.
+        rng_key: what the images are used for.
+        max_images: how many images are used, the first of the training split, which is shuffled; 0 uses all.
+    """
+    images = ImageSet.concatenate(_split(recipe)).select(slice(max_images or None))
+    return _make_noisy_images(recipe, images).with_fixed_noise(seed, rng_key)
+
+
 def test_set(recipe: Recipe, seed: int) -> NoisyImages:
-    """Load the test images of a recipe with noise drawn once from the seed, or with the noise that they have."""
+    """Load the test images of a recipe with noise fixed by the seed, or with the noise that they have."""
     source = recipe.build("data").load("test")
     count = min(recipe.data.test_images or len(source), len(source))
-    return _noisy(recipe, source.select(np.arange(count))).with_fixed_noise(seed, "test")
+    return _make_noisy_images(recipe, source.select(np.arange(count))).with_fixed_noise(seed, "test")
 
 
-def _split(recipe: Recipe) -> tuple[Images, Images]:
+def _split(recipe: Recipe) -> tuple[ImageSet, ImageSet]:
     """Load the training and the validation images."""
     data = recipe.build("data")
     source = data.load("train")
@@ -228,62 +304,73 @@ def _split(recipe: Recipe) -> tuple[Images, Images]:
     return source.select(order[held_out:]), source.select(order[:held_out])
 
 
-def _variation(recipe: Recipe, images: NoisyImages) -> Variation | None:
+def _make_augmentation(recipe: Recipe, source: ImageSet) -> Augmentation | None:
     data = recipe.data
     if not (data.crop or data.augment or data.gray):
         return None
     if recipe.noise and not recipe.noise.fresh:
         raise UsageError(
-            f'recipe "{recipe.name}": data.crop, augment and gray change the images at every step, which noise that is '
-            "drawn once cannot follow: set noise.fresh = true"
+            f'recipe "{recipe.name}": data.crop, augment and gray change the images at every step, which fixed noise '
+            "cannot follow: set noise.fresh = true"
         )
-    if data.gray and images.clean.shape[1] not in (1, 3):
+    if data.gray and source.images.shape[1] not in (1, 3):
         raise UsageError(
             f'recipe "{recipe.name}": data.gray = {data.gray:g} makes red, green and blue gray, but the images have '
-            f"{images.clean.shape[1]} channels: set data.gray = 0"
+            f"{source.images.shape[1]} channels: set data.gray = 0"
         )
-    if data.gray and images.is_noisy_alone and images.knows_levels:
+    if data.gray and source.is_noisy_only and source.sigmas is not None:
         raise UsageError(
-            f'recipe "{recipe.name}": data.gray = {data.gray:g} changes the noise level of noisy images by as much as '
-            "only a clean or a second one tells: set data.gray = 0"
+            f'recipe "{recipe.name}": data.gray = {data.gray:g} changes the noise level of noisy images, by how much '
+            "cannot be measured without a clean or a second image: set data.gray = 0"
         )
-    return Variation(data.crop, data.augment, data.gray)
+    return Augmentation(data.crop, data.augment, data.gray)
 
 
-def _noisy(recipe: Recipe, source: Images) -> NoisyImages:
-    """Return images of a data set with the recipe's noise, or with what noise they have."""
-    if recipe.noise and source.taken is None and (source.noisy is not None or source.levels is not None):
+def _make_noisy_images(recipe: Recipe, source: ImageSet, augmentation: Augmentation | None = None) -> NoisyImages:
+    """Return the images of a dataset with the recipe's noise, or with the noise that they have."""
+    if recipe.noise and source.has_noisy is None and (source.noisy is not None or source.sigmas is not None):
         raise UsageError(
             f'recipe "{recipe.name}": the images of data "{recipe.data.name}" have noise of their own, to which that '
-            "of [noise] would be added: take the table [noise] out"
+            "of [noise] would be added: remove the table [noise]"
         )
-    if not recipe.noise and source.taken is not None:
+    if not recipe.noise and source.has_noisy is not None:
         raise UsageError(
             f'recipe "{recipe.name}": some images of data "{recipe.data.name}" have no noise of their own: add a table '
             '[noise], such as name = "document"'
         )
-    clean = torch.from_numpy(source.images)
-    given = clean if source.noisy is source.images else None
-    if given is None and source.noisy is not None:
-        given = torch.from_numpy(source.noisy)
-    return NoisyImages(
-        clean,
-        None if source.labels is None else torch.from_numpy(source.labels),
-        recipe.build("noise"),
-        recipe.noise.clip if recipe.noise else True,
-        classes=source.classes or (),
-        given=given,
-        levels=None if source.levels is None else torch.from_numpy(source.levels),
-        white=source.white,
-        taken=None if source.taken is None else torch.from_numpy(source.taken),
-    )
+    shared: dict[str, Any] = {
+        "clean": torch.from_numpy(source.images),
+        "labels": _as_tensor(source.labels),
+        "classes": source.classes or (),
+        "data_range": source.data_range,
+        "augmentation": augmentation,
+    }
+    synthetic = SyntheticNoise(**shared, noise=recipe.build("noise"), clip=not recipe.noise or recipe.noise.clip)
+    if source.noisy is None:
+        return synthetic
+    sigmas = _as_tensor(source.sigmas)
+    if source.is_noisy_only:
+        return NoisyOnly(**shared, sigmas=sigmas)
+    pairs = Pairs(**shared, sigmas=sigmas, noisy=torch.from_numpy(source.noisy))
+    if source.has_noisy is None:
+        return pairs
+    return Concat(**shared, pairs=pairs, synthetic=synthetic, has_noisy=torch.from_numpy(source.has_noisy))
 
 
-def _with_gray(images: Tensor, count: int) -> Tensor:
-    """Return colour images (B, 3, H, W), the first of them gray."""
-    return torch.cat([to_gray(images[:count]).expand(-1, 3, -1, -1), images[count:]])
+def _as_tensor(array: np.ndarray | None) -> Tensor | None:
+    return None if array is None else torch.from_numpy(array)
 
 
-def _distance(images: Tensor, others: Tensor) -> Tensor:
-    """Return the root mean square of the difference of each two images, (B,)."""
-    return (images - others).flatten(1).square().mean(1).sqrt()
+def _select(values: Tensor | None, index: Tensor) -> Tensor | None:
+    return None if values is None else values.index_select(0, index)
+
+
+def _join(parts: Sequence[Tensor], channels: int) -> Tensor:
+    """Return images (B, C, H, W) or (B, 1, H, W) as one batch of C channels."""
+    return torch.cat([part.expand(-1, channels, -1, -1) for part in parts])
+
+
+def _make_first_gray(images: Tensor, count: int) -> Tensor:
+    """Return images (B, C, H, W) with the first `count` gray; the same tensor where that changes nothing."""
+    channels = images.shape[1]
+    return _join([to_gray(images[:count]), images[count:]], channels) if count and channels == 3 else images

@@ -1,4 +1,4 @@
-"""Several processes that train one network, as torchrun starts them: each takes its part of every batch."""
+"""Processes that train one network together, as torchrun starts them: each takes its part of every batch."""
 
 import contextlib
 import os
@@ -9,102 +9,105 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed, nn
 
-PATIENCE = timedelta(days=1)  # of those that wait while the leading process looks at many images
+BARRIER_TIMEOUT = timedelta(days=1)  # the others wait while the main process evaluates many images
 
 
 @dataclass(frozen=True)
-class Group:
-    """The processes of a run; one alone by default.
+class ProcessGroup:
+    """The processes of a run; a single one by default.
 
     Attributes:
-        rank: the number of this process; number 0 leads: it alone writes files and shows progress.
-        size: how many there are.
+        rank: the number of this process; number 0 is the main one.
+        world_size: how many there are.
     """
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes files."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and shows progress."""
         return self.rank == 0
 
-    def share(self, index: Tensor) -> Tensor:
+    def shard(self, index: Tensor) -> Tensor:
         """Return this process's part of a batch's indices (B,)."""
-        return index[self.rank :: self.size]
+        return index[self.rank :: self.world_size]
 
-    def purpose(self, *purpose: str | int) -> tuple[str | int, ...]:
-        """Return what a generator is for, told apart from the same in the other processes."""
-        return purpose if self.rank == 0 else (*purpose, "process", self.rank)
+    def rng_key(self, *key: str | int) -> tuple[str | int, ...]:
+        """Return the key of a random generator, different in every process."""
+        return key if self.rank == 0 else (*key, "process", self.rank)
 
-    def average(self, model: nn.Module, loss: float, count: int) -> float:
-        """Replace the gradients by their mean over all processes' samples, and return the mean loss.
+    def average_gradients(self, model: nn.Module, loss: float, count: int) -> float:
+        """Replace the gradients by their mean over the samples of all processes, and return the mean loss.
 
         Args:
             model: its gradients are the means over this process's samples.
             loss: the mean over this process's samples.
-            count: how many samples that is; 0 is allowed.
+            count: the number of this process's samples; 0 is allowed.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return loss
         parameters = [value for value in model.parameters() if value.requires_grad]
         gradients = [torch.zeros_like(value) if value.grad is None else value.grad for value in parameters]
-        told = torch.tensor([loss, 1.0], dtype=gradients[0].dtype)
-        message = torch.cat([*(gradient.flatten() for gradient in gradients), told]).mul_(count)
-        distributed.all_reduce(message)
-        message.div_(message[-1].item())
-        parts = message[:-2].split([gradient.numel() for gradient in gradients])
+        loss_and_count = gradients[0].new_tensor([loss, 1.0])
+        buffer = torch.cat([*(gradient.flatten() for gradient in gradients), loss_and_count]).mul_(count)
+        distributed.all_reduce(buffer)
+        buffer.div_(buffer[-1].item())
+        parts = buffer[:-2].split([gradient.numel() for gradient in gradients])
         for value, part in zip(parameters, parts, strict=True):
             value.grad = part.view_as(value)
-        return message[-2].item()
+        return buffer[-2].item()
 
-    def share_out(self, work: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
-        """Return `work` of items (N, ...), of their shape, each process having worked on its part of them.
+    def sharded_map(self, function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        """Return `function` of items (N, ...), a tensor of their shape; each process computes its part of them.
 
-        All processes give the same items; `work` treats each by itself.
+        All processes pass the same items; `function` treats each item by itself.
         """
-        if self.size == 1:
-            return work(items)
-        made, mine = torch.zeros_like(items), slice(self.rank, None, self.size)
+        if self.world_size == 1:
+            return function(items)
+        result, own = torch.zeros_like(items), slice(self.rank, None, self.world_size)
         if self.rank < len(items):
-            made[mine] = work(items[mine])
-        distributed.all_reduce(made)
-        return made
+            result[own] = function(items[own])
+        distributed.all_reduce(result)
+        return result
 
     def any(self, flag: bool) -> bool:
         """Return whether the flag is set in any of the processes."""
-        if self.size == 1:
+        if self.world_size == 1:
             return flag
-        told = torch.tensor(float(flag))
-        distributed.all_reduce(told)
-        return told.item() > 0
+        value = torch.tensor(float(flag))
+        distributed.all_reduce(value)
+        return value.item() > 0
 
-    def leader_says(self, number: float) -> float:
-        """Return the number that the leading process gives."""
-        if self.size == 1:
-            return number
-        told = torch.tensor(number, dtype=torch.float64)
-        distributed.broadcast(told, 0)
-        return told.item()
+    def broadcast(self, value: float) -> float:
+        """Return the value that the main process passes."""
+        if self.world_size == 1:
+            return value
+        buffer = torch.tensor(value, dtype=torch.float64)
+        distributed.broadcast(buffer, 0)
+        return buffer.item()
 
-    def wait(self) -> None:
-        """Return when all processes have come here, so that what the leading one wrote is there for all."""
-        if self.size > 1:
-            distributed.barrier()
+    def barrier(self) -> None:
+        """Return when all processes have called this, so that all can read what the main process has written."""
+        self.any(False)
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Group]:
-    """Yield the group that torchrun started this process in, or a group of one; a block within another shares it."""
+def process_group() -> Iterator[ProcessGroup]:
+    """Yield the group that torchrun started this process in, or a group of one; a nested block gets the same group.
+
+    Tensors on CUDA GPUs are exchanged by NCCL, others by Gloo.
+    """
     size = int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
     if size == 1:
-        yield Group()
+        yield ProcessGroup()
         return
     if distributed.is_initialized():
-        yield Group(distributed.get_rank(), size)
+        yield ProcessGroup(distributed.get_rank(), size)
         return
-    distributed.init_process_group("gloo", timeout=PATIENCE)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, timeout=BARRIER_TIMEOUT)
     try:
-        yield Group(distributed.get_rank(), size)
+        yield ProcessGroup(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()

@@ -1,8 +1,7 @@
-"""Train a recipe: one loop, one screen; atomic checkpoints, and resuming equals not stopping, to the bit."""
+"""Train a recipe: one loop, atomic checkpoints, and a resumed run that equals an uninterrupted one to the bit."""
 
 import contextlib
 import dataclasses
-import json
 import math
 import signal
 import threading
@@ -13,30 +12,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pellucid import checkpoint
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import PellucidError
 from pellucid.recipes.recipe import Recipe
 from pellucid.train import autotune
 from pellucid.train.batches import NoisyImages, training_sets
 from pellucid.train.checks import check_images
-from pellucid.train.distributed import Group, joined
-from pellucid.train.malloc import freed_memory_kept
-from pellucid.train.overfitting import overfitting
-from pellucid.train.pretrained import starting_weights
-from pellucid.train.run_state import RunState, settled_recipe
-from pellucid.train.validation import validation_loss
-from pellucid.utils.atomic_write import atomic_write, remove_leftovers
+from pellucid.train.distributed import ProcessGroup, process_group
+from pellucid.train.malloc import keep_freed_memory
+from pellucid.train.pretrained import pretrained_weights
+from pellucid.train.run_folder import EpochEntry, RunFolder
+from pellucid.train.run_state import RunState, saved_recipe
+from pellucid.train.validation import describe_overfitting, validation_loss
+from pellucid.utils.atomic_write import remove_leftovers
+from pellucid.utils.device import resolve_device, torch_threads
+from pellucid.utils.paths import make_folder
 from pellucid.utils.seeding import make_generator
 
-Watch = Callable[[Any, int], object]
+EpochCallback = Callable[[Any, int], object]
 SAVE_SECONDS = 60.0
 ROLES = {"denoise": "denoiser", "classify": "classifier", "estimate": "estimator"}
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands: steps done and in all, epochs, the last losses, speed, and the seconds left."""
+class TrainProgress:
+    """The progress of a run after a step: steps and epochs so far and in all, last losses, speed, seconds left."""
 
     step: int
     total_steps: int
@@ -49,37 +51,37 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainResult:
     """How a run ended.
 
     Attributes:
-        best: the checkpoint of the epoch with the least validation loss.
-        recipe: the recipe with threads and precision settled.
+        best: the checkpoint of the epoch with the lowest validation loss.
+        recipe: the recipe with the autotuned values.
         history: one entry per epoch: epoch, step, train_loss, validation_loss, lr, samples_per_second and the seconds
             that its steps took.
-        stopped: "finished", "early" (validation loss no longer fell) or "interrupted".
-        overfitting: what the curves say, in words, or None.
+        stopped: "finished", "early" (the validation loss stopped falling) or "interrupted".
+        overfitting: a sentence on the loss curves if they show overfitting, or None.
     """
 
     best: Path
     recipe: Recipe
-    history: list[dict[str, Any]]
+    history: list[EpochEntry]
     stopped: str
     overfitting: str | None
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run learns from, where it writes, whom it tells and shows, what stops it, and the processes in it."""
+class RunContext:
+    """The images, the folder, the callbacks and the processes of a run; `interrupted` is set by Ctrl-C."""
 
     training: NoisyImages
     validation: NoisyImages
-    out: Path
-    progress: Callable[[Progress], None]
-    record: Callable[[dict[str, Any]], None]
-    watch: Watch
+    folder: RunFolder
+    progress: Callable[[TrainProgress], object]
+    log_epoch: Callable[[EpochEntry], None]
+    on_epoch_end: EpochCallback
     interrupted: threading.Event
-    group: Group
+    group: ProcessGroup
 
 
 def train(
@@ -87,274 +89,243 @@ def train(
     out: Path,
     *,
     resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[TrainProgress], object] | None = None,
     tensorboard: bool = False,
-    watch: Watch | None = None,
-) -> Result:
+    on_epoch_end: EpochCallback | None = None,
+) -> TrainResult:
     """Train the recipe's model and write recipe.toml, stats.jsonl, best.safetensors and last.safetensors into `out`.
 
-    With `resume`, a run that was stopped at any moment continues as if it had not been. Ctrl-C ends the run after the
-    step at hand and leaves both checkpoints in order. Started by torchrun, each process takes its part of every batch,
-    and the leading one alone writes, tells `progress` and calls `watch`.
+    With `resume`, a run that stopped at any moment continues as if it had not stopped. Ctrl-C ends the run after the
+    current step, with both checkpoints complete. If torchrun started this process, each process takes its part of every
+    batch, and the main one alone writes files and calls `progress` and `on_epoch_end`.
 
     Args:
-        recipe: what to train.
+        recipe: the experiment.
         out: the folder of the run.
-        resume: whether to continue what stopped there.
-        progress: told after every step how far it is.
+        resume: whether to continue the run that is in the folder.
+        progress: called after every step.
         tensorboard: whether to write TensorBoard's files too.
-        watch: called after each epoch with the averaged network, in evaluation mode and to be left as it is, and the
-            number of epochs done; its time is not part of `train.minutes`.
+        on_epoch_end: called after each epoch with the averaged network, in evaluation mode and on the device of the
+            training, and the number of epochs so far. It must not change the network. Its time is not part of
+            `train.minutes`.
 
     Raises:
-        UsageError: if the recipe does not hold together or does not go with its images, or `out` holds a run and
-            `resume` is not given.
+        UsageError: if the recipe is not consistent or does not fit its images, if this machine lacks its device, or if
+            `out` holds a run and `resume` is False.
         PellucidError: if the data is absent, the loss is no longer finite, or a file cannot be written.
     """
-    with joined() as group:
-        return _train(recipe, out, group, resume, (progress or _silent, watch or _unseen), tensorboard)
+    with process_group() as group:
+        callbacks = (progress or _no_progress, on_epoch_end or _no_epoch_callback)
+        return _train(recipe, RunFolder(out), group, resume, callbacks, tensorboard)
 
 
 def _train(
     recipe: Recipe,
-    out: Path,
-    group: Group,
+    folder: RunFolder,
+    group: ProcessGroup,
     resume: bool,
-    told: tuple[Callable[[Progress], None], Watch],
+    callbacks: tuple[Callable[[TrainProgress], object], EpochCallback],
     tensorboard: bool,
-) -> Result:
+) -> TrainResult:
     recipe.check()
-    last, best = out / "last.safetensors", out / "best.safetensors"
-    resumed = settled_recipe(last, recipe, resume)
-    weights = None if resumed else starting_weights(recipe)
+    device = resolve_device(recipe.train.device)
+    resumed = saved_recipe(folder, recipe, resume)
+    weights = None if resumed else pretrained_weights(recipe)
     training, validation = training_sets(recipe)
-    torch.manual_seed(recipe.train.seed)
-    model = recipe.build("model")
-    check_images(recipe, model, training)
-    known = training.told_range | {"stretched": recipe.data.stretched}
-    model.input_spec = dataclasses.replace(model.input_spec, **known)
-    if weights:
-        model.load_state_dict(weights)
-    _make_folder(out)
-    tensorboard = tensorboard and group.leads
-    progress, watch = told if group.leads else (_silent, _unseen)
-    with _own_threads(), freed_memory_kept(), _interruption() as interrupted, _record(out, tensorboard) as record:
-        started = time.monotonic()
-        recipe = resumed or autotune.settle(recipe, model, training, group)
+    model = _make_model(recipe, training, weights).to(device)
+    make_folder(folder.path, "give another --out")
+    progress, on_epoch_end = callbacks if group.is_main else (_no_progress, _no_epoch_callback)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch_threads())
+        stack.enter_context(keep_freed_memory())
+        interrupted = stack.enter_context(interrupt_flag())
+        log_epoch = stack.enter_context(folder.epoch_logger(tensorboard and group.is_main))
+        start = time.monotonic()
+        recipe = resumed or autotune.autotune(recipe, model, training, group)
         torch.set_num_threads(recipe.train.threads)
         if recipe.train.precision == "bf16" and not model.has_skips:
             training = training.in_bf16()
         if not resumed:
-            recipe = autotune.with_length(recipe, model, training, validation, group, time.monotonic() - started)
+            elapsed = time.monotonic() - start
+            recipe = autotune.epochs_from_minutes(recipe, model, training, validation, group, elapsed)
         state = RunState.start(recipe, model, group)
         if resumed:
-            state.restore(last)
-        if group.leads:
-            _write_beginning(state, out, resumed is not None)
-        run = Run(training, validation, out, progress, record, watch, interrupted, group)
+            state.restore(folder.last)
+        if group.is_main:
+            _write_initial_state(state, folder, resumed is not None)
+        run = RunContext(training, validation, folder, progress, log_epoch, on_epoch_end, interrupted, group)
         stopped = _loop(state, run)
-        if stopped == "interrupted" and group.leads and not best.exists():
-            checkpoint.save(best, _as_checkpoint(state, run))
-        group.wait()
-    return Result(best, recipe, state.history, stopped, overfitting(state.history))
+        if stopped == "interrupted" and group.is_main and not folder.best.exists():
+            checkpoint.save(folder.best, _as_checkpoint(state, run))
+        group.barrier()
+    return TrainResult(folder.best, recipe, state.history, stopped, describe_overfitting(state.history))
 
 
-def _write_beginning(state: RunState, out: Path, resumed: bool) -> None:
-    """Write what is to be there before the next step, so that a run killed at any moment continues as settled."""
-    remove_leftovers(out)
+def _make_model(recipe: Recipe, images: NoisyImages, weights: dict[str, Tensor] | None) -> Any:
+    """Return the recipe's network with its first weights: random ones from the seed, or those that are given."""
+    torch.manual_seed(recipe.train.seed)
+    model = recipe.build("model")
+    check_images(recipe, model, images)
+    input_range = images.input_range | {"stretched": recipe.data.stretched}
+    model.input_spec = dataclasses.replace(model.input_spec, **input_range)
+    if weights:
+        model.load_state_dict(weights)
+    return model
+
+
+def _write_initial_state(state: RunState, folder: RunFolder, resumed: bool) -> None:
+    """Write what must be there before the next step, so that a run that is killed at any moment can continue."""
+    remove_leftovers(folder.path)
     if resumed:
-        _write_history(state, out)
+        folder.write_stats(state.history)
     else:
-        _write_text(out / "recipe.toml", state.recipe.to_toml())
-        state.save(out / "last.safetensors")
+        folder.write_recipe(state.recipe.to_toml())
+        state.save(folder.last)
 
 
-def _loop(state: RunState, run: Run) -> str:
-    options, training = state.recipe.train, run.training
-    steps_per_epoch = options.epoch_steps(len(training))
-    total = steps_per_epoch * options.epochs
-    saved = time.monotonic()
+def _loop(state: RunState, run: RunContext) -> str:
+    """Train until the last epoch, and return how the run ended (see `TrainResult.stopped`)."""
+    options = state.recipe.train
+    steps_per_epoch = options.epoch_steps(len(run.training))
+    last_save = time.monotonic()
     while len(state.history) < options.epochs:
-        if 0 < options.patience <= state.waited:
+        if 0 < options.patience <= state.epochs_without_improvement:
             return "early"
-        epoch = len(state.history)
-        first = state.done - epoch * steps_per_epoch
-        interrupted = False
-        order = torch.randperm(len(training), generator=make_generator(options.seed, "order", epoch))
-        state.step.model.train()
-        for position in range(first, steps_per_epoch):
-            start = time.perf_counter()
-            # Batches, their noise and the rate depend on the seed and the step alone, so a resumed run meets the same.
+        epoch, interrupted = len(state.history), False
+        order = torch.randperm(len(run.training), generator=make_generator(options.seed, "order", epoch))
+        state.training_step.model.train()
+        for position in range(state.global_step - epoch * steps_per_epoch, steps_per_epoch):
             index = order[position * options.batch_size : (position + 1) * options.batch_size]
-            purpose = run.group.purpose("noise", state.done)
-            batch = training.batch(run.group.share(index), make_generator(options.seed, *purpose))
-            _set_rate(state, total)
-            loss = state.step(batch)
-            if not math.isfinite(loss):
-                raise PellucidError(_diverged(state, loss))
-            state.average()
-            state.done += 1
-            state.loss_sum += loss * len(index)
-            state.seen += len(index)
-            state.seconds += time.perf_counter() - start
-            run.progress(_where(state, steps_per_epoch, total))
+            _take_step(state, run, index, steps_per_epoch)
             if interrupted := run.group.any(run.interrupted.is_set()):
                 break
-            if run.group.leads and time.monotonic() - saved > SAVE_SECONDS:
-                state.save(run.out / "last.safetensors")
-                saved = time.monotonic()
-        if state.done == (epoch + 1) * steps_per_epoch:
-            _close_epoch(state, run)
+            if run.group.is_main and time.monotonic() - last_save > SAVE_SECONDS:
+                state.save(run.folder.last)
+                last_save = time.monotonic()
+        if state.global_step == (epoch + 1) * steps_per_epoch:
+            _end_epoch(state, run)
         if interrupted:
-            if run.group.leads:
-                state.save(run.out / "last.safetensors")
+            if run.group.is_main:
+                state.save(run.folder.last)
             return "interrupted"
     return "finished"
 
 
-def _close_epoch(state: RunState, run: Run) -> None:
-    """Validate, note the epoch, keep the best weights, and save the state from which the next epoch starts."""
-    # Where a network keeps statistics of its batches, they differ from process to process; the leader's are written.
-    loss = validation_loss(state.averaged, state.step, run.validation, state.recipe.train)
-    loss = run.group.leader_says(loss)
-    out = run.out
+def _take_step(state: RunState, run: RunContext, index: Tensor, steps_per_epoch: int) -> None:
+    """Take a step on the images at `index`, (B,), and count it."""
+    start = time.perf_counter()
+    options, step = state.recipe.train, state.training_step
+    total_steps = steps_per_epoch * options.epochs
+    # Batches, their noise and the learning rate depend on the seed and the step alone: a resumed run gets the same.
+    key = run.group.rng_key("noise", state.global_step)
+    generator = make_generator(options.seed, *key, device=step.device)
+    batch = run.training.batch(run.group.shard(index), generator)
+    _set_learning_rate(state, total_steps)
+    loss = step(batch)
+    if not math.isfinite(loss):
+        raise PellucidError(_divergence_message(state, loss))
+    state.update_ema()
+    state.global_step += 1
+    state.loss_sum += loss * len(index)
+    state.num_samples += len(index)
+    state.epoch_seconds += time.perf_counter() - start
+    run.progress(_make_progress(state, steps_per_epoch, total_steps))
+
+
+def _end_epoch(state: RunState, run: RunContext) -> None:
+    """Validate, log the epoch, keep the best weights, and save the state from which the next epoch starts."""
+    # If a network keeps statistics of its batches, they differ between processes; the main process's are written.
+    loss = validation_loss(state.ema_model, state.training_step, run.validation, state.recipe.train)
+    loss = run.group.broadcast(loss)
     entry = {
         "epoch": len(state.history) + 1,
-        "step": state.done,
-        "train_loss": state.loss_sum / state.seen,
+        "step": state.global_step,
+        "train_loss": state.loss_sum / state.num_samples,
         "validation_loss": loss,
-        "lr": state.step.optimizer.param_groups[0]["lr"],
-        "samples_per_second": state.seen / state.seconds,
-        "seconds": state.seconds,
+        "lr": state.training_step.lr,
+        "samples_per_second": state.num_samples / state.epoch_seconds,
+        "seconds": state.epoch_seconds,
     }
     state.history.append(entry)
-    state.loss_sum, state.seen, state.seconds = 0.0, 0, 0.0
-    state.waited += 1
-    is_best = loss < state.best
+    state.loss_sum, state.num_samples, state.epoch_seconds = 0.0, 0, 0.0
+    state.epochs_without_improvement += 1
+    is_best = loss < state.best_loss
     if is_best:
-        state.best, state.waited = loss, 0
-    if not run.group.leads:
+        state.best_loss, state.epochs_without_improvement = loss, 0
+    if not run.group.is_main:
         return
-    run.record(entry)
+    run.log_epoch(entry)
     if is_best:
-        checkpoint.save(out / "best.safetensors", _as_checkpoint(state, run))
-    state.save(out / "last.safetensors")
-    _write_history(state, out)
+        checkpoint.save(run.folder.best, _as_checkpoint(state, run))
+    state.save(run.folder.last)
+    run.folder.write_stats(state.history)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        run.watch(state.averaged, len(state.history))
+        run.on_epoch_end(state.ema_model, len(state.history))
 
 
-def _set_rate(state: RunState, total: int) -> None:
-    options, done = state.recipe.train, state.done
-    if options.schedule == "constant" and not options.warmup:
-        return
-    rate = options.lr * min(1.0, (done + 1) / (options.warmup + 1))
-    held = options.hold * total
-    if options.schedule == "cosine" and done > held:
-        rate *= 0.5 * (1 + math.cos(math.pi * (done - held) / (total - held)))
-    for group in state.step.optimizer.param_groups:
-        group["lr"] = rate
+def _set_learning_rate(state: RunState, total_steps: int) -> None:
+    """Set the rate of the next step: it warms up, stays, and may fall along half a cosine."""
+    options, step = state.recipe.train, state.global_step
+    lr = options.lr * min(1.0, (step + 1) / (options.warmup + 1))
+    hold_steps = options.hold_fraction * total_steps
+    if options.schedule == "cosine" and step > hold_steps:
+        lr *= 0.5 * (1 + math.cos(math.pi * (step - hold_steps) / (total_steps - hold_steps)))
+    state.training_step.lr = lr
 
 
-def _where(state: RunState, steps_per_epoch: int, total: int) -> Progress:
-    per_epoch = [entry["seconds"] for entry in state.history]
-    spent, seen = sum(per_epoch) + state.seconds, state.done
-    options = state.recipe.train
-    return Progress(
-        step=state.done,
-        total_steps=total,
-        epoch=min(options.epochs, state.done // steps_per_epoch + 1),
+def _make_progress(state: RunState, steps_per_epoch: int, total_steps: int) -> TrainProgress:
+    options, step = state.recipe.train, state.global_step
+    seconds = sum(entry["seconds"] for entry in state.history) + state.epoch_seconds
+    return TrainProgress(
+        step=step,
+        total_steps=total_steps,
+        epoch=min(options.epochs, step // steps_per_epoch + 1),
         epochs=options.epochs,
-        train_loss=state.loss_sum / max(state.seen, 1),
+        train_loss=state.loss_sum / max(state.num_samples, 1),
         validation_loss=state.history[-1]["validation_loss"] if state.history else None,
-        samples_per_second=seen * options.batch_size / spent,
-        seconds_left=(total - seen) * spent / seen,
+        samples_per_second=step * options.batch_size / seconds,
+        seconds_left=(total_steps - step) * seconds / step,
     )
 
 
-def _as_checkpoint(state: RunState, run: Run) -> checkpoint.Checkpoint:
-    network: Any = state.averaged
-    figures = {"epochs": len(state.history)}
+def _as_checkpoint(state: RunState, run: RunContext) -> checkpoint.Checkpoint:
+    network: Any = state.ema_model
+    metrics = {"epochs": len(state.history)}
     if state.history:
-        figures |= {name: state.history[-1][name] for name in ("train_loss", "validation_loss")}
-    return checkpoint.Checkpoint(state.recipe, {ROLES[network.task]: network}, figures, run.training.classes)
+        metrics |= {name: state.history[-1][name] for name in ("train_loss", "validation_loss")}
+    return checkpoint.Checkpoint(state.recipe, {ROLES[network.task]: network}, metrics, run.training.classes)
 
 
-def _diverged(state: RunState, loss: float) -> str:
+def _divergence_message(state: RunState, loss: float) -> str:
     options = state.recipe.train
     advice = f"try a lower train.lr (it is {options.lr:g}), train.gradient_clip = 1.0"
     if options.precision == "bf16":
         advice += ', train.precision = "fp32"'
-    return f"the training loss became {loss} at step {state.done + 1}: {advice}"
+    return f"the training loss became {loss} at step {state.global_step + 1}: {advice}"
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PellucidError(f"cannot make the folder {out}: {error.strerror}; give another --out") from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _write_history(state: RunState, out: Path) -> None:
-    _write_text(out / "stats.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
-
-
-def _silent(_: Progress) -> None:
+def _no_progress(_: TrainProgress) -> None:
     """Report nothing."""
 
 
-def _unseen(model: Any, epoch: int) -> None:
-    """Show nothing."""
+def _no_epoch_callback(model: Any, epoch: int) -> None:
+    """Do nothing."""
 
 
 @contextlib.contextmanager
-def _record(out: Path, tensorboard: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield what takes each epoch's entry; with TensorBoard it draws the curves there too."""
-    if not tensorboard:
-        yield lambda entry: None
-        return
-    try:
-        from torch.utils.tensorboard.writer import SummaryWriter
-    except ImportError as error:
-        raise UsageError("TensorBoard is not installed: pip install 'pellucid[tensorboard]'") from error
-    with SummaryWriter(str(out / "tensorboard")) as writer:
-
-        def record(entry: dict[str, Any]) -> None:
-            for name in ("train_loss", "validation_loss", "lr", "samples_per_second"):
-                writer.add_scalar(name, entry[name], entry["epoch"])
-
-        yield record
-
-
-@contextlib.contextmanager
-def _own_threads() -> Iterator[None]:
-    """Give the caller its number of threads back at the end."""
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _interruption() -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C sets; the second one interrupts at once."""
+def interrupt_flag() -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C sets; a second one interrupts at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
     before = signal.getsignal(signal.SIGINT)
 
-    def note(number: int, frame: Any) -> None:
+    def set_event(number: int, frame: Any) -> None:
         event.set()
         signal.signal(signal.SIGINT, before)
 
-    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, set_event)
     try:
         yield event
     finally:

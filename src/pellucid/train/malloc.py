@@ -1,4 +1,4 @@
-"""Keep freed memory for the next step, where the C library would give it back and have it zeroed anew."""
+"""Keep freed memory for the next step, which the C library would return to the system."""
 
 import contextlib
 import ctypes
@@ -10,12 +10,12 @@ DEFAULT_TRIM_THRESHOLD, DEFAULT_MMAP_MAX = 128 * 1024, 65536
 
 
 @contextlib.contextmanager
-def freed_memory_kept() -> Iterator[None]:
-    """Have the allocator keep what is freed, until the block ends; then it goes back to the system.
+def keep_freed_memory() -> Iterator[None]:
+    """Make the allocator keep freed memory until the block ends; then it goes back to the system.
 
-    A step takes and frees hundreds of MB. glibc gives large blocks and the end of the heap back at once, and the kernel
-    zeroes their pages again at the next step, which took a quarter of the training time of a convolutional network.
-    Other C libraries are left as they are.
+    A step allocates and frees hundreds of MB. glibc returns large blocks and the end of the heap at once, and the
+    kernel fills their pages with zeros at the next step, which took a quarter of the training time of a convolutional
+    network. Other C libraries are left as they are.
     """
     if platform.libc_ver()[0] != "glibc":
         yield

@@ -1,4 +1,4 @@
-"""All that a training run needs to continue to the bit: weights, EMA, optimiser, generator, counters, history."""
+"""All that a training run needs to continue to the bit: weights, their average, optimizer, counters and history."""
 
 import copy
 from collections.abc import Mapping
@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from pellucid.checkpoint import read_tensors, write_tensors
 from pellucid.errors import PellucidError, UsageError
-from pellucid.recipes.format_1 import upgrade_recipe
 from pellucid.recipes.recipe import TRAINING_TABLES, Recipe, Train
 from pellucid.train.distributed import ProcessGroup
-from pellucid.train.step import TrainingStep
+from pellucid.train.run_folder import EpochEntry, RunFolder
+from pellucid.train.step import EMA, TrainingStep
+
+COUNTERS = ("global_step", "loss_sum", "num_samples", "epoch_seconds", "best_loss", "epochs_without_improvement")
+LENGTH_KEYS = ("epochs", "hold_fraction")
 
 
 @dataclass
@@ -22,46 +24,39 @@ class RunState:
     """The state of a run between two steps.
 
     Attributes:
-        recipe: with threads and precision settled.
-        training_step: model, optimiser, objective and loss.
+        recipe: with the autotuned values.
+        training_step: model, optimizer, objective and loss.
         ema_model: the exponential moving average of the model, or the model itself without EMA.
-        done: steps taken.
-        loss_sum, seen, seconds: in the epoch so far, the sum of the sample losses, the samples, and the time in steps.
-        best, waited: the least validation loss, and the epochs since.
+        global_step: the steps taken so far.
+        loss_sum: the sum of the losses of all samples of this epoch so far.
+        num_samples: the samples of this epoch so far.
+        epoch_seconds: the time of this epoch's steps so far.
+        best_loss: the lowest validation loss.
+        epochs_without_improvement: the epochs since the one with the lowest validation loss.
         history: one entry per finished epoch.
     """
 
     recipe: Recipe
     training_step: TrainingStep
     ema_model: nn.Module
-    done: int = 0
+    global_step: int = 0
     loss_sum: float = 0.0
-    seen: int = 0
-    seconds: float = 0.0
-    best: float = float("inf")
-    waited: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    num_samples: int = 0
+    epoch_seconds: float = 0.0
+    best_loss: float = float("inf")
+    epochs_without_improvement: int = 0
+    history: list[EpochEntry] = field(default_factory=list)
 
     @classmethod
     def start(cls, recipe: Recipe, model: nn.Module, group: ProcessGroup) -> "RunState":
         """Return the state before the first step."""
-        averaged = copy.deepcopy(model) if recipe.train.ema else model
-        return cls(recipe, TrainingStep.from_recipe(recipe, model, group), averaged)
+        ema_model = copy.deepcopy(model) if recipe.train.ema else model
+        return cls(recipe, TrainingStep.from_recipe(recipe, model, group), ema_model)
 
     def update_ema(self) -> None:
-        """Move the averaged weights towards the model's; the first steps count for more."""
-        if self.ema_model is self.training_step.model:
-            return
-        decay = min(self.recipe.train.ema, (1 + self.done) / (10 + self.done))
-        with torch.no_grad():
-            pairs = zip(
-                self.ema_model.state_dict().values(), self.training_step.model.state_dict().values(), strict=True
-            )
-            for mean, value in pairs:
-                if mean.is_floating_point():
-                    mean.lerp_(value, 1 - decay)
-                else:
-                    mean.copy_(value)
+        """Move the averaged weights towards the model's."""
+        if self.ema_model is not self.training_step.model:
+            EMA(self.ema_model, self.recipe.train.ema).update(self.training_step.model, self.global_step)
 
     def save(self, path: Path) -> None:
         """Write the state atomically.
@@ -69,96 +64,91 @@ class RunState:
         Raises:
             PellucidError: if it cannot be written.
         """
-        described = {
+        metadata = {
             "recipe": self.recipe.to_dict(),
             "counters": {name: getattr(self, name) for name in COUNTERS},
             "history": self.history,
         }
-        write_tensors(path, self._tensors(), described)
+        write_tensors(path, self._tensors(), metadata)
 
     def restore(self, path: Path) -> None:
-        """Take the state from a file written by `save`.
+        """Continue from a file that `save` wrote.
 
         Raises:
-            PellucidError: if the file is absent, broken, or not a run's state.
+            PellucidError: if the file is absent, broken, or not the state of a run.
         """
-        tensors, described = read_tensors(path)
-        described = _described(described, path)
-        for network, prefix in ((self.training_step.model, "model."), (self.ema_model, "averaged.")):
+        tensors, metadata = read_tensors(path)
+        metadata = _check_metadata(metadata, path)
+        for network, prefix in ((self.training_step.model, "model."), (self.ema_model, "ema.")):
             state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
             if state:
                 network.load_state_dict(state)
         optimizer = self.training_step.optimizer.state_dict()
         optimizer["state"] = _unflatten(tensors)
         self.training_step.optimizer.load_state_dict(optimizer)
-        torch.set_rng_state(tensors["generator"])
-        for name, value in described["counters"].items():
-            setattr(self, name, value)
-        self.history = described["history"]
+        for name in COUNTERS:
+            setattr(self, name, metadata["counters"][name])
+        self.history = metadata["history"]
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"model.{name}": value for name, value in self.training_step.model.state_dict().items()}
         if self.ema_model is not self.training_step.model:
-            tensors |= {f"averaged.{name}": value for name, value in self.ema_model.state_dict().items()}
+            tensors |= {f"ema.{name}": value for name, value in self.ema_model.state_dict().items()}
         for index, parts in self.training_step.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in parts.items()}
-        return tensors | {"generator": torch.get_rng_state()}
+        return tensors
 
 
-LENGTH = ("epochs", "hold_fraction")
-COUNTERS = ("done", "loss_sum", "seen", "seconds", "best", "waited")
+def saved_recipe(folder: RunFolder, recipe: Recipe, resume: bool) -> Recipe | None:
+    """Return the recipe with what was autotuned for the run in a folder, or None to start a new run.
 
+    A run that was stopped before its first step starts again unless everything is as it was.
 
-def saved_recipe(path: Path, wanted: Recipe, resume: bool) -> Recipe | None:
-    """Return the recipe of the run that a state belongs to, with what its probe chose, or None to start anew.
-
-    A run that was stopped before its first step is started anew unless all is as it was.
-
-    `train.epochs` and `train.hold_fraction` may be others as long as the rate has not begun to fall by either: a run can be made
-    longer or shorter on its way.
+    `train.epochs` and `train.hold_fraction` may differ as long as neither has made the learning rate fall yet: a run
+    can be made longer or shorter on its way.
 
     Raises:
-        UsageError: if there is a run that is not to be resumed, or that was started by another recipe, naming the
-            first table that differs.
+        UsageError: if there is a run that is not to be resumed, or that another recipe started, naming the first table
+            that differs.
     """
-    if not path.exists():
+    if not folder.last.exists():
         return None
-    described = _described(read_tensors(path)[1], path)
-    begun = described["counters"]["done"] > 0
-    if begun and not resume:
-        raise UsageError(f"{path.parent} holds a run already: give --resume to continue it, or another --out")
-    found = Recipe.from_dict(upgrade_recipe(described["recipe"]))
-    differing = _first_difference(wanted, found, described)
-    if differing and begun:
+    metadata = _check_metadata(read_tensors(folder.last)[1], folder.last)
+    is_started = metadata["counters"]["global_step"] > 0
+    if is_started and not resume:
+        raise UsageError(f"{folder.path} holds a run already: give --resume to continue it, or another --out")
+    saved = Recipe.from_dict(metadata["recipe"])
+    difference = _first_difference(recipe, saved, metadata)
+    if difference and is_started:
         raise UsageError(
-            f"the run in {path.parent} was started with another [{differing}]: resume with its own recipe, "
-            f"{path.parent / 'recipe.toml'}, or give another --out"
+            f"the run in {folder.path} was started with another [{difference}]: resume with its own recipe, "
+            f"{folder.recipe}, or give another --out"
         )
-    if differing or not resume:
+    if difference or not resume:
         return None
-    return wanted.with_values({f"train.{name}": getattr(found.train, name) for name in wanted.autotuned_keys})
+    return recipe.with_values({f"train.{name}": getattr(saved.train, name) for name in recipe.autotuned_keys})
 
 
-def _described(described: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return what a file says of itself, or raise PellucidError if it is not the state of a run."""
-    if "counters" not in described:
+def _check_metadata(metadata: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the metadata of a file, or raise PellucidError if it is not the state of a run."""
+    if "counters" not in metadata:
         raise PellucidError(f"{path} is not the state of a training run: give --out of the run to resume")
-    return described
+    return metadata
 
 
-def _first_difference(wanted: Recipe, found: Recipe, described: Mapping[str, Any]) -> str | None:
-    """Return the first table by which two recipes would train another network, or None."""
-    expected, begun = wanted.training_tables(), found.training_tables()
-    if (history := described["history"]) and not (wanted.train.minutes or found.train.minutes):
-        epochs = described["counters"]["done"] / history[0]["step"]
-        if all(_is_lr_constant(recipe.train, epochs) for recipe in (wanted, found)):
-            for name in LENGTH:
-                expected["train"][name] = begun["train"][name]
-    return next((table for table in TRAINING_TABLES if expected.get(table) != begun.get(table)), None)
+def _first_difference(recipe: Recipe, saved: Recipe, metadata: Mapping[str, Any]) -> str | None:
+    """Return the first table by which two recipes would train different networks, or None."""
+    expected, actual = recipe.training_tables(), saved.training_tables()
+    if (history := metadata["history"]) and not (recipe.train.minutes or saved.train.minutes):
+        epochs = metadata["counters"]["global_step"] / history[0]["step"]
+        if all(_is_lr_constant(each.train, epochs) for each in (recipe, saved)):
+            for name in LENGTH_KEYS:
+                expected["train"][name] = actual["train"][name]
+    return next((table for table in TRAINING_TABLES if expected.get(table) != actual.get(table)), None)
 
 
 def _is_lr_constant(options: Train, epochs: float) -> bool:
-    """Return whether the rate has not begun to fall after so many epochs."""
+    """Return whether the learning rate has not fallen after so many epochs."""
     return epochs <= options.epochs * (1.0 if options.schedule == "constant" else options.hold_fraction)
 
 

@@ -1,4 +1,4 @@
-"""Train a denoiser and the classifier behind it, apart from one another, and keep both as one checkpoint."""
+"""Train a denoiser and a classifier for its images, each by itself, and write both into one checkpoint."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pellucid.checkpoint import combine
 from pellucid.recipes.recipe import Recipe
-from pellucid.train.distributed import Group, joined
-from pellucid.train.loop import Progress, Result, Watch, train
+from pellucid.train.distributed import process_group
+from pellucid.train.loop import EpochCallback, TrainProgress, TrainResult, train
+from pellucid.train.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What came of a recipe.
+class TrainedModels:
+    """The runs of a recipe.
 
     Attributes:
         denoiser: how the denoiser's run ended.
@@ -21,13 +22,13 @@ class Trained:
         combined: the checkpoint that holds both, or None.
     """
 
-    denoiser: Result
-    classifier: Result | None = None
+    denoiser: TrainResult
+    classifier: TrainResult | None = None
     combined: Path | None = None
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended it before its time."""
+        """Whether Ctrl-C ended the training early."""
         last = self.classifier or self.denoiser
         return last.stopped == "interrupted"
 
@@ -37,53 +38,42 @@ def train_all(
     out: Path,
     *,
     resume: bool = False,
-    progress: Callable[[str, Progress], None] | None = None,
+    progress: Callable[[str, TrainProgress], None] | None = None,
     tensorboard: bool = False,
-    watch: Watch | None = None,
-) -> Trained:
+    on_epoch_end: EpochCallback | None = None,
+) -> TrainedModels:
     """Train a recipe's denoiser into `out` and, where it has a [classifier], that one into `out/classifier`.
 
-    The classifier is trained on clean images, never on what the denoiser makes of them. Both together become
-    `out/combined.safetensors`. Started by torchrun, the leading process alone writes it.
+    The classifier is trained on clean images, never on denoised ones. Both together become `out/combined.safetensors`.
+    If torchrun started this process, the main one alone writes it.
 
     Args:
-        recipe: what to train.
+        recipe: the experiment.
         out: the folder of the run.
-        resume: whether to continue what stopped there.
-        progress: told "denoiser" or "classifier", and how far it is.
+        resume: whether to continue the run that is in the folder.
+        progress: called with "denoiser" or "classifier" after every step.
         tensorboard: whether to write TensorBoard's files too.
-        watch: shown the denoiser after each of its epochs (see `pellucid.train.train`).
+        on_epoch_end: called with the denoiser after each of its epochs (see `pellucid.train.loop.train`).
 
     Raises:
-        UsageError: if the recipe does not hold together, or `out` holds a run and `resume` is not given.
+        UsageError: if the recipe is not consistent, or `out` holds a run and `resume` is False.
         PellucidError: if the data is absent, a loss is no longer finite, or a file cannot be written.
     """
-    with joined() as group:
-        return _train_all(recipe, out, group, resume, progress, tensorboard, watch)
+    folder = RunFolder(out)
 
+    def train_one(role: str, recipe: Recipe, folder: RunFolder, callback: EpochCallback | None) -> TrainResult:
+        role_progress = partial(progress, role) if progress else None
+        options = {"resume": resume, "tensorboard": tensorboard, "on_epoch_end": callback}
+        return train(recipe, folder.path, progress=role_progress, **options)
 
-def _train_all(
-    recipe: Recipe,
-    out: Path,
-    group: Group,
-    resume: bool,
-    progress: Callable[[str, Progress], None] | None,
-    tensorboard: bool,
-    watch: Watch | None,
-) -> Trained:
-    def telling(role: str) -> Callable[[Progress], None] | None:
-        return None if progress is None else partial(progress, role)
-
-    denoiser = train(recipe, out, resume=resume, progress=telling("denoiser"), tensorboard=tensorboard, watch=watch)
-    if recipe.classifier is None or denoiser.stopped == "interrupted":
-        return Trained(denoiser)
-    reader = recipe.for_classifier(recipe.train.seed)
-    told = telling("classifier")
-    classifier = train(reader, out / "classifier", resume=resume, progress=told, tensorboard=tensorboard)
-    if classifier.stopped == "interrupted":
-        return Trained(denoiser, classifier)
-    combined = out / "combined.safetensors"
-    if group.leads:
-        combine(denoiser.best, classifier.best, combined)
-    group.wait()
-    return Trained(denoiser, classifier, combined)
+    with process_group() as group:
+        denoiser = train_one("denoiser", recipe, folder, on_epoch_end)
+        if recipe.classifier is None or denoiser.stopped == "interrupted":
+            return TrainedModels(denoiser)
+        classifier = train_one("classifier", recipe.for_classifier(recipe.train.seed), folder.classifier, None)
+        if classifier.stopped == "interrupted":
+            return TrainedModels(denoiser, classifier)
+        if group.is_main:
+            combine(denoiser.best, classifier.best, folder.combined)
+        group.barrier()
+        return TrainedModels(denoiser, classifier, folder.combined)
