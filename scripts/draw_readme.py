@@ -14,7 +14,7 @@ from pellucid.cli.demo import SAMPLES
 from pellucid.image import read_image
 from pellucid.recipes.recipe import load_recipe
 from pellucid.report.plots import GAP, png, sheet, strip
-from pellucid.reproduce.collect import entry_of
+from pellucid.reproduce.collect import collect_entry
 from pellucid.reproduce.experiment import Experiment
 
 ROOT = Path(__file__).parent.parent
@@ -25,8 +25,8 @@ SIGMA, SEED = 25 / 255, 0
 
 
 def digits() -> Image.Image:
-    """Return test digits in rows, from the original to what the rivals make of it."""
-    entry = entry_of(Experiment(load_recipe("digits"), None, (), ROOT / "runs" / "reproduce"))
+    """Return test digits in rows, from the original to the results of the baselines."""
+    entry = collect_entry(Experiment(load_recipe("digits"), None, (), ROOT / "runs" / "reproduce"))
     pictures = {row: entry.pictures[row] for row in ROWS}
     return sheet(pictures, entry.captions, {row: entry.misread(row) for row in ROWS})
 

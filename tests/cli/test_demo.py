@@ -94,7 +94,7 @@ def test_digits_take_the_recipe_that_their_data_allows(run, tmp_path, monkeypatc
 
     def reproduce(names, out, **options):
         asked.update(options, names=names, out=out)
-        return [{"recipe": names[0], "published": {}, "measured": {"psnr": 20.0, "noisy_psnr": 11.5}, "rivals": {}}]
+        return [{"recipe": names[0], "published": {}, "measured": {"psnr": 20.0, "noisy_psnr": 11.5}, "baselines": {}}]
 
     monkeypatch.setattr("pellucid.reproduce.reproduce", reproduce)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -23,26 +23,26 @@ def pictures(html):
 
 @pytest.mark.parametrize(("shape", "mode"), [((40, 60, 3), "RGB"), ((40, 60), "L"), ((40, 60, 2), "L"), ((1, 1), "L")])
 def test_a_page_holds_both_pictures_whole(shape, mode):
-    pair = before_after.pair("a.png", "12.3 of noise", frames(shape), frames(shape, seed=1))
-    html = before_after.page([pair], "One image", "foot")
+    pair = before_after.make_pair("a.png", "12.3 of noise", frames(shape), frames(shape, seed=1))
+    html = before_after.render_page([pair], "One image", "foot")
     both = pictures(html)
     assert [picture.mode for picture in both] == [mode] * 2
     assert all(picture.size == (shape[1], shape[0]) for picture in both)
     assert "One image" in html and "12.3 of noise" in html and "a.png" in html
 
 
-def test_bright_and_dark_are_shown_as_they_are():
+def test_values_out_of_range_are_clipped():
     before, after = (Frames(np.full((16, 16, 3), value, np.float32), -1) for value in (-1, 1.9))
-    dark, bright = pictures(before_after.page([before_after.pair("a", "", before, after)], "", ""))
+    dark, bright = pictures(before_after.render_page([before_after.make_pair("a", "", before, after)], "", ""))
     assert np.asarray(dark).max() == 0 and np.asarray(bright).min() == 255
 
 
 def test_large_images_are_reduced_with_a_part_pixel_for_pixel(monkeypatch):
-    monkeypatch.setattr(before_after, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(before_after, "MAX_PIXELS", 10_000)
     monkeypatch.setattr(before_after, "REDUCED_SIDE", 100)
-    monkeypatch.setattr(before_after, "DETAIL", (40, 60))
+    monkeypatch.setattr(before_after, "DETAIL_SIZES", (40, 60))
     image = frames((203, 410, 3))
-    pair = before_after.pair("a.png", "", image, image)
+    pair = before_after.make_pair("a.png", "", image, image)
     assert [(view.width, view.height) for view in pair.views] == [(82, 40), (60, 40)]
     assert "5x5" in pair.views[0].caption and "pixel for pixel" in pair.views[1].caption
     reduced = np.asarray(Image.open(io.BytesIO(pair.views[0].before)), float) / 255
@@ -52,7 +52,7 @@ def test_large_images_are_reduced_with_a_part_pixel_for_pixel(monkeypatch):
 
 def test_names_are_text_and_nothing_is_fetched():
     image = frames((8, 8))
-    html = before_after.page([before_after.pair('<b>"a".png', "a & b", image, image)], "<i>", "</body>")
+    html = before_after.render_page([before_after.make_pair('<b>"a".png', "a & b", image, image)], "<i>", "</body>")
     assert "<b>" not in html and "<i>" not in html and html.count("</body>") == 1
     assert not re.findall(r'(?:src|href)="(?!data:)', html) and "http://" not in html and "https://" not in html
 
@@ -74,12 +74,14 @@ def test_every_picture_has_a_keyboard_slider_with_a_label():
 
     image = frames((8, 8))
     reader = Reader()
-    reader.feed(before_after.page([before_after.pair(name, "", image, image) for name in "ab"], "", ""))
+    reader.feed(before_after.render_page([before_after.make_pair(name, "", image, image) for name in "ab"], "", ""))
     assert not reader.open and len(reader.sliders) == 2
     assert all(found["aria-label"].startswith("Line between") for found in reader.sliders)
 
 
-def test_the_profile_goes_along():
+def test_the_color_profile_is_kept():
     image = frames((8, 8, 3))
-    (before, _) = pictures(before_after.page([before_after.pair("a", "", image, image, b"profile")], "", ""))
+    (before, _) = pictures(
+        before_after.render_page([before_after.make_pair("a", "", image, image, b"profile")], "", "")
+    )
     assert before.info["icc_profile"] == b"profile"

@@ -30,7 +30,7 @@ def test_pixels_stay_pixels():
         np.testing.assert_array_equal(large[:, offset::3, offset::3, 0], np.rint(images[:, 0] * 255))
 
 
-def test_values_outside_the_range_are_clipped_and_colour_is_kept():
+def test_values_outside_the_range_are_clipped_and_color_is_kept():
     images = np.array([-1.0, np.nan, 2.0]).reshape(1, 3, 1, 1)
     np.testing.assert_array_equal(plots.enlarge(images, 1)[0, 0, 0], [0, 0, 255])
 
@@ -42,7 +42,7 @@ def test_a_strip_is_transparent_between_its_images():
     assert np.asarray(row)[40, 85, 3] == 0
 
 
-def test_a_strip_centres_in_wider_cells():
+def test_a_strip_centers_in_wider_cells():
     row = plots.strip(np.ones((3, 1, 8, 8)), cell=84)
     assert row.size == (3 * 84 + 2 * 6, 64)
     assert np.asarray(row)[30, 9, 3] == 0
@@ -78,7 +78,7 @@ def test_codes_become_pictures(shape, size):
     assert 0 <= pictures.min() <= pictures.max() <= 1
 
 
-def test_codes_share_one_scale_and_bear_nan():
+def test_codes_share_one_scale_and_may_contain_nan():
     codes = np.zeros((2, 4))
     codes[0, 0], codes[1, 3] = np.nan, 1
     pictures = plots.code_pictures(codes)
@@ -92,9 +92,9 @@ def test_codes_without_spread_are_black():
 
 def test_close_ups_show_the_image_with_the_pattern():
     smooth = np.full((3, 1, 28, 28), 0.5)
-    board = smooth.copy()
-    board[1, 0] += 0.4 * (-1) ** np.indices((28, 28)).sum(axis=0)
-    shown = plots.close_ups({"nearest": smooth, "deconv": board})
+    checkerboard = smooth.copy()
+    checkerboard[1, 0] += 0.4 * (-1) ** np.indices((28, 28)).sum(axis=0)
+    shown = plots.close_ups({"nearest": smooth, "deconv": checkerboard})
     assert {picture.size for picture in shown.values()} == {(168, 168)}
     assert len(np.unique(np.asarray(shown["deconv"]))) == 2
     wide = plots.side_by_side(shown)

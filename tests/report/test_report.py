@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pellucid.errors import PellucidError
-from pellucid.report.entry import Entry, folder_names
+from pellucid.report.entry import ReportEntry, folder_names
 from pellucid.report.formatting import (
     curves_verdict,
     difference_text,
@@ -21,7 +21,7 @@ from pellucid.report.formatting import (
     figure_text,
     options_text,
     origin_text,
-    spread_text,
+    range_text,
 )
 from pellucid.report.write import write_report
 
@@ -36,7 +36,7 @@ def entry(name="dense-uniform", **changes):
         "recipe": name,
         "published": {"accuracy_clean": 96.91, "accuracy_denoised": 94.59},
         "measured": measured | {"accuracy_ceiling": None, "spread": {"psnr": [19.0, 19.2]}, "per_seed": seeds},
-        "rivals": {
+        "baselines": {
             "identity": {"psnr": 7.1, "accuracy_denoised": 18.4, "ms": 0.0001, "chosen": {}},
             "linear": {"psnr": 19.01, "accuracy_denoised": 91.3, "ms": 0.02, "chosen": {"gain": 1.02, "offset": -0.01}},
             "tv": {"psnr": None, "accuracy_denoised": None, "ms": None, "chosen": None},
@@ -57,7 +57,7 @@ def entry(name="dense-uniform", **changes):
         "pictures": {"nearest": images, "deconv": images},
     }
     run = [{"epoch": n, "train_loss": 1 / n, "validation_loss": 1.1 / n} for n in range(1, 5)]
-    made = Entry(
+    made = ReportEntry(
         result,
         "A title",
         "A summary",
@@ -145,9 +145,9 @@ def test_the_page_says_what_was_measured(written):
     assert "inf" not in page.lower()
 
 
-def test_rivals_stand_by_psnr_with_the_learned_one_marked(written):
+def test_baselines_are_sorted_by_psnr_with_the_learned_one_marked(written):
     tables = list(parsed(written.html).iter("table"))
-    table = next(table for table in tables if "rivals" in words(first(table, "caption")))
+    table = next(table for table in tables if "baselines" in words(first(table, "caption")))
     rows = first(table, "tbody")
     names = [words(first(row, "th")).split()[0] for row in rows]
     assert names == ["dense-uniform", "linear", "identity", "tv"]
@@ -157,12 +157,12 @@ def test_rivals_stand_by_psnr_with_the_learned_one_marked(written):
 
 
 def test_the_linear_row_is_there_even_where_it_was_not_run(tmp_path):
-    made = changed(entry(), rivals={"median": {"psnr": 14.0, "chosen": {}}})
+    made = changed(entry(), baselines={"median": {"psnr": 14.0, "chosen": {}}})
     page = words(first(parsed(write_report([made], tmp_path, "t").html), "body"))
     assert "linear baseline not run here" in page
 
 
-def test_misread_captions_are_marked(written):
+def test_misclassified_captions_are_marked(written):
     marked = [words(span) for span in parsed(written.html).iter("span") if span.get("class") == "misread"]
     assert marked == ["0"]
 
@@ -189,7 +189,7 @@ def test_csv_holds_every_source(written):
         ("published", ""),
         ("measured", ""),
         *(("seed", str(n)) for n in range(3)),
-        *(("rival", name) for name in ("identity", "linear", "tv")),
+        *(("baseline", name) for name in ("identity", "linear", "tv")),
     ]
     assert {row["recipe"] for row in rows} == {"dense-uniform"}
     assert rows[0]["accuracy_denoised"] == "94.59"
@@ -214,7 +214,7 @@ def test_hostile_names_are_text_everywhere(tmp_path):
     study = made.studies[0] | {"title": HOSTILE, "vary": HOSTILE, "rows": [{"value": HOSTILE, "psnr": 1.0}]}
     made = replace(
         changed(
-            made, assumed=[HOSTILE], quick=[HOSTILE], rivals={HOSTILE: {"psnr": 1.0, "chosen": {HOSTILE: HOSTILE}}}
+            made, assumed=[HOSTILE], quick=[HOSTILE], baselines={HOSTILE: {"psnr": 1.0, "chosen": {HOSTILE: HOSTILE}}}
         ),
         overfitting=HOSTILE,
         pictures={HOSTILE: images, "original": images},
@@ -240,7 +240,7 @@ def test_folder_names_stay_inside_and_apart():
 
 
 def test_a_bare_result_is_enough(tmp_path):
-    made = Entry({"recipe": "bare", "published": {}, "measured": {"psnr": None}, "rivals": {}}, "Bare", "")
+    made = ReportEntry({"recipe": "bare", "published": {}, "measured": {"psnr": None}, "baselines": {}}, "Bare", "")
     report = write_report([made], tmp_path, "t")
     assert report.pictures == ()
     body = first(parsed(report.html), "body")
@@ -250,7 +250,7 @@ def test_a_bare_result_is_enough(tmp_path):
     assert write_report([], tmp_path / "none", "t").html.exists()
 
 
-def test_pictures_without_noise_and_colour_images(tmp_path):
+def test_pictures_without_noise_and_color_images(tmp_path):
     images = np.random.default_rng(0).random((4, 3, 16, 16))
     made = replace(
         entry(), pictures={"original": images, "denoised": images}, captions={}, codes=np.zeros((4, 2, 3, 3))
@@ -277,7 +277,7 @@ def test_a_quick_run_says_what_it_cut(tmp_path, quick, cuts, shown):
     assert ("Quick run" in text) == ("not final" in page) == bool(shown)
 
 
-def test_overfitting_is_said_in_words(tmp_path):
+def test_overfitting_is_described(tmp_path):
     report = write_report([entry(overfitting="overfitting: the training loss fell to 0.1")], tmp_path, "t")
     assert "Overfitting: the training loss fell to 0.1." in words(first(parsed(report.html), "body"))
     assert "Overfitting: the training loss fell to 0.1." in report.markdown.read_text("utf-8")
@@ -314,7 +314,7 @@ def test_verdicts():
         ("flag", True, "True"),
     ],
 )
-def test_figures_are_set_alike(key, value, text):
+def test_figures_are_formatted_the_same_everywhere(key, value, text):
     assert figure_text(key, value) == text
 
 
@@ -323,8 +323,8 @@ def test_small_texts():
     assert difference_text(18.0, 19.0) == "\u22121.00"
     assert difference_text(19.001, 19.0) == "±0.00"
     assert difference_text(19.0, None) == difference_text(float("inf"), 1.0) == "\u2013"
-    assert spread_text("psnr", [{"psnr": 1.0}, {"psnr": None}]) == "\u2013"
-    assert spread_text("psnr", [{"psnr": 2.0}, {"psnr": 1.0}, {}]) == "1.00\u202f\u2013\u20092.00"
+    assert range_text("psnr", [{"psnr": 1.0}, {"psnr": None}]) == "\u2013"
+    assert range_text("psnr", [{"psnr": 2.0}, {"psnr": 1.0}, {}]) == "1.00\u202f\u2013\u20092.00"
     assert options_text(None) == options_text({}) == ""
     assert options_text({"patch_size": 5, "h": 0.41234}) == "patch size 5, h 0.412"
     assert [epochs_text(value) for value in (40, [3, 3], [3, 4], {"seed 0": 5}, None)] == [

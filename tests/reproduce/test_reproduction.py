@@ -63,22 +63,24 @@ def whole(tmp_path_factory):
 def test_the_result_has_the_figures_it_promises(whole):
     _, result = whole
     assert list(result) == [
-        *("recipe", "published", "measured", "rivals", "epochs", "quick", "assumed", "deviations"),
+        *("recipe", "published", "measured", "baselines", "epochs", "quick", "assumed", "deviations"),
     ]
     assert result["recipe"] == "tiny" and result["epochs"] == 2 and result["quick"] is False
     assert result["published"] == TABLES["origin"]["published"]
     assert (result["assumed"], result["deviations"]) == (["a width"], ["another size"])
     measured = result["measured"]
-    wanted = ("psnr", "ssim", "train_loss", "accuracy_clean", "accuracy_noisy", "accuracy_denoised")
-    wanted += ("accuracy_ceiling", "loss_clean", "loss_noisy", "loss_denoised")
-    for name in wanted:
+    names = ("psnr", "ssim", "train_loss", "accuracy_clean", "accuracy_noisy", "accuracy_denoised")
+    names += ("accuracy_ceiling", "loss_clean", "loss_noisy", "loss_denoised")
+    for name in names:
         values = [seed[name] for seed in measured["per_seed"]]
         assert measured[name] == pytest.approx(sum(values) / 2)
         assert measured["spread"][name] == [min(values), max(values)]
     assert measured["psnr"] < 30 and [seed["seed"] for seed in measured["per_seed"]] == [0, 1]
     assert measured["compression"]["bits_per_pixel"] == 2.0
-    assert list(result["rivals"]) == ["identity", "identity+affine", "linear"]
-    assert {tuple(row) for row in result["rivals"].values()} == {("psnr", "ssim", "accuracy_denoised", "ms", "chosen")}
+    assert list(result["baselines"]) == ["identity", "identity+affine", "linear"]
+    assert {tuple(row) for row in result["baselines"].values()} == {
+        ("psnr", "ssim", "accuracy_denoised", "ms", "chosen")
+    }
 
 
 def test_the_files_say_the_same(whole):
@@ -92,7 +94,7 @@ def test_the_files_say_the_same(whole):
     assert result["measured"]["per_seed"][0]["train_loss"] == last["train_loss"]
 
 
-def test_what_is_done_is_not_done_again(whole):
+def test_finished_work_is_not_repeated(whole):
     folder, result = whole
     files = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*.safetensors")}
     (again,) = reproduce([folder / "tiny.toml"], folder / "out", workers=1, progress=not_again)
@@ -100,7 +102,7 @@ def test_what_is_done_is_not_done_again(whole):
     assert {path: path.stat().st_mtime_ns for path in files} == files
 
 
-def test_other_words_train_nothing_anew(whole):
+def test_other_texts_train_nothing_again(whole):
     folder, result = whole
     origin = TABLES["origin"] | {"published": {"psnr": 1.0}}
     (folder / "words").mkdir()
@@ -111,13 +113,13 @@ def test_other_words_train_nothing_anew(whole):
 
 def test_two_workers_measure_what_one_does(whole, tmp_path):
     folder, result = whole
-    told = []
-    (other,) = reproduce([folder / "tiny.toml"], tmp_path / "out", workers=2, progress=told.append)
+    calls = []
+    (other,) = reproduce([folder / "tiny.toml"], tmp_path / "out", workers=2, progress=calls.append)
     assert untimed(other) == untimed(result)
-    assert told[-1].done == 1.0 and told[-1].jobs_done == told[-1].jobs == 11
+    assert calls[-1].done == 1.0 and calls[-1].jobs_done == calls[-1].jobs == 11
 
 
-def test_an_interrupted_run_goes_on_where_it_was(whole, tmp_path):
+def test_an_interrupted_run_resumes(whole, tmp_path):
     folder, result = whole
 
     def interrupt(progress):
@@ -138,14 +140,14 @@ def test_a_folder_with_another_recipe_is_refused_and_named(whole):
 
 
 def test_quick_cuts_and_says_what_and_set_values_win(tmp_path):
-    values = {"evaluate.rivals": [], "evaluate.seeds": [3]}
+    values = {"evaluate.baselines": [], "evaluate.seeds": [3]}
     (result,) = reproduce([write_recipe(tmp_path)], tmp_path / "out", quick=True, values=values, workers=1)
     assert any(cut.startswith("train.epochs 2 -> 1") for cut in result["quick"])
     assert not any("evaluate.seeds" in cut for cut in result["quick"])
-    assert result["epochs"] == 1 and result["rivals"] == {}
+    assert result["epochs"] == 1 and result["baselines"] == {}
     assert [seed["seed"] for seed in result["measured"]["per_seed"]] == [3]
     assert result["deviations"][1:] == [
-        "set for this run: evaluate.rivals = []",
+        "set for this run: evaluate.baselines = []",
         "set for this run: evaluate.seeds = [3]",
     ]
     assert not (tmp_path / "out" / "tiny" / "study").exists()
@@ -158,17 +160,17 @@ def test_without_noise_and_classifier_the_figures_are_none(tmp_path):
     assert measured["psnr"] is not None and measured["train_loss"] is not None
     for name in ("accuracy_clean", "accuracy_denoised", "accuracy_ceiling", "loss_noisy", "noisy_psnr"):
         assert measured[name] is None
-    assert result["rivals"] == {}
+    assert result["baselines"] == {}
     assert not list((tmp_path / "out").rglob("combined.safetensors"))
 
 
-def test_recipes_with_the_same_data_and_noise_share_classifiers_and_rivals(tmp_path):
+def test_recipes_with_the_same_data_and_noise_share_classifiers_and_baselines(tmp_path):
     recipes = [Recipe.from_dict(TABLES | {"name": name}) for name in ("one", "two")]
     wider = recipes[1].with_values({"model.widths": [32], "train.epochs": 7})
     one, two = (Experiment(recipe, None, (), tmp_path) for recipe in (recipes[0], wider))
     assert one.classifier(0) == two.classifier(0)
     assert one.classifier(0, on_noise=True) == two.classifier(0, on_noise=True)
-    assert one.rivals_file() == two.rivals_file()
+    assert one.baselines_file() == two.baselines_file()
     assert one.denoiser(0).folder != two.denoiser(0).folder
     other = Experiment(recipes[0].with_values({"noise.high": 0.5}), None, (), tmp_path)
     assert one.classifier(0) == other.classifier(0)

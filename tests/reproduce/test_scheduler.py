@@ -1,4 +1,4 @@
-"""Jobs that need one another, in this process and in others."""
+"""Jobs that depend on one another, in this process and in others."""
 
 import os
 import signal
@@ -15,33 +15,33 @@ from pellucid.reproduce.scheduler import Job, JobsProgress, run_jobs
 SOURCE = Path(__file__).parents[2] / "src"
 
 
-def note(folder, name, tell):
+def note(folder, name, report_progress):
     (folder / name).write_text(str(time.monotonic_ns()))
-    tell(0.5)
+    report_progress(0.5)
 
 
-def refuse(tell):
+def refuse(report_progress):
     raise PellucidError("the disk is full")
 
 
-def stumble(tell):
+def stumble(report_progress):
     raise ZeroDivisionError("division by zero")
 
 
-def vanish(tell):
+def vanish(report_progress):
     os._exit(1)
 
 
-def interrupted(tell):
+def interrupted(report_progress):
     raise KeyboardInterrupt
 
 
-def job(folder, name, *needs, call=note, cost=1.0):
-    return Job(name, call, (folder, name) if call is note else (), needs, cost)
+def job(folder, name, *depends_on, call=note, cost=1.0):
+    return Job(name, call, (folder, name) if call is note else (), depends_on, cost)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_jobs_run_after_those_they_need(tmp_path, workers):
+def test_jobs_run_after_those_they_depend_on(tmp_path, workers):
     jobs = [job(tmp_path, "a"), job(tmp_path, "b"), job(tmp_path, "c", "a", "b"), job(tmp_path, "d", "c")]
     assert run_jobs(jobs, workers, lambda progress: None) == {}
     times = {name: int((tmp_path / name).read_text()) for name in "abcd"}
@@ -49,7 +49,7 @@ def test_jobs_run_after_those_they_need(tmp_path, workers):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_failure_is_told_and_only_costs_what_needs_it(tmp_path, workers):
+def test_a_failure_is_reported_and_blocks_only_what_depends_on_it(tmp_path, workers):
     jobs = [
         job(tmp_path, "full", call=refuse),
         job(tmp_path, "slip", call=stumble),
@@ -59,21 +59,21 @@ def test_a_failure_is_told_and_only_costs_what_needs_it(tmp_path, workers):
     ]
     failures = run_jobs(jobs, workers, lambda progress: None)
     assert failures["full"] == "the disk is full"
-    assert failures["slip"].startswith("ZeroDivisionError: division by zero (test_jobs.py, line ")
+    assert failures["slip"].startswith("ZeroDivisionError: division by zero (test_scheduler.py, line ")
     assert set(failures) == {"full", "slip"}
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
-def test_a_process_that_ends_abruptly_is_told(tmp_path):
+def test_a_process_that_ends_abruptly_is_reported(tmp_path):
     failures = run_jobs([job(tmp_path, "gone", call=vanish), job(tmp_path, "b", "gone")], 2, lambda progress: None)
     assert "ended abruptly" in failures["gone"]
 
 
 def test_progress_counts_by_cost(tmp_path):
-    told: list[JobsProgress] = []
-    run_jobs([job(tmp_path, "short"), job(tmp_path, "long", cost=3.0)], 1, told.append)
-    shares = [(progress.done, progress.jobs_done, list(progress.running)) for progress in told]
-    assert shares == [
+    calls: list[JobsProgress] = []
+    run_jobs([job(tmp_path, "short"), job(tmp_path, "long", cost=3.0)], 1, calls.append)
+    fractions = [(progress.done, progress.jobs_done, list(progress.running)) for progress in calls]
+    assert fractions == [
         (0.0, 0, ["short"]),
         (0.125, 0, ["short"]),
         (0.25, 1, []),
@@ -81,8 +81,8 @@ def test_progress_counts_by_cost(tmp_path):
         (0.625, 1, ["long"]),
         (1.0, 2, []),
     ]
-    assert told[0].seconds_left is None
-    assert told[-1].seconds_left == 0
+    assert calls[0].seconds_left is None
+    assert calls[-1].seconds_left == 0
 
 
 def test_ctrl_c_says_how_far_it_came(tmp_path):
@@ -96,8 +96,8 @@ import signal, sys, time
 from pathlib import Path
 from pellucid.reproduce.scheduler import Job, run_jobs
 
-def wait_and_save(folder, name, tell):
-    (folder / f"{name}.begun").touch()
+def wait_and_save(folder, name, report_progress):
+    (folder / f"{name}.started").touch()
     try:
         time.sleep(60)
     except KeyboardInterrupt:
@@ -123,14 +123,14 @@ def test_ctrl_c_lets_every_worker_save_and_leaves_none_behind(tmp_path, whom):
     parent = subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    await_files(tmp_path, "*.begun")
+    await_files(tmp_path, "*.started")
     if whom == "the group":
         os.killpg(parent.pid, signal.SIGINT)
     else:
         parent.send_signal(signal.SIGKILL if "dies" in whom else signal.SIGINT)
     output, errors = parent.communicate(timeout=60)
     await_files(tmp_path, "*.saved")
-    assert not (tmp_path / "c.begun").exists()
+    assert not (tmp_path / "c.started").exists()
     if "dies" not in whom:
         assert "0 of 3 jobs are done" in output
         assert errors == ""

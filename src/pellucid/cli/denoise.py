@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pellucid.image.folders import Failure, Task
     from pellucid.inference.denoiser import Denoiser
     from pellucid.inference.image_file import DenoisedImage
-    from pellucid.report.before_after import Pair
+    from pellucid.report.before_after import ImagePair
 
 SIGMA_UNIT = 255  # white in the unit of --sigma
 AUTO = "auto"
@@ -126,17 +126,14 @@ def denoise(
     if page and page.exists() and not overwrite:
         raise UsageError(f"{page} exists already: name another page, or give --overwrite")
 
-    from pellucid.inference.denoiser import MIN_TILE, Denoiser
+    from pellucid.inference.denoiser import MIN_TILE
+    from pellucid.inference.functional import load_denoiser
     from pellucid.inference.strength import check_strength
 
     check_strength(strength)
     if 0 < tile < MIN_TILE:
         raise UsageError(f"--tile {tile} is too small: give at least {MIN_TILE}, or 0 for the default size")
-    denoiser = (
-        Denoiser.load(model, engine, threads, tile)
-        if minutes is None
-        else _adapt_to_image(model, minutes, engine, threads, tile)
-    )
+    denoiser = load_denoiser(model, engine, threads, tile, minutes=minutes)
     output = CommandOutput(json_path, is_stdout_used)
     if given_sigma is not None and not denoiser.conditional:
         output.print_note(f"--sigma {sigma} has no effect: {model} takes no noise level")
@@ -155,19 +152,6 @@ def denoise(
     options = {"model": model, "engine": denoiser.engine, "strength": strength}
     output.write_json(options | {"images": done, "failed": failed})
     refuse_failures(failures, len(tasks))
-
-
-def _adapt_to_image(model: str, minutes: float, engine: str, threads: int, tile: int) -> "Denoiser":
-    """Return a denoiser that is fine-tuned on each image for so many minutes."""
-    from pellucid.inference.denoiser import Denoiser
-    from pellucid.inference.zero_shot import TestTimeAdaptation
-    from pellucid.weights.catalog import SELF_TRAINED
-
-    if model != SELF_TRAINED:
-        raise UsageError(
-            f"--minutes {minutes:g} is for --model {SELF_TRAINED}, {model} is trained already: leave it out"
-        )
-    return Denoiser(TestTimeAdaptation.for_engine(engine, threads, minutes), threads=threads, tile=tile)
 
 
 def _parse_sigma_255(sigma: str) -> float | None:
@@ -206,7 +190,7 @@ class ImageDenoiser:
         self._denoiser, self._sigma, self._strength, self._has_page = denoiser, sigma, strength, has_page
         self._stretch = stretch
         self._done: dict[Path, dict[str, Any]] = {}
-        self._pairs: dict[Path, Pair] = {}
+        self._pairs: dict[Path, ImagePair] = {}
 
     def __call__(self, image: "ImageFile", task: "Task", progress: "Callable[[int, int], None]") -> "np.ndarray":
         """Denoise an image."""
@@ -222,7 +206,7 @@ class ImageDenoiser:
             self._keep_pair(image, task, denoised)
         return denoised.pixels
 
-    def finish(self, failures: "Sequence[Failure]") -> "tuple[list[dict[str, Any]], list[Pair]]":
+    def finish(self, failures: "Sequence[Failure]") -> "tuple[list[dict[str, Any]], list[ImagePair]]":
         """Return the records, and the pairs of the page, of the images that did not fail."""
         for failure in failures:
             self._done.pop(failure.source, None)
@@ -230,11 +214,11 @@ class ImageDenoiser:
         return list(self._done.values()), list(self._pairs.values())
 
     def _keep_pair(self, image: "ImageFile", task: "Task", denoised: "DenoisedImage") -> None:
-        from pellucid.report.before_after import MOST_PAIRS, pair
+        from pellucid.report.before_after import MAX_PAIRS, make_pair
 
-        if len(self._pairs) < MOST_PAIRS:
+        if len(self._pairs) < MAX_PAIRS:
             text = caption(self._done[task.source])
-            self._pairs[task.source] = pair(task.name, text, denoised.before, denoised.after, image.icc)
+            self._pairs[task.source] = make_pair(task.name, text, denoised.before, denoised.after, image.icc)
 
 
 def caption(record: dict[str, Any]) -> str:
@@ -244,12 +228,12 @@ def caption(record: dict[str, Any]) -> str:
     return f"{record['width']} x {record['height']}{noise} · {format_duration(record['seconds'])}"
 
 
-def write_page(path: Path, pairs: "Sequence[Pair]", title: str, model: str, more: str = "") -> None:
+def write_page(path: Path, pairs: "Sequence[ImagePair]", title: str, model: str, more: str = "") -> None:
     """Write the page that compares images before and after; `more` ends its last line."""
     from pellucid import __version__
-    from pellucid.report.before_after import page
+    from pellucid.report.before_after import render_page
     from pellucid.utils.atomic_write import atomic_write
 
     footer = f"Denoised by {Path(model).name} with Pellucid {__version__}. {more}".rstrip()
     with atomic_write(path) as temporary:
-        temporary.write_text(page(pairs, title, footer), encoding="utf-8")
+        temporary.write_text(render_page(pairs, title, footer), encoding="utf-8")

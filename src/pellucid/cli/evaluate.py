@@ -156,14 +156,14 @@ def _evaluate_noise(
         model = catalog.find(str(model)).safetensors or model
 
     from pellucid.report.tables import baselines_table, comparison_table
-    from pellucid.reproduce.evaluate_checkpoint import assess
+    from pellucid.reproduce.evaluate_checkpoint import evaluate_checkpoint
 
     with output.bar("evaluate") as bar:
-        entry = assess(
+        entry = evaluate_checkpoint(
             model,
             chosen,
             seeds=seeds,
-            rivals=None if has_baselines else (),
+            baselines=None if has_baselines else (),
             limit=limit,
             progress=lambda fraction: bar(fraction, 1.0),
         )

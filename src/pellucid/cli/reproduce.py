@@ -10,7 +10,7 @@ from pellucid.cli.console import Bar, CommandOutput
 from pellucid.cli.options import JsonPath, SeedList, SetValues, examples, seed_list, toml_values
 
 if TYPE_CHECKING:
-    from pellucid.report.entry import Entry
+    from pellucid.report.entry import ReportEntry
 
 ALL = "all"
 
@@ -84,11 +84,11 @@ def run_recipes(
         return reproduce(names, out, **options, progress=_progress_callback(bar))
 
 
-def report_entry(result: dict[str, Any]) -> "Entry":
+def report_entry(result: dict[str, Any]) -> "ReportEntry":
     """Return the report's entry for a result."""
-    from pellucid.report.entry import Entry
+    from pellucid.report.entry import ReportEntry
 
-    return Entry(result, str(result["recipe"]), "")
+    return ReportEntry(result, str(result["recipe"]), "")
 
 
 def _progress_callback(bar: Bar) -> Any:

@@ -1,1 +1,1 @@
-"""Evaluation on test images: figures, pictures, codes, classical rivals, and studies of one key of a recipe."""
+"""Evaluation on test images: figures, pictures, codes, classical baselines, and studies of one key of a recipe."""

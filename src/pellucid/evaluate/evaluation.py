@@ -1,4 +1,4 @@
-"""Measure a trained denoiser on its test images: what it restores, what a classifier makes of it, and its rivals."""
+"""Evaluate a trained denoiser on its test images: image quality, classification, codes, and its baselines."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,44 +9,50 @@ import numpy as np
 from torch import nn
 
 from pellucid import registry
-from pellucid.evaluate.baselines import RivalRow, rival_rows
+from pellucid.evaluate.baselines import BaselineRow, baseline_rows
 from pellucid.evaluate.latents import compression, latent_accuracy
-from pellucid.evaluate.measure import image_means, label_means, predicted, timed
-from pellucid.evaluate.samples import as_arrays, shown_images
+from pellucid.evaluate.measure import (
+    as_arrays,
+    denoise_timed,
+    image_means,
+    label_means,
+    predict_classes,
+    shown_indices,
+)
 from pellucid.inference.denoiser import Denoiser
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.batches import test_set
 
-NEEDED = ("psnr", "ssim")
+REQUIRED_METRICS = ("psnr", "ssim")
 EMPTY = np.empty((0, 1, 1, 1), np.float32)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured on the test images; means over all of them, outputs clipped to [0, 1] and never rounded.
+    """The results on the test images: means over all of them, with outputs clipped to [0, 1] and not rounded.
 
     Attributes:
-        figures: of the denoised images the recipe's image metrics (`mse`, `psnr`, `ssim`, `sharpness`), and of the
-            noisy ones the same as `noisy_…`; `ms` an image; `accuracy_…` in percent and `loss_…` in nats for clean,
-            noisy and denoised; `accuracy_ceiling` of the classifier that learned on the noise, on the noisy images;
-            `latent_accuracy` in percent. What does not apply is None.
-        rivals: of each rival `psnr`, `ssim`, `accuracy_denoised`, `ms` and `chosen`.
-        compression: the code as a compressed image, of a network without skips: see `latents.compression`.
-        pictures: ten test images a row, (10, C, H, W) in [0, 1]: original, noisy, denoised, then the rivals by name.
-        captions: for each row of pictures ten short texts: the true class, then what the classifier sees.
-        codes: the codes of the ten noisy images, (10, …), of a network without skips.
+        figures: the recipe's image metrics (`mse`, `psnr`, `ssim`, `sharpness`) of the denoised images, and as
+            `noisy_…` those of the noisy ones; `ms` per image; `accuracy_…` in percent and `loss_…` in nats for clean,
+            noisy and denoised images; `accuracy_ceiling` of the classifier that was trained on noisy images, on noisy
+            images; `latent_accuracy` in percent. Figures that do not apply are None.
+        baselines: for each baseline `psnr`, `ssim`, `accuracy_denoised`, `ms` and `chosen`.
+        compression: the code as a compressed image, for a network without skips: see `latents.compression`.
+        pictures: ten test images each, (10, C, H, W) in [0, 1]: original, noisy, denoised, then the baselines by name.
+        captions: for each row of pictures ten class names: the true ones for the originals, else the predicted ones.
+        codes: the codes of the ten noisy images, (10, …), for a network without skips.
     """
 
     figures: dict[str, float | None]
-    rivals: dict[str, dict[str, Any]]
+    baselines: dict[str, dict[str, Any]]
     compression: dict[str, Any] | None
     pictures: dict[str, np.ndarray]
     captions: dict[str, list[str]]
     codes: np.ndarray | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures, without the pictures, as JSON values."""
-        return {"figures": self.figures, "rivals": self.rivals, "compression": self.compression}
+        """Return the figures without the pictures, as JSON values."""
+        return {"figures": self.figures, "baselines": self.baselines, "compression": self.compression}
 
 
 def evaluate(
@@ -56,43 +62,43 @@ def evaluate(
     seed: int | None = None,
     classifiers: Sequence[nn.Module] | None = None,
     ceiling: nn.Module | None = None,
-    rivals: bool = True,
-    progress: Callable[[float], None] = lambda share: None,
+    baselines: bool = True,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> Evaluation:
-    """Measure a denoiser on the test images of a recipe, with the recipe's noise.
+    """Evaluate a denoiser on the test images of a recipe, with the recipe's noise.
 
-    A network that is conditioned on the noise level is given the mean level of the noise.
+    A network that is conditioned on the noise level gets the mean sigma of the noise.
 
     Args:
         denoiser: a denoiser, or the path of its checkpoint.
-        recipe: names data, noise, metrics and rivals; by default the checkpoint's own.
-        seed: draws the noise of the test images; by default the recipe's `train.seed`.
+        recipe: names data, noise, metrics and baselines; by default the checkpoint's own.
+        seed: the seed of the test images' noise; by default the recipe's `train.seed`.
         classifiers: networks from images to class logits, never trained on this denoiser's output; by default the one
             in the checkpoint, if it holds one. The figures are the mean over them.
         ceiling: the same classifier trained on images with this noise.
-        rivals: whether the recipe's rivals are tuned and run too.
-        progress: told the share of the rivals that is done.
+        baselines: whether to tune and run the recipe's baselines too.
+        progress: called with the fraction of the baselines that is done.
 
     Raises:
-        PellucidError: if the data is absent, or a rival's optimum lies at the edge of its grid.
+        PellucidError: if the data is missing, or a baseline's optimum is at the edge of its grid.
         UsageError: if the images do not fit the denoiser.
     """
     denoiser = denoiser if isinstance(denoiser, Denoiser) else Denoiser.load(denoiser)
     recipe = recipe or denoiser.checkpoint.recipe
     seed = recipe.train.seed if seed is None else seed
     if classifiers is None:
-        found = denoiser.checkpoint.networks.get("classifier")
-        classifiers = [] if found is None else [found]
+        own = denoiser.checkpoint.networks.get("classifier")
+        classifiers = [] if own is None else [own]
     images = test_set(recipe, seed)
     noisy, clean, labels = as_arrays(images)
     denoiser.input_spec.check(clean.shape[1:], f'an image of data "{recipe.data.name}"')
-    level = images.mean_level
-    denoised, ms = timed(lambda part: denoiser.batch(part, level), noisy)
+    sigma = images.mean_sigma
+    denoised, ms = denoise_timed(lambda part: denoiser.batch(part, sigma), noisy)
     rows = {"original": clean, "noisy": noisy, "denoised": np.clip(denoised, 0, 1)}
     if noisy is clean:
         del rows["noisy"]
     figures = {**_image_figures(recipe, rows), "ms": ms, **_label_figures(rows, labels, classifiers, ceiling)}
-    shown = shown_images(labels, len(clean))
+    shown = shown_indices(labels, len(clean))
     codes = rate = figures["latent_accuracy"] = None
     if not denoiser.checkpoint.networks["denoiser"].has_skips:
         figures["latent_accuracy"] = latent_accuracy(denoiser, recipe, noisy, labels, seed)
@@ -101,17 +107,17 @@ def evaluate(
     pictures = {name: row[shown] for name, row in rows.items()}
     names = class_names(recipe)
     captions = _captions(pictures, names, None if labels is None else labels[shown], classifiers)
-    measured = Evaluation(figures, {}, rate, pictures, captions, codes)
-    if not rivals:
-        return measured
-    return with_rivals(measured, rival_rows(recipe, [seed], classifiers, progress=progress), names)
+    evaluation = Evaluation(figures, {}, rate, pictures, captions, codes)
+    if not baselines:
+        return evaluation
+    return with_baselines(evaluation, baseline_rows(recipe, [seed], classifiers, progress=progress), names)
 
 
-def with_rivals(evaluation: Evaluation, rows: Mapping[str, RivalRow], names: Sequence[str]) -> Evaluation:
-    """Return the evaluation with the rivals' rows in its figures, pictures and captions; `names` are the classes'."""
+def with_baselines(evaluation: Evaluation, rows: Mapping[str, BaselineRow], names: Sequence[str]) -> Evaluation:
+    """Return the evaluation with the baselines in its figures, pictures and captions; `names` are the class names."""
     return replace(
         evaluation,
-        rivals={name: row.figures for name, row in rows.items()},
+        baselines={name: row.figures for name, row in rows.items()},
         pictures=evaluation.pictures | {name: row.picture for name, row in rows.items()},
         captions=evaluation.captions
         | {name: [_class_name(names, number) for number in row.predicted] for name, row in rows.items()},
@@ -120,12 +126,12 @@ def with_rivals(evaluation: Evaluation, rows: Mapping[str, RivalRow], names: Seq
 
 def class_names(recipe: Recipe) -> tuple[str, ...]:
     """Return the class names of a recipe's data, or none."""
-    return tuple(recipe.build("data").load("test").classes or ())
+    return recipe.build("data").describe("test").classes
 
 
 def _image_figures(recipe: Recipe, rows: Mapping[str, np.ndarray]) -> dict[str, float | None]:
     kinds = {name: getattr(registry.load("metric", name), "kind", "image") for name in recipe.evaluate.metrics}
-    metrics = tuple(dict.fromkeys([*(name for name, kind in kinds.items() if kind == "image"), *NEEDED]))
+    metrics = tuple(dict.fromkeys([*(name for name, kind in kinds.items() if kind == "image"), *REQUIRED_METRICS]))
     before = image_means(rows["noisy"], rows["original"], metrics) if "noisy" in rows else dict.fromkeys(metrics)
     after = image_means(rows["denoised"], rows["original"], metrics)
     return {**after, **{f"noisy_{name}": value for name, value in before.items()}}
@@ -139,10 +145,10 @@ def _label_figures(
 ) -> dict[str, float | None]:
     figures: dict[str, float | None] = {}
     for row, name in (("original", "clean"), ("noisy", "noisy"), ("denoised", "denoised")):
-        readers = classifiers if row in rows else ()
-        figures[f"accuracy_{name}"], figures[f"loss_{name}"] = label_means(readers, rows.get(row, EMPTY), labels)
-    readers = [ceiling] if ceiling is not None and "noisy" in rows else []
-    figures["accuracy_ceiling"], _ = label_means(readers, rows.get("noisy", EMPTY), labels)
+        usable = classifiers if row in rows else ()
+        figures[f"accuracy_{name}"], figures[f"loss_{name}"] = label_means(usable, rows.get(row, EMPTY), labels)
+    usable = [ceiling] if ceiling is not None and "noisy" in rows else []
+    figures["accuracy_ceiling"], _ = label_means(usable, rows.get("noisy", EMPTY), labels)
     return figures
 
 
@@ -152,8 +158,8 @@ def _captions(
     labels: np.ndarray | None,
     classifiers: Sequence[nn.Module],
 ) -> dict[str, list[str]]:
-    """Return the true classes under the originals, and what the first classifier sees under the other rows."""
-    numbers = {name: predicted(classifiers, row) for name, row in pictures.items() if name != "original"}
+    """Return the true class names of the originals, and the first classifier's predictions for the other rows."""
+    numbers = {name: predict_classes(classifiers, row) for name, row in pictures.items() if name != "original"}
     if labels is not None:
         numbers = {"original": labels.tolist(), **numbers}
     return {name: [_class_name(names, number) for number in row] for name, row in numbers.items() if row}

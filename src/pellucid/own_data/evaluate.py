@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.classical.tuning import TunedBaseline, tune
-from pellucid.data.file_list_types import Entry, FileList
+from pellucid.data.files_json import Entry, FileList
 from pellucid.errors import PellucidError
 from pellucid.evaluate.compare import compare
 from pellucid.image import ImageFile, read_image
@@ -58,7 +58,7 @@ class HeldOutEvaluation:
     means: Metrics
     per_file: dict[str, Metrics]
     note: str
-    pairs: tuple[before_after.Pair, ...] = field(repr=False)
+    pairs: tuple[before_after.ImagePair, ...] = field(repr=False)
 
     @property
     def count(self) -> str:
@@ -113,7 +113,7 @@ def evaluate_held_out(
         versions = {NOISY: image.frames(image.noisy), DENOISED: image.frames(denoised)}
         per_file[name] = metrics = _measure(image, versions, files, baselines)
         if len(pairs) < NUM_PICTURES:
-            pairs.append(before_after.pair(image.path.name, _describe(metrics), versions[NOISY], versions[DENOISED]))
+            pairs.append(before_after.make_pair(image.path.name, _describe(metrics), versions[NOISY], versions[DENOISED]))
         if progress:
             progress(number + 1, len(chosen))
     return HeldOutEvaluation(len(chosen), len(held_out), _means(per_file), per_file, NOTES[files.kind], tuple(pairs))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pellucid.data.file_list_types import Entry, FileList
-from pellucid.data.folder import with_channels
+from pellucid.data.files_json import Entry, FileList
+from pellucid.data.folder import convert_channels
 from pellucid.errors import PellucidError
 from pellucid.image import read_image, to_nchw
 from pellucid.own_data.evaluate import DENOISED, NOISY, HeldOutEvaluation
@@ -21,7 +21,7 @@ from pellucid.recipes.recipe import Recipe
 from pellucid.report import before_after
 from pellucid.report.plots import png, sheet
 from pellucid.utils.atomic_write import atomic_write
-from pellucid.utils.json_safe import json_safe
+from pellucid.utils.json_npz import json_safe
 
 NUM_IMAGES, MAX_SIDE = 4, 176
 MIN_INTERVAL = 5.0  # seconds
@@ -125,7 +125,7 @@ def _read_planes(path: Path, files: FileList) -> np.ndarray:
     image = read_image(path)
     pixels = image.pixels[0] if image.is_stack else image.pixels
     pixels = pixels if image.channel_axis else pixels[..., None]
-    return to_nchw(with_channels(pixels, files.channels, path), files.data_range)[0]
+    return to_nchw(convert_channels(pixels, files.channels, path), files.data_range)[0]
 
 
 def _add_noise(recipe: Recipe, clean: Any) -> tuple[Any, Any]:
@@ -156,7 +156,7 @@ def write_report(
     title = f"{recipe.name}: before and after"
     footer = f"Trained by {out / 'recipe.toml'} on the files in {recipe.data.options['path']}."
     introduction = _introduction(out, recipe, evaluation, description, minutes)
-    page = before_after.page(evaluation.pairs, title, footer, introduction)
+    page = before_after.render_page(evaluation.pairs, title, footer, introduction)
     for name, text in (("figures.json", json.dumps(json_safe(figures), indent=1) + "\n"), ("report.html", page)):
         with atomic_write(out / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -193,7 +193,7 @@ def _introduction(
     notes = "".join(f"<p>{escape(text)}</p>" for text in (evaluation.note, evaluation.verdict) if text)
     command = f"pellucid denoise IMAGE --model {out / 'best.safetensors'}"
     return (
-        f'<div class="lead"><h2>Results</h2>{_table(evaluation)}{notes}'
+        f'<div class="introduction"><h2>Results</h2>{_table(evaluation)}{notes}'
         f"<h2>Images</h2>{lines}"
         f"<h2>Training</h2><p>{escape(describe_training(recipe, minutes))}</p>"
         f"<p>To use it: <code>{escape(command)}</code></p>{progress}<h2>Pictures</h2></div>\n"

@@ -1,4 +1,4 @@
-"""A page that shows images before and after denoising under a line to drag: one HTML file that fetches nothing."""
+"""A page that compares images before and after denoising with a slider: one HTML file that fetches nothing."""
 
 import io
 from base64 import b64encode
@@ -16,12 +16,12 @@ from pellucid.inference.frames import Frames
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-TEMPLATE = Path(__file__).with_name("before_after.html")
+TEMPLATE = Path(__file__).with_name("templates") / "before_after.html"
 QUALITY = 93
-# Larger images are shown reduced, and a part of them pixel for pixel: a page of whole photographs does not open.
-MOST_PIXELS, REDUCED_SIDE, DETAIL = 4_000_000, 1600, (1000, 1500)
-SMALL = 200
-MOST_PAIRS = 24
+# Larger images are shown reduced, with a detail pixel for pixel: browsers cannot open pages of full photographs.
+MAX_PIXELS, REDUCED_SIDE, DETAIL_SIZES = 4_000_000, 1600, (1000, 1500)
+MIN_UPSCALE_SIDE = 200
+MAX_PAIRS = 24
 
 
 @dataclass(frozen=True)
@@ -44,72 +44,72 @@ class View:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An image with its views, and a line that tells of it."""
+class ImagePair:
+    """An image with its views and a caption."""
 
     name: str
-    facts: str
+    caption: str
     views: tuple[View, ...]
 
 
-def pair(name: str, facts: str, before: Frames, after: Frames, icc: bytes | None = None) -> Pair:
-    """Take what the page shows of an image; of a stack, the first.
+def make_pair(name: str, caption: str, before: Frames, after: Frames, icc: bytes | None = None) -> ImagePair:
+    """Render the views of an image, of a stack its first image.
 
     Args:
         name: the heading.
-        facts: a line behind it.
-        before: the image as it was.
-        after: the image denoised, of the same shape.
-        icc: the colour profile of both, or None.
+        caption: a line next to the heading.
+        before: the input image.
+        after: the denoised image, of the same shape.
+        icc: the color profile of both, or None.
     """
     _, _, height, width = before.shape
     views = []
-    factor = 1 if height * width <= MOST_PIXELS else -(-max(height, width) // REDUCED_SIDE)
+    factor = 1 if height * width <= MAX_PIXELS else -(-max(height, width) // REDUCED_SIDE)
     whole = [reduced(frames, factor) for frames in (before, after)]
     views.append(_view(f"The whole image, one pixel for {factor}x{factor}" if factor > 1 else "", whole, icc))
     if factor > 1:
-        tall, wide = (min(most, length) for most, length in zip(DETAIL, (height, width), strict=True))
-        top, left = (height - tall) // 2, (width - wide) // 2
-        window = slice(top, top + tall), slice(left, left + wide)
+        rows, columns = (min(limit, length) for limit, length in zip(DETAIL_SIZES, (height, width), strict=True))
+        top, left = (height - rows) // 2, (width - columns) // 2
+        window = slice(top, top + rows), slice(left, left + columns)
         views.append(
             _view("Its middle, pixel for pixel", [frames.read(0, *window)[0] for frames in (before, after)], icc)
         )
-    return Pair(name, facts, tuple(views))
+    return ImagePair(name, caption, tuple(views))
 
 
-def page(pairs: Sequence[Pair], title: str, foot: str, lead: str = "") -> str:
+def render_page(pairs: Sequence[ImagePair], title: str, footer: str, introduction: str = "") -> str:
     """Return the page as HTML.
 
     Args:
-        pairs: at most `MOST_PAIRS` are worth a page.
-        title: its heading.
-        foot: a line at its end.
-        lead: HTML that stands ahead of the images.
+        pairs: the images; more than `MAX_PAIRS` make the page slow.
+        title: the heading.
+        footer: a line at the end.
+        introduction: HTML before the images.
     """
     sections = "".join(_section(number, entry) for number, entry in enumerate(pairs))
     text = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return text.substitute(title=escape(title), lead=lead, sections=sections, foot=escape(foot))
+    return text.substitute(title=escape(title), introduction=introduction, sections=sections, footer=escape(footer))
 
 
-def _section(number: int, entry: Pair) -> str:
-    figures = "".join(_figure(entry.name, view) for view in entry.views)
+def _section(number: int, pair: ImagePair) -> str:
+    figures = "".join(_figure(pair.name, view) for view in pair.views)
     return (
-        f'<section aria-labelledby="image{number}"><header><h2 id="image{number}">{escape(entry.name)}</h2>'
-        f'<p class="facts">{escape(entry.facts)}</p></header>\n{figures}</section>\n'
+        f'<section aria-labelledby="image{number}"><header><h2 id="image{number}">{escape(pair.name)}</h2>'
+        f'<p class="caption">{escape(pair.caption)}</p></header>\n{figures}</section>\n'
     )
 
 
 def _figure(name: str, view: View) -> str:
     images = "".join(
-        f'<img src="data:image/jpeg;base64,{b64encode(data).decode("ascii")}" alt="{escape(name)} {words}">'
-        for data, words in ((view.before, "as it was"), (view.after, "denoised"))
+        f'<img src="data:image/jpeg;base64,{b64encode(data).decode("ascii")}" alt="{escape(name)} {version}">'
+        for data, version in ((view.before, "before"), (view.after, "denoised"))
     )
     caption = f"<figcaption>{escape(view.caption)}</figcaption>" if view.caption else ""
-    small = " small" if max(view.width, view.height) < SMALL else ""
+    small = " small" if max(view.width, view.height) < MIN_UPSCALE_SIDE else ""
     return (
         f'<figure><div class="frame{small}"><div class="pair" style="--w:{view.width};--h:{view.height}">{images}'
-        f'<input type="range" min="0" max="1000" value="500" aria-label="Line between {escape(name)} as it was and '
-        f'denoised"><span class="line"></span><span class="tag before">before</span>'
+        f'<input type="range" min="0" max="1000" value="500" aria-label="Line between {escape(name)} before and '
+        f'after denoising"><span class="line"></span><span class="tag before">before</span>'
         f'<span class="tag after">after</span></div></div>{caption}</figure>\n'
     )
 
@@ -121,7 +121,7 @@ def _view(caption: str, planes: Sequence[np.ndarray], icc: bytes | None) -> View
 
 
 def reduced(frames: Frames, factor: int) -> np.ndarray:
-    """Return the first frame (C, h, w), each value the mean of `factor` x `factor` pixels; what is left over is cut."""
+    """Return the first frame (C, h, w), each value the mean of `factor` x `factor` pixels; remainders are cropped."""
     return np.concatenate(list(_reduced_rows(frames, factor)), axis=1)
 
 
@@ -140,7 +140,7 @@ def _reduced_rows(frames: Frames, factor: int) -> Iterator[np.ndarray]:
 
 
 def picture(planes: np.ndarray) -> "Image":
-    """Return (C, H, W) floats, white at 1, as 8 bits: gray of one or two channels, else colours of the first three."""
+    """Return planes (C, H, W) in [0, 1] as 8 bits: gray for one or two channels, else the first three as RGB."""
     from PIL.Image import fromarray
 
     shown = planes[:3] if len(planes) >= 3 else planes[:1]
@@ -149,7 +149,7 @@ def picture(planes: np.ndarray) -> "Image":
 
 
 def _jpeg(planes: np.ndarray, icc: bytes | None) -> bytes:
-    """Return (C, H, W) floats as a JPEG file."""
+    """Return planes (C, H, W) in [0, 1] as a JPEG file."""
     stream = io.BytesIO()
     picture(planes).save(stream, "JPEG", quality=QUALITY, subsampling=0, icc_profile=icc or b"")
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""What a report is written from, and what it was written to."""
+"""The data of a report, and the files that it is written to."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,26 +10,26 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One recipe's part of a report.
+class ReportEntry:
+    """The part of a report on one recipe.
 
     Attributes:
-        result: the figures, as they go into results.json: `recipe`, `published`, `measured` (with `per_seed`, a list of
-            the same figures a seed), `rivals`, `epochs`, `quick` (true, or a list of what was cut; `cuts` may hold that
-            list too), `assumed`, `deviations`. Accuracies are in percent, PSNR in dB, losses in nats, `ms` in
-            milliseconds an image; what was not measured is None.
-        title: the section's heading.
-        summary: one sentence on what the recipe is.
-        origin: `title`, `authors` and `year` of the text that it comes from.
-        history: for each run, such as "seed 0", its epochs: `epoch`, `train_loss`, `validation_loss`.
-        overfitting: what the curves say, in words, or None.
-        pictures: rows of up to ten images (10, C, H, W) in [0, 1]: original, noisy, denoised, then rivals by name.
-        captions: for a row one short text an image. Those of "original" are the true classes: where another row's text
-            differs, it is marked as misread.
-        codes: the latent codes of the images shown, (10, D) or (10, C, h, w), or None.
-        studies: `title`, `vary`, `measure`, `rows` (each a `value` and its figures) and `pictures`: for the text of
-            each value the images (10, C, H, W) that it gives.
-        compression: the code as a compressed image: its rate and PSNR, or None.
+        result: the figures as in results.json: `recipe`, `published`, `measured` (with `per_seed`, the same figures for
+            each seed), `baselines`, `epochs`, `quick` (true, or the changes of a quick run; `cuts` may contain them
+            too), `assumed`, `deviations`. Accuracies are in percent, PSNR in dB, losses in nats, `ms` in milliseconds
+            per image; figures that were not measured are None.
+        title: the heading of the section.
+        summary: one sentence about the recipe.
+        origin: `title`, `authors` and `year` of the publication that the recipe follows.
+        history: the epochs of each run, such as "seed 0": `epoch`, `train_loss`, `validation_loss`.
+        overfitting: a sentence about overfitting, or None.
+        pictures: rows of up to ten images (10, C, H, W) in [0, 1]: original, noisy, denoised, then baselines by name.
+        captions: one short text per image of a row. Those of "original" are the true classes: a different text in
+            another row is marked as misclassified.
+        codes: the latent codes of the same images, (10, D) or (10, C, h, w), or None.
+        studies: `title`, `vary`, `measure`, `rows` (each a `value` and its figures) and `pictures`: images
+            (10, C, H, W) by the text of each value.
+        compression: the rate and PSNR of the code as a compressed image, or None.
     """
 
     result: dict[str, Any]
@@ -51,17 +51,18 @@ class Entry:
 
     @property
     def cuts(self) -> tuple[str, ...]:
-        """What a quick run cut; one general text where it cut something unnamed, nothing for a full run."""
+        """The changes of a quick run, a general text if they are not known; empty for a full run."""
         quick = self.result.get("quick")
         if not quick:
             return ()
         named = quick if isinstance(quick, (list, tuple)) else self.result.get("cuts") or ["cut short"]
         return tuple(str(cut).replace("->", "→") for cut in named)
 
-    def misread(self, row: str) -> list[bool]:
+    def is_misclassified(self, row: str) -> list[bool]:
         """Return for each caption of a row whether it differs from the true class."""
-        true, read = self.captions.get("original", []), self.captions.get(row, [])
-        return [seen != wanted for seen, wanted in zip(read, true, strict=False)] or [False] * len(read)
+        true, predicted = self.captions.get("original", []), self.captions.get(row, [])
+        pairs = zip(predicted, true, strict=False)
+        return [text != expected for text, expected in pairs] or [False] * len(predicted)
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ class Report:
     pictures: tuple[Path, ...]
 
 
-def folder_names(entries: Sequence[Entry]) -> list[str]:
-    """Return a folder name for each entry: its recipe's name without what a file system or an address would read.
+def folder_names(entries: Sequence[ReportEntry]) -> list[str]:
+    """Return a folder name for each entry: its recipe's name with only safe characters.
 
-    Names that come out alike are numbered.
+    Equal names are numbered.
     """
     names: list[str] = []
     for entry in entries:
@@ -90,7 +91,7 @@ def folder_names(entries: Sequence[Entry]) -> list[str]:
     return names
 
 
-def best_rival(result: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the name and figures of the rival with the highest PSNR, or None where none has a PSNR."""
-    known = {name: row for name, row in result.get("rivals", {}).items() if row.get("psnr") is not None}
+def best_baseline(result: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the name and figures of the baseline with the highest PSNR, or None if none has a PSNR."""
+    known = {name: row for name, row in result.get("baselines", {}).items() if row.get("psnr") is not None}
     return max(known.items(), key=lambda item: item[1]["psnr"]) if known else None

@@ -1,4 +1,4 @@
-"""How figures are named and set: one way in the page, in Markdown and in the plots."""
+"""How figures are named and formatted, in the same way in the page, in Markdown and in the plots."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.report.entry import Entry
+from pellucid.report.entry import ReportEntry
 
 ABSENT = "\u2013"
 MINUS = "\u2212"
@@ -33,12 +33,12 @@ NAMES = {
     "loss_noisy": "Classifier loss on noisy",
     "loss_denoised": "Classifier loss on denoised",
     "latent_accuracy": "Accuracy from the code, %",
-    "ms": "Time an image, ms",
-    "samples_per_second": "Training samples a second",
-    "bits_per_pixel": "Rate, bits a pixel",
+    "ms": "Time per image, ms",
+    "samples_per_second": "Training samples per second",
+    "bits_per_pixel": "Rate, bits per pixel",
     "compressed_psnr": "PSNR decoded from 8 bits, dB",
     "values": "Values in a code",
-    "bits": "Bits a value",
+    "bits": "Bits per value",
     "psnr_clean": "PSNR decoded, clean input, dB",
     "psnr_noisy": "PSNR decoded, noisy input, dB",
 }
@@ -46,14 +46,14 @@ DECIMALS = {"psnr": 2, "accuracy": 2, "loss": 4, "mse": 5, "ssim": 3, "sharpness
 
 
 def figure_name(key: str) -> str:
-    """Return what a figure is called, with its unit."""
+    """Return the name of a figure, with its unit."""
     return NAMES.get(key) or key.replace("_", " ").capitalize()
 
 
 def figure_text(key: str, value: Any) -> str:
-    """Set a figure by its key: PSNR and percentages with 2 decimals, losses with 4, ms with 3 significant digits.
+    """Format a figure by its key: PSNR and percentages with 2 decimals, losses with 4, ms with 3 significant digits.
 
-    What is missing (None or NaN) is an en dash.
+    None and NaN become an en dash.
     """
     if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
         return ABSENT
@@ -73,21 +73,21 @@ def figure_text(key: str, value: Any) -> str:
 
 
 def significant(value: float) -> str:
-    """Set a number with 3 significant digits and without an exponent: 0.0110, 1.00, 1230."""
+    """Format a number with 3 significant digits and without an exponent: 0.0110, 1.00, 1230."""
     decimals = 2 - math.floor(math.log10(abs(value))) if value else 2
     return f"{round(value, decimals):.{max(0, decimals)}f}"
 
 
 def difference_text(value: float | None, other: float | None) -> str:
-    """Set how much a value lies over another, in dB, with its sign."""
+    """Format the difference of two values in dB, with its sign."""
     if value is None or other is None or not (math.isfinite(value) and math.isfinite(other)):
         return ABSENT
     text = f"{value - other:+.2f}"
     return "±0.00" if float(text) == 0 else text.replace("-", MINUS)
 
 
-def spread_text(key: str, seeds: Sequence[Mapping[str, Any]]) -> str:
-    """Set the least and the greatest of a figure over the seeds; a dash where fewer than two have it."""
+def range_text(key: str, seeds: Sequence[Mapping[str, Any]]) -> str:
+    """Format the minimum and the maximum of a figure over the seeds; a dash if fewer than two have it."""
     known = [seed[key] for seed in seeds if seed.get(key) is not None]
     if len(known) < 2:
         return ABSENT
@@ -95,14 +95,14 @@ def spread_text(key: str, seeds: Sequence[Mapping[str, Any]]) -> str:
 
 
 def options_text(options: Any) -> str:
-    """Set what was chosen for a rival: `radius 2, gain 1.03`; nothing for no options."""
+    """Format the options of a baseline: `radius 2, gain 1.03`; an empty text for none."""
     if not isinstance(options, Mapping):
         return "" if options is None else str(options)
     return ", ".join(f"{str(key).replace('_', ' ')} {_option_value(value)}" for key, value in options.items())
 
 
 def epochs_text(epochs: Any) -> str:
-    """Set how many epochs ran: one number, or one a seed."""
+    """Format the number of epochs: one number, or one per seed."""
     if isinstance(epochs, Mapping):
         epochs = list(epochs.values())
     if isinstance(epochs, (list, tuple)):
@@ -111,7 +111,7 @@ def epochs_text(epochs: Any) -> str:
 
 
 def origin_text(origin: Mapping[str, Any]) -> str:
-    """Name the text that a recipe comes from: title, authors, year; nothing for a recipe of our own."""
+    """Format the publication that a recipe follows: title, authors, year; an empty text for a recipe of our own."""
     if not origin.get("title"):
         return ""
     year = f" ({origin['year']})" if origin.get("year") else ""
@@ -119,8 +119,8 @@ def origin_text(origin: Mapping[str, Any]) -> str:
     return f"{origin['title']}{by}{year}"
 
 
-def curves_verdict(entry: Entry) -> str:
-    """Say in a sentence how training and validation loss lie, and whether the network overfits."""
+def curves_verdict(entry: ReportEntry) -> str:
+    """Return a sentence on the training and validation loss, and on whether the network overfits."""
     if entry.overfitting:
         text = entry.overfitting.strip().rstrip(".")
         return f"{text[:1].upper()}{text[1:]}."
@@ -134,7 +134,7 @@ def curves_verdict(entry: Entry) -> str:
     of = f", the mean of {len(runs)} runs" if len(runs) > 1 else ""
     ends = f"training loss ends at {training}, validation loss at {validation}{of}"
     if longest < 2:
-        return f"One epoch says nothing on overfitting: {ends}."
+        return f"One epoch says nothing about overfitting: {ends}."
     return f"No overfitting: {ends}."
 
 

@@ -1,4 +1,4 @@
-"""Drawing: arrays in, pictures and PNG files out. Small images are enlarged by whole factors, so pixels stay pixels."""
+"""Draw pictures and plots of arrays. Small images are enlarged by whole factors, so that pixels stay squares."""
 
 import io
 import textwrap
@@ -11,27 +11,27 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pellucid.utils.optional_imports import need
+from pellucid.utils.optional_imports import import_optional
 
 CELL = 84
-LARGEST_FACTOR = 8
+MAX_FACTOR = 8
 GAP = 6
 CLOSE_UP = 168
 LONG_RUN = 20
 # The size of plots in CSS pixels; their files have two pixels for each.
 CURVES = (520, 310)
 STUDY = (420, 270)
-# Black, violet, magenta, orange, cream: even steps of lightness, read alike in print and by the colour-blind.
-CODE_COLOURS = np.array([[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]], float)
+# Black, violet, magenta, orange, cream: even steps of lightness, also in print and for color-blind readers.
+CODE_COLORS = np.array([[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]], float)
 
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a plot: its ground, text, quiet text and grid, and what it draws."""
+    """The colors of a plot: its background, text, muted text, grid, and lines."""
 
     ground: str
     ink: str
-    quiet: str
+    muted: str
     grid: str
     accent: str
     second: str
@@ -42,26 +42,26 @@ LIGHT = Theme("#ffffff", "#1d2326", "#667176", "#e3e6e6", "#0b6b70", "#b0762a", 
 DARK = Theme("#171b1d", "#e6e4df", "#9aa4a7", "#2c3336", "#5fc6c4", "#e0ad62", "#f08a72")
 
 
-def factor(height: int, width: int, room: int = CELL, largest: int = LARGEST_FACTOR) -> int:
-    """Return the whole factor by which an image is enlarged to fill `room` pixels: 3 for 28x28, 8 for 8x8."""
-    return max(1, min(room // max(height, width), largest))
+def factor(height: int, width: int, size: int = CELL, max_factor: int = MAX_FACTOR) -> int:
+    """Return the whole factor by which an image is enlarged to fill `size` pixels: 3 for 28x28, 8 for 8x8."""
+    return max(1, min(size // max(height, width), max_factor))
 
 
 def enlarge(images: np.ndarray, times: int) -> np.ndarray:
-    """Turn images (N, C, H, W) in [0, 1] into 8-bit RGB (N, H·times, W·times, 3), each pixel a square block.
+    """Return images (N, C, H, W) in [0, 1] as 8-bit RGB (N, H·times, W·times, 3), each pixel a square block.
 
-    One channel becomes grey, three are red, green and blue; of any other number the first is shown. Values outside
-    the range are clipped, NaN is black.
+    Three channels are red, green and blue; otherwise the first channel is shown as gray. Values outside the range are
+    clipped, NaN is black.
     """
     shown = images if images.shape[1] == 3 else np.repeat(images[:, :1], 3, axis=1)
-    levels = np.rint(np.clip(np.nan_to_num(shown, nan=0.0), 0, 1) * 255).astype(np.uint8)
-    return levels.repeat(times, axis=2).repeat(times, axis=3).transpose(0, 2, 3, 1)
+    samples = np.rint(np.clip(np.nan_to_num(shown, nan=0.0), 0, 1) * 255).astype(np.uint8)
+    return samples.repeat(times, axis=2).repeat(times, axis=3).transpose(0, 2, 3, 1)
 
 
 def strip(images: np.ndarray, times: int | None = None, cell: int = 0) -> Image.Image:
-    """Set images (N, C, H, W) in [0, 1] side by side on a transparent ground, `GAP` pixels apart.
+    """Place images (N, C, H, W) in [0, 1] side by side on a transparent background, `GAP` pixels apart.
 
-    Each is centred in `cell` pixels where it is narrower.
+    Narrow images are centered in `cell` pixels.
     """
     blocks = enlarge(images, times or factor(*images.shape[2:]))
     height, width = blocks.shape[1:3]
@@ -75,11 +75,11 @@ def strip(images: np.ndarray, times: int | None = None, cell: int = 0) -> Image.
 def sheet(
     rows: Mapping[str, np.ndarray],
     captions: Mapping[str, Sequence[str]],
-    misread: Mapping[str, Sequence[bool]] | None = None,
+    misclassified: Mapping[str, Sequence[bool]] | None = None,
 ) -> Image.Image:
-    """Set named rows of images (N, C, H, W) beneath each other, the name on the left, a caption under each image.
+    """Place named rows of images (N, C, H, W) below each other, each with its name and its captions.
 
-    Captions that `misread` marks stand in the colour of warning.
+    Captions that `misclassified` marks have the warning color.
     """
     rows = {name: images for name, images in rows.items() if len(images)}
     font, small = _font(13), _font(11)
@@ -96,28 +96,28 @@ def sheet(
         pen.text((margin, top + row.height // 2), name, LIGHT.ink, font, anchor="lm")
         for index, text in enumerate(captions.get(name, ())):
             middle = gutter + index * (cell + GAP) + cell // 2
-            colour = LIGHT.warning if any((misread or {}).get(name, ())[index : index + 1]) else LIGHT.quiet
-            pen.text((middle, top + row.height + 3), _fitted(text, small, cell), colour, small, anchor="mt")
+            color = LIGHT.warning if any((misclassified or {}).get(name, ())[index : index + 1]) else LIGHT.muted
+            pen.text((middle, top + row.height + 3), _shortened(text, small, cell), color, small, anchor="mt")
         top += heights[name]
     return page
 
 
 def code_pictures(codes: np.ndarray) -> np.ndarray:
-    """Turn latent codes (N, D) or (N, C, h, w) into colour pictures (N, 3, h', w') in [0, 1].
+    """Return latent codes (N, D) or (N, C, h, w) as color pictures (N, 3, h', w') in [0, 1].
 
-    A flat code becomes the squarest rectangle that holds it (64 values are 8x8); channels are set as tiles, one pixel
-    apart. The least value of all codes is black, the greatest cream; NaN, and what holds no value, stays black.
+    A flat code becomes the squarest rectangle for its values (64 values are 8x8); channels become tiles, one pixel
+    apart. The minimum of all codes is black, the maximum cream; NaN and empty places are black.
     """
     finite = codes[np.isfinite(codes)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     scaled = np.nan_to_num((codes - low) / (high - low), nan=0.0) if high > low else np.zeros(codes.shape)
-    stops = np.linspace(0, 1, len(CODE_COLOURS))
-    coloured = [np.interp(scaled, stops, channel) / 255 for channel in CODE_COLOURS.T]
-    return np.stack([_tiled(channel) for channel in coloured], axis=1)
+    stops = np.linspace(0, 1, len(CODE_COLORS))
+    colored = [np.interp(scaled, stops, channel) / 255 for channel in CODE_COLORS.T]
+    return np.stack([_tile_channels(channel) for channel in colored], axis=1)
 
 
 def close_ups(pictures: Mapping[str, np.ndarray]) -> dict[str, Image.Image]:
-    """Enlarge the middle of one image, the same under every name: the one with most energy at the pixels' own pitch.
+    """Enlarge the middle of one image, the same for every name: the one whose neighboring pixels alternate most.
 
     Each array is (N, C, H, W) in [0, 1]; all have the same shape.
     """
@@ -128,12 +128,12 @@ def close_ups(pictures: Mapping[str, np.ndarray]) -> dict[str, Image.Image]:
         height, width = images.shape[2:]
         top, left = height // 4, width // 4
         crop = images[chosen : chosen + 1, :, top : top + (height + 1) // 2, left : left + (width + 1) // 2]
-        shown[name] = Image.fromarray(enlarge(crop, factor(*crop.shape[2:], room=CLOSE_UP, largest=CLOSE_UP))[0])
+        shown[name] = Image.fromarray(enlarge(crop, factor(*crop.shape[2:], size=CLOSE_UP, max_factor=CLOSE_UP))[0])
     return shown
 
 
 def side_by_side(pictures: Mapping[str, Image.Image]) -> Image.Image:
-    """Set pictures beside each other, each with its name beneath it."""
+    """Place pictures side by side, each with its name below."""
     font, margin = _font(13), 16
     widths = {name: max(picture.width, int(font.getlength(name)) + 1) for name, picture in pictures.items()}
     height = max((picture.height for picture in pictures.values()), default=0)
@@ -157,10 +157,10 @@ def png(picture: Image.Image) -> bytes:
 def loss_curves(
     history: Mapping[str, Sequence[Mapping[str, Any]]], verdict: str, overfits: bool, theme: Theme = LIGHT
 ) -> bytes:
-    """Plot training and validation loss against the epoch, one pair of lines a run, with the verdict in words on it.
+    """Plot training and validation loss against the epoch, one pair of lines per run, with the verdict as its title.
 
-    Where it overfits, the epochs after the best of each run are shaded. In a long run the height shows what comes after
-    the first tenth, where the losses part, rather than the first fall. Returns a PNG file.
+    If it overfits, the epochs after the best one of each run are shaded. The vertical axis of a long run fits the
+    losses after the first tenth, not the steep start. Returns a PNG file.
 
     Raises:
         PellucidError: if matplotlib is not installed.
@@ -173,9 +173,9 @@ def loss_curves(
     for entries in history.values():
         epochs = [entry["epoch"] for entry in entries]
         marker = "o" if len(epochs) < 4 else None
-        for name, (key, colour) in kinds.items():
+        for name, (key, color) in kinds.items():
             values = [_number(entry[key]) for entry in entries]
-            axes.plot(epochs, values, color=colour, alpha=opacity, lw=1.6, marker=marker, ms=4)
+            axes.plot(epochs, values, color=color, alpha=opacity, lw=1.6, marker=marker, ms=4)
             later += [value for value in values[len(values) // 10 :] if np.isfinite(value)]
             ends[name].append(values[-1])
         if overfits:
@@ -185,19 +185,21 @@ def loss_curves(
         margin = 0.08 * (max(later) - min(later)) or 0.01
         axes.set_ylim(min(later) - margin, max(later) + margin)
     axes.set_xlim(*((1, last) if last > 1 else (0, 2)))
-    _name_ends(axes, last, ends, {name: colour for name, (_, colour) in kinds.items()})
-    axes.xaxis.set_major_locator(need("matplotlib.ticker", "train", "the report").MaxNLocator(8, integer=True))
+    _name_ends(axes, last, ends, {name: color for name, (_, color) in kinds.items()})
+    axes.xaxis.set_major_locator(
+        import_optional("matplotlib.ticker", "train", "the report").MaxNLocator(8, integer=True)
+    )
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
-    words, colour = "\n".join(textwrap.wrap(verdict, 76)), theme.warning if overfits else theme.quiet
-    axes.set_title(words, loc="left", fontsize=8.5, pad=12, color=colour, parse_math=False)
+    text, color = "\n".join(textwrap.wrap(verdict, 76)), theme.warning if overfits else theme.muted
+    axes.set_title(text, loc="left", fontsize=8.5, pad=12, color=color, parse_math=False)
     return to_png(figure)
 
 
 def study_plot(
     values: Sequence[Any], measured: Sequence[float | None], vary: str, measure: str, theme: Theme = LIGHT
 ) -> bytes:
-    """Plot one measure against the values of a study: a line where they are numbers, else one dot a value.
+    """Plot one measure against the values of a study: a line for numbers, else one dot per value.
 
     Returns a PNG file.
 
@@ -224,14 +226,14 @@ def study_plot(
         axes.margins(x=0.18)
         for row, height in zip(rows, heights, strict=True):
             if np.isfinite(height):
-                beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-                axes.annotate(f"{height:.2f}", (height, row), color=theme.ink, **beside)
+                style = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+                axes.annotate(f"{height:.2f}", (height, row), color=theme.ink, **style)
     axes.set_title(measure, loc="left", fontsize=9.5, pad=9, color=theme.ink, parse_math=False)
     return to_png(figure)
 
 
 def numeric(value: Any) -> float | None:
-    """Return a study's value as a number, a list of one number counting as that number; None for anything else."""
+    """Return a study's value as a number, a list of one number as that number, and anything else as None."""
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = value[0]
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
@@ -246,29 +248,29 @@ def _axes(size: tuple[int, int], theme: Theme) -> tuple[Any, Any]:
 
 
 def blank(size: tuple[int, int], theme: Theme) -> Any:
-    """Return a figure of a size in CSS pixels that no window system knows of.
+    """Return an empty figure of a size in CSS pixels that needs no window system.
 
     Raises:
         PellucidError: if matplotlib is not installed.
     """
-    figure = need("matplotlib.figure", "train", "the report").Figure(
+    figure = import_optional("matplotlib.figure", "train", "the report").Figure(
         (size[0] / 100, size[1] / 100), 200, layout="constrained"
     )
-    need("matplotlib.backends.backend_agg", "train", "the report").FigureCanvasAgg(figure)
+    import_optional("matplotlib.backends.backend_agg", "train", "the report").FigureCanvasAgg(figure)
     figure.set_facecolor(theme.ground)
     return figure
 
 
 def style(axes: Any, theme: Theme) -> None:
-    """Give axes two spines and a quiet horizontal grid."""
+    """Give axes two spines and a muted horizontal grid."""
     axes.set_facecolor(theme.ground)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(theme.grid)
     axes.grid(axis="y", color=theme.grid, lw=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=theme.quiet, labelsize=8, length=0, pad=5)
+    axes.tick_params(colors=theme.muted, labelsize=8, length=0, pad=5)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set_color(theme.quiet)
+        axis.label.set_color(theme.muted)
         axis.label.set_size(8.5)
 
 
@@ -281,14 +283,14 @@ def to_png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _name_ends(axes: Any, last: int, ends: Mapping[str, list[float]], colours: Mapping[str, str]) -> None:
-    """Write each line's name beside its end, the higher one above, so that no legend is needed."""
+def _name_ends(axes: Any, last: int, ends: Mapping[str, list[float]], colors: Mapping[str, str]) -> None:
+    """Write each line's name next to its end, the higher one above, so that no legend is needed."""
     means = {name: float(np.mean(values)) for name, values in ends.items()}
     order = sorted(means, key=lambda name: means[name])
     for name, side in zip(order, ("top", "bottom"), strict=True):
         if np.isfinite(means[name]):
-            beside = {"xytext": (7, 0), "textcoords": "offset points", "va": side, "fontsize": 8.5}
-            axes.annotate(name, (last, means[name]), color=colours[name], annotation_clip=False, **beside)
+            style = {"xytext": (7, 0), "textcoords": "offset points", "va": side, "fontsize": 8.5}
+            axes.annotate(name, (last, means[name]), color=colors[name], annotation_clip=False, **style)
 
 
 def _number(value: Any) -> float:
@@ -296,22 +298,22 @@ def _number(value: Any) -> float:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the sans-serif face that matplotlib carries; it has the arrows and dashes that captions use."""
-    folder = need("matplotlib", "train", "the report").get_data_path()
+    """Return the sans-serif font that comes with matplotlib; it has the arrows and dashes of captions."""
+    folder = import_optional("matplotlib", "train", "the report").get_data_path()
     return ImageFont.truetype(str(Path(folder, "fonts", "ttf", "DejaVuSans.ttf")), size)
 
 
-def _fitted(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
+def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """Shorten a text with an ellipsis until it fits."""
-    if font.getlength(text) <= room:
+    if font.getlength(text) <= width:
         return text
-    while text and font.getlength(f"{text}…") > room:
+    while text and font.getlength(f"{text}…") > width:
         text = text[:-1].rstrip()
     return f"{text}…"
 
 
-def _tiled(codes: np.ndarray) -> np.ndarray:
-    """Lay codes (N, D) or (N, C, h, w) out as (N, h', w')."""
+def _tile_channels(codes: np.ndarray) -> np.ndarray:
+    """Place the channels of codes (N, D) or (N, C, h, w) as tiles in (N, h', w')."""
     if codes.ndim == 2:
         codes = codes[:, :, None, None]
     count, channels, height, width = codes.shape
@@ -319,15 +321,15 @@ def _tiled(codes: np.ndarray) -> np.ndarray:
     if channels > 3 * rows**2:
         rows = int(np.sqrt(channels))
     columns = -(-channels // rows)
-    apart = 0 if height == width == 1 else 1
-    page = np.zeros((count, rows * (height + apart) - apart, columns * (width + apart) - apart))
+    gap = 0 if height == width == 1 else 1
+    page = np.zeros((count, rows * (height + gap) - gap, columns * (width + gap) - gap))
     for channel in range(channels):
-        top, left = channel // columns * (height + apart), channel % columns * (width + apart)
+        top, left = channel // columns * (height + gap), channel % columns * (width + gap)
         page[:, top : top + height, left : left + width] = codes[:, channel]
     return page
 
 
 def _alternating(images: np.ndarray) -> np.ndarray:
-    """Return the second difference of images (N, C, H, W) along rows and columns: what alternates pixel by pixel."""
+    """Return the second difference of images (N, C, H, W) along rows and columns, high where pixels alternate."""
     across = images[..., :, 1:-1] - (images[..., :, :-2] + images[..., :, 2:]) / 2
     return across[..., 1:-1, :] - (across[..., :-2, :] + across[..., 2:, :]) / 2

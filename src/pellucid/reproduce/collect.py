@@ -1,17 +1,17 @@
-"""One recipe's entry of a report, put together from what its seeds, rivals and studies left on disk."""
+"""Collect one recipe's entry of a report from the files of its seeds, baselines and studies."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.evaluate.baselines import read_rows, row_names
-from pellucid.evaluate.evaluation import Evaluation, class_names, with_rivals
+from pellucid.evaluate.baselines import baseline_names, read_rows
+from pellucid.evaluate.evaluation import Evaluation, class_names, with_baselines
 from pellucid.evaluate.study import value_text
-from pellucid.report.entry import Entry
+from pellucid.report.entry import ReportEntry
 from pellucid.reproduce.experiment import FIGURES, PICTURES, ROW, Experiment
 from pellucid.utils.json_npz import read_arrays, read_json, write_arrays, write_json
 
-ALWAYS = (
+REQUIRED_METRICS = (
     "psnr",
     "ssim",
     "train_loss",
@@ -25,30 +25,32 @@ ALWAYS = (
 )
 
 
-def keep_evaluation(folder: Path, evaluation: Evaluation, tables: dict[str, Any]) -> None:
-    """Write an evaluation without rivals into a folder, with the tables of the recipe that it depends on."""
+def save_evaluation(folder: Path, evaluation: Evaluation, tables: dict[str, Any]) -> None:
+    """Write an evaluation without baselines into a folder, with the recipe tables that it depends on."""
     codes = {} if evaluation.codes is None else {"codes": evaluation.codes}
     write_arrays(folder / PICTURES, {f"row {name}": row for name, row in evaluation.pictures.items()} | codes)
     write_json(folder / FIGURES, {"tables": tables, **evaluation.to_dict(), "captions": evaluation.captions})
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """Read what `keep_evaluation` wrote."""
-    kept, arrays = read_json(folder / FIGURES), read_arrays(folder / PICTURES)
+    """Read what `save_evaluation` wrote."""
+    saved, arrays = read_json(folder / FIGURES), read_arrays(folder / PICTURES)
     codes = arrays.pop("codes", None)
     pictures = {name.removeprefix("row "): row for name, row in arrays.items()}
-    return Evaluation(kept["figures"], kept["rivals"], kept["compression"], pictures, kept["captions"], codes)
+    return Evaluation(saved["figures"], {}, saved["compression"], pictures, saved["captions"], codes)
 
 
-def entry_of(experiment: Experiment) -> Entry:
-    """Put a finished experiment together; pictures, captions and codes are those of its first seed."""
+def collect_entry(experiment: Experiment) -> ReportEntry:
+    """Return the entry of a finished experiment, with the pictures, captions and codes of its first seed."""
     recipe, seeds = experiment.recipe, experiment.seeds
     runs = {seed: experiment.denoiser(seed) for seed in seeds}
     evaluations = {seed: read_evaluation(runs[seed].folder) for seed in seeds}
     histories = {seed: runs[seed].history() for seed in seeds}
     outcomes = {seed: runs[seed].outcome() or {} for seed in seeds}
-    rows = read_rows(experiment.rivals_file()) if row_names(recipe) else {}
-    first = with_rivals(evaluations[seeds[0]], {name: rows[name] for name in row_names(recipe)}, class_names(recipe))
+    rows = read_rows(experiment.baselines_file()) if baseline_names(recipe) else {}
+    first = with_baselines(
+        evaluations[seeds[0]], {name: rows[name] for name in baseline_names(recipe)}, class_names(recipe)
+    )
     per_seed = [
         {
             "seed": seed,
@@ -64,14 +66,14 @@ def entry_of(experiment: Experiment) -> Entry:
     result = {
         "recipe": recipe.name,
         "published": dict(recipe.origin.published),
-        "measured": measured(per_seed) | {"compression": compression},
-        "rivals": first.rivals,
+        "measured": summarize_seeds(per_seed) | {"compression": compression},
+        "baselines": first.baselines,
         "epochs": max(len(history) for history in histories.values()),
-        "quick": False if experiment.cuts is None else list(experiment.cuts),
+        "quick": False if experiment.quick_changes is None else list(experiment.quick_changes),
         "assumed": list(recipe.origin.assumed),
         "deviations": [*recipe.origin.deviations, *experiment.changes],
     }
-    return Entry(
+    return ReportEntry(
         result=result,
         title=recipe.name,
         summary=recipe.summary,
@@ -86,15 +88,15 @@ def entry_of(experiment: Experiment) -> Entry:
     )
 
 
-def measured(per_seed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the mean of each figure over the seeds, `spread` as its [least, greatest], and `per_seed` itself.
+def summarize_seeds(per_seed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the mean of each figure over the seeds, `spread` with its [minimum, maximum], and `per_seed` itself.
 
-    A figure that a seed lacks is None.
+    A figure that one of the seeds lacks is None.
     """
     names = [
         name for name, value in per_seed[0].items() if name not in ("seed", "epochs") and not isinstance(value, str)
     ]
-    means: dict[str, Any] = dict.fromkeys(ALWAYS)
+    means: dict[str, Any] = dict.fromkeys(REQUIRED_METRICS)
     spread = {}
     for name in names:
         values = [seed[name] for seed in per_seed]
@@ -106,12 +108,12 @@ def measured(per_seed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _mean_compression(figures: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """Return the figures of the first seed, their PSNR as the mean over the seeds."""
-    found = [each for each in figures if each]
-    if not found:
+    """Return the figures of the first seed, with PSNR as the mean over the seeds."""
+    known = [each for each in figures if each]
+    if not known:
         return None
-    names = [name for name, value in found[0].items() if name.startswith("psnr") and value is not None]
-    return found[0] | {name: sum(each[name] for each in found) / len(found) for name in names}
+    names = [name for name, value in known[0].items() if name.startswith("psnr") and value is not None]
+    return known[0] | {name: sum(each[name] for each in known) / len(known) for name in names}
 
 
 def _studies(experiment: Experiment) -> list[dict[str, Any]]:

@@ -1,47 +1,46 @@
-"""Measure one checkpoint over several draws of noise, beside its rivals, as an entry of a report."""
+"""Evaluate one checkpoint with several seeds of noise and its baselines, as an entry of a report."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.evaluate.baselines import rival_rows
-from pellucid.evaluate.evaluation import class_names, evaluate, with_rivals
+from pellucid.evaluate.baselines import baseline_rows
+from pellucid.evaluate.evaluation import class_names, evaluate, with_baselines
 from pellucid.inference.denoiser import Denoiser
 from pellucid.recipes.recipe import Recipe
-from pellucid.report.entry import Entry
-from pellucid.reproduce.collect import measured
+from pellucid.report.entry import ReportEntry
+from pellucid.reproduce.collect import summarize_seeds
 
 
-def assess(
+def evaluate_checkpoint(
     path: Path,
     recipe: Recipe | None = None,
     *,
     seeds: Sequence[int] | None = None,
-    rivals: Sequence[str] | None = None,
+    baselines: Sequence[str] | None = None,
     limit: int = 0,
-    progress: Callable[[float], None] = lambda share: None,
-) -> Entry:
-    """Measure a checkpoint on the test images of a recipe, with the recipe's noise.
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> ReportEntry:
+    """Evaluate a checkpoint on the test images of a recipe, with the recipe's noise.
 
     Args:
-        path: the checkpoint; accuracies are measured where it holds a classifier too.
-        recipe: names data, noise, metrics and rivals; by default the checkpoint's own.
-        seeds: each draws the noise of the test images once; by default the seed of the training. The rivals take the
-            first.
-        rivals: the classical rivals to run; by default the recipe's.
-        limit: the most test images to take; 0 means as many as the recipe does.
-        progress: told the share that is done.
+        path: the checkpoint; accuracies are measured if it contains a classifier too.
+        recipe: names data, noise, metrics and baselines; by default the checkpoint's own.
+        seeds: the seeds of the test images' noise; by default the seed of the training. The baselines use the first.
+        baselines: the names of the baselines to run; by default the recipe's.
+        limit: the maximum number of test images; 0 means as many as in the recipe.
+        progress: called with the fraction that is done.
 
     Returns:
-        An entry without losses and studies; pictures and codes are those of the first seed.
+        An entry without losses and studies, with the pictures and codes of the first seed.
 
     Raises:
-        UsageError: if the images do not fit the denoiser, or a rival is unknown.
+        UsageError: if the images do not fit the denoiser, or a baseline is unknown.
         PellucidError: if the checkpoint or the data cannot be read.
     """
     denoiser = Denoiser.load(path)
     recipe = recipe or denoiser.checkpoint.recipe
-    changes: dict[str, Any] = {} if rivals is None else {"evaluate.baselines": list(rivals)}
+    changes: dict[str, Any] = {} if baselines is None else {"evaluate.baselines": list(baselines)}
     if limit:
         changes["data.test_images"] = min(limit, recipe.data.test_images or limit)
     recipe = recipe.with_values(changes)
@@ -49,28 +48,28 @@ def assess(
     steps = len(seeds) + len(recipe.evaluate.baselines)
     evaluations = []
     for number, seed in enumerate(seeds):
-        evaluations.append(evaluate(denoiser, recipe, seed=seed, rivals=False))
+        evaluations.append(evaluate(denoiser, recipe, seed=seed, baselines=False))
         progress((number + 1) / steps)
     classifier = denoiser.checkpoint.networks.get("classifier")
-    rows = rival_rows(
+    rows = baseline_rows(
         recipe,
         seeds,
         [] if classifier is None else [classifier],
-        progress=lambda share: progress((len(seeds) + share * len(recipe.evaluate.baselines)) / steps),
+        progress=lambda fraction: progress((len(seeds) + fraction * len(recipe.evaluate.baselines)) / steps),
     )
-    first = with_rivals(evaluations[0], rows, class_names(recipe))
+    first = with_baselines(evaluations[0], rows, class_names(recipe))
     per_seed = [{"seed": seed, **each.figures} for seed, each in zip(seeds, evaluations, strict=True)]
     result = {
         "recipe": recipe.name,
         "published": dict(recipe.origin.published),
-        "measured": measured(per_seed) | {"compression": first.compression},
-        "rivals": first.rivals,
+        "measured": summarize_seeds(per_seed) | {"compression": first.compression},
+        "baselines": first.baselines,
         "epochs": denoiser.checkpoint.metrics.get("epochs"),
         "quick": False,
         "assumed": list(recipe.origin.assumed),
         "deviations": [*recipe.origin.deviations, *_limits(limit)],
     }
-    return Entry(
+    return ReportEntry(
         result=result,
         title=recipe.name,
         summary=recipe.summary,

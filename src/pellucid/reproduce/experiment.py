@@ -1,4 +1,4 @@
-"""What a reproduction is made of: the networks to train, and where the results of each recipe lie."""
+"""The networks that a reproduction trains, and where it stores the results of each recipe."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import UsageError
-from pellucid.evaluate.baselines import key_of
+from pellucid.evaluate.baselines import cache_key
 from pellucid.evaluate.study import value_text, variant
 from pellucid.recipes.recipe import TRAINING_TABLES, Evaluate, Origin, Recipe, Study, load_recipe
 from pellucid.utils.json_npz import read_json, write_json
@@ -22,9 +22,9 @@ class Run:
     """One network to train.
 
     Attributes:
-        label: what it is called to the user.
-        recipe: what it is trained by.
-        folder: where the run lies.
+        label: its name for the user.
+        recipe: the recipe that trains it.
+        folder: the folder of the run.
     """
 
     label: str
@@ -37,35 +37,35 @@ class Run:
         return self.folder / "best.safetensors"
 
     def outcome(self) -> dict[str, Any] | None:
-        """Return how the training ended (`stopped`, `overfitting`), or None if it has not.
+        """Return how the training ended (`stopped`, `overfitting`), or None if it has not ended.
 
         Raises:
             UsageError: if the folder holds a run of another recipe.
         """
-        ended, begun = self.folder / "trained.json", self.folder / "recipe.toml"
-        outcome, found = None, None
+        ended, saved = self.folder / "trained.json", self.folder / "recipe.toml"
+        outcome, tables = None, None
         if ended.exists():
             outcome = read_json(ended)
-            # Read as a recipe, since a version that knows more keys gives those their defaults.
-            found = Recipe.from_dict({"name": self.label, "summary": "", **outcome["tables"]}).training_tables()
-        elif begun.exists():
-            found = load_recipe(begun).training_tables()
-        wanted = self.recipe.training_tables()
-        if found is None or found == wanted:
+            # Parsed as a recipe, so that keys that are newer than the file have their defaults.
+            tables = Recipe.from_dict({"name": self.label, "summary": "", **outcome["tables"]}).training_tables()
+        elif saved.exists():
+            tables = load_recipe(saved).training_tables()
+        expected = self.recipe.training_tables()
+        if tables is None or tables == expected:
             return outcome
-        table = next(name for name in TRAINING_TABLES if found.get(name) != wanted.get(name))
+        table = next(name for name in TRAINING_TABLES if tables.get(name) != expected.get(name))
         raise UsageError(
-            f"{self.folder} holds a run with another [{table}]: delete that folder to train it anew, or give another "
-            "--out"
+            f"{self.folder} holds a run with another [{table}]: delete that folder to train it again, or give "
+            "another --out"
         )
 
-    def keep_outcome(self, stopped: str, overfitting: str | None) -> None:
-        """Note that the training has ended."""
+    def save_outcome(self, stopped: str, overfitting: str | None) -> None:
+        """Write that the training has ended, and how."""
         outcome = {"tables": self.recipe.training_tables(), "stopped": stopped, "overfitting": overfitting}
         write_json(self.folder / "trained.json", outcome)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return one entry per epoch of the ended run."""
+        """Return one entry per epoch of the run."""
         lines = (self.folder / "stats.jsonl").read_text("utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
@@ -75,22 +75,22 @@ class Experiment:
     """One recipe to reproduce.
 
     Attributes:
-        recipe: with everything cut or set for this reproduction.
-        cuts: what `--quick` cut, or None without it.
-        changes: what else was set, in words.
+        recipe: with all changes for this reproduction.
+        quick_changes: the changes of `--quick`, or None without it.
+        changes: the other changes, as texts.
         out: the folder of the whole reproduction.
-        threads: how many each training may use; 0 leaves it to the recipe.
+        threads: how many each training may use; 0 means as many as the recipe says.
     """
 
     recipe: Recipe
-    cuts: tuple[str, ...] | None
+    quick_changes: tuple[str, ...] | None
     changes: tuple[str, ...]
     out: Path
     threads: int = 0
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Return the seeds; each one trains a denoiser and its classifiers, and draws the noise of its test images."""
+        """Return the seeds. Each has its own denoiser, classifiers, and noise of the test images."""
         return self.recipe.evaluate.seeds
 
     def denoiser(self, seed: int) -> Run:
@@ -99,9 +99,10 @@ class Experiment:
         return Run(f"{recipe.name}, seed {seed}", recipe, self.out / recipe.name / f"seed-{seed}")
 
     def classifier(self, seed: int, *, on_noise: bool = False) -> Run | None:
-        """Return the run of the classifier, or of the ceiling; recipes with the same tables share it.
+        """Return the run of the classifier, or of the one that is trained on noisy images (the accuracy ceiling).
 
-        It is trained on one thread in fp32, so that every reproduction reads with the same eyes, to the bit.
+        Recipes with the same tables share it. It is trained on one thread in fp32, so that it is the same to the bit in
+        every reproduction.
         """
         if self.recipe.classifier is None or (on_noise and self.recipe.noise is None):
             return None
@@ -128,15 +129,19 @@ class Experiment:
         name = "".join(letter if letter.isalnum() else "-" for letter in f"{study.vary}-{text}")
         return Run(f"{recipe.name}, {study.vary} {text}", recipe, self.out / recipe.name / "study" / name)
 
-    def rivals_file(self) -> Path:
-        """Return where the rivals' rows lie; recipes with the same tables share them."""
-        return self.out / "rivals" / f"{key_of(self.recipe, self.seeds)}.json"
+    def baselines_file(self) -> Path:
+        """Return the file of the baselines' rows; recipes with the same tables share it."""
+        return self.out / "baselines" / f"{cache_key(self.recipe, self.seeds)}.json"
 
     def evaluation_tables(self, seed: int) -> dict[str, Any]:
         """Return the tables that the figures of a seed depend on."""
         tables = self.recipe.to_dict()
-        measured_by = {name: tables.get(name) for name in ("data", "classifier")}
-        return {**self.denoiser(seed).recipe.training_tables(), **measured_by, "metrics": tables["evaluate"]["metrics"]}
+        evaluation_only = {name: tables.get(name) for name in ("data", "classifier")}
+        return {
+            **self.denoiser(seed).recipe.training_tables(),
+            **evaluation_only,
+            "metrics": tables["evaluate"]["metrics"],
+        }
 
     def _limited(self, recipe: Recipe) -> Recipe:
         if not self.threads or recipe.train.threads:
@@ -144,8 +149,8 @@ class Experiment:
         return replace(recipe, train=replace(recipe.train, threads=self.threads))
 
 
-def is_kept(path: Path, tables: dict[str, Any]) -> bool:
-    """Return whether figures lie at `path` that depend on the same tables."""
+def is_saved(path: Path, tables: dict[str, Any]) -> bool:
+    """Return whether the file at `path` has figures for the same tables."""
     return path.exists() and read_json(path)["tables"] == tables
 
 

@@ -1,6 +1,7 @@
-"""Run jobs that need one another, side by side on some cores, with progress; Ctrl-C lets each save what it has."""
+"""Run jobs that depend on one another in several processes, with progress; Ctrl-C lets each save its state."""
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -11,32 +12,34 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from pellucid.errors import PellucidError
 
 POLL_SECONDS = 0.5
-LEAST_SHARE = 0.01
-Tell = Callable[[float], None]
+MIN_FRACTION = 0.01
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ReportProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work that leaves its result on disk.
+    """A piece of work that leaves its result on disk.
 
     Attributes:
         name: unique, shown to the user.
-        call: a function of a module, called with the arguments and with a function to tell the share done.
-        arguments: what it is called with; they are pickled to reach another process.
-        needs: the names of the jobs that must have ended well before.
+        call: a function of a module; it is called with the arguments and a callback for the fraction that is done.
+        arguments: the arguments of `call`, which are pickled to reach another process.
+        depends_on: the names of the jobs that must succeed before.
         cost: about how long it takes, in seconds of one core.
     """
 
     name: str
     call: Callable[..., None]
     arguments: tuple[Any, ...]
-    needs: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     cost: float = 1.0
 
 
@@ -45,11 +48,11 @@ class JobsProgress:
     """How far all jobs together are.
 
     Attributes:
-        done: the share of the work done, in [0, 1].
+        done: the fraction of the work that is done, in [0, 1].
         jobs_done: how many jobs have ended.
         jobs: how many there are.
-        running: the jobs at work, with the share of each that is done.
-        seconds_left: an estimate, or None before there is ground for one.
+        running: the running jobs, with the fraction of each that is done.
+        seconds_left: an estimate, or None before one is possible.
     """
 
     done: float
@@ -60,148 +63,158 @@ class JobsProgress:
 
 
 def run_jobs(jobs: Sequence[Job], workers: int, progress: Callable[[JobsProgress], None]) -> dict[str, str]:
-    """Run jobs, each after those it needs; return why jobs failed, by name, without those that only needed them.
+    """Run jobs, each after those it depends on; return why jobs failed, by name.
 
-    With one worker they run here, one after another; with more, each worker is a process with one thread.
+    A job that depends on a failed one is skipped. With one worker the jobs run in this process, one after another;
+    with more, each worker is a process with one thread.
 
     Args:
-        jobs: no job stands before one that it needs.
-        workers: how many run at once.
-        progress: called whenever there is news.
+        jobs: the jobs in the preferred order.
+        workers: how many run at the same time.
+        progress: called whenever something changes.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C, once the running jobs have saved what they have; its text says how to go on.
+        KeyboardInterrupt: after Ctrl-C, when the running jobs have saved their state; its text says how to continue.
     """
-    board = _Board(jobs, progress)
+    tracker = _JobTracker(jobs, progress)
     try:
         if workers > 1:
-            _run_in_processes(board, workers)
+            _run_in_processes(tracker, workers)
         else:
-            for job in jobs:
-                if board.start(job):
-                    board.end(job, _attempt(job, lambda share, name=job.name: board.tell(name, share)))
+            while ready := tracker.ready():
+                job = ready[0]
+                tracker.start(job)
+                tracker.finish(job, _run_job(job, functools.partial(tracker.update, job.name)))
     except KeyboardInterrupt:
-        done = f"{len(board.ended)} of {len(jobs)} jobs are done"
-        raise KeyboardInterrupt(f"{done}, the rest is kept as far as it came; to continue: the same command") from None
-    return board.failures
+        done = f"{len(tracker.ended)} of {len(jobs)} jobs are done"
+        raise KeyboardInterrupt(f"{done}, the others are saved up to now; to continue: the same command") from None
+    return tracker.failures
 
 
-class _Board:
-    """What is waiting, running and ended."""
+class _JobTracker:
+    """Which jobs wait, run and have ended."""
 
     def __init__(self, jobs: Sequence[Job], progress: Callable[[JobsProgress], None]) -> None:
-        self.jobs = jobs
-        self.ended: set[str] = set()
-        self.lost: set[str] = set()
-        self.failures: dict[str, str] = {}
+        self.jobs = {job.name: job for job in jobs}
+        self.sorter = TopologicalSorter({job.name: job.depends_on for job in jobs})
+        self.sorter.prepare()
+        self.waiting: set[str] = set()
         self.running: dict[str, float] = {}
+        self.ended: set[str] = set()
+        self.blocked: set[str] = set()
+        self.failures: dict[str, str] = {}
         self.progress = progress
-        self.began = time.monotonic()
+        self.start_time = time.monotonic()
 
     def ready(self) -> list[Job]:
-        """Return the jobs that can start now; those whose needs were lost are lost too."""
-        found = []
-        for job in self.jobs:
-            if job.name in self.ended or job.name in self.running:
-                continue
-            if self.lost.intersection(job.needs):
-                self.lost.add(job.name)
-                self.ended.add(job.name)
-            elif self.ended.issuperset(job.needs):
-                found.append(job)
-        return found
+        """Return the jobs that can start now, in the order of all jobs; those that depend on a failed one end here."""
+        while names := self.sorter.get_ready():
+            for name in names:
+                if self.blocked.intersection(self.jobs[name].depends_on):
+                    self._end(name, is_blocked=True)
+                else:
+                    self.waiting.add(name)
+        return [job for name, job in self.jobs.items() if name in self.waiting]
 
-    def start(self, job: Job) -> bool:
-        """Note that a job starts; return False if it cannot, for want of what it needs."""
-        if job.name not in [other.name for other in self.ready()]:
-            return False
+    def start(self, job: Job) -> None:
+        """Mark a job as running."""
+        self.waiting.remove(job.name)
         self.running[job.name] = 0.0
-        self.tell(job.name, 0.0)
-        return True
+        self.update(job.name, 0.0)
 
-    def tell(self, name: str, share: float) -> None:
+    def update(self, name: str, fraction: float) -> None:
+        """Note how much of a job is done, and report the progress of all."""
         if name in self.running:
-            self.running[name] = share
-        total = sum(job.cost for job in self.jobs)
-        shares = dict.fromkeys(self.ended, 1.0) | self.running
-        done = sum(job.cost * shares.get(job.name, 0.0) for job in self.jobs) / total if total else 1.0
-        spent = time.monotonic() - self.began
-        left = spent * (1 - done) / done if done > LEAST_SHARE else None
+            self.running[name] = fraction
+        total = sum(job.cost for job in self.jobs.values())
+        fractions = dict.fromkeys(self.ended, 1.0) | self.running
+        done = sum(job.cost * fractions.get(name, 0.0) for name, job in self.jobs.items()) / total if total else 1.0
+        elapsed = time.monotonic() - self.start_time
+        left = elapsed * (1 - done) / done if done > MIN_FRACTION else None
         self.progress(JobsProgress(done, len(self.ended), len(self.jobs), dict(self.running), left))
 
-    def end(self, job: Job, failure: str | None) -> None:
-        del self.running[job.name]
-        self.ended.add(job.name)
+    def finish(self, job: Job, failure: str | None) -> None:
+        """Mark a job as ended, with the reason if it failed."""
+        self.running.pop(job.name, None)
         if failure is not None:
             self.failures[job.name] = failure
-            self.lost.add(job.name)
-        self.tell(job.name, 1.0)
+        self._end(job.name, is_blocked=failure is not None)
+        self.update(job.name, 1.0)
+
+    def _end(self, name: str, is_blocked: bool) -> None:
+        self.ended.add(name)
+        self.sorter.done(name)
+        if is_blocked:
+            self.blocked.add(name)
 
 
-def _run_in_processes(board: _Board, workers: int) -> None:
+def _run_in_processes(tracker: _JobTracker, workers: int) -> None:
     context = multiprocessing.get_context("spawn")
-    news = context.Queue()
-    with _one_thread(), ProcessPoolExecutor(workers, context, _begin_worker, (news, os.getpid())) as pool:
-        crew = _Crew(board, pool, news)
+    messages = context.Queue()
+    with (
+        _single_threaded_children(),
+        ProcessPoolExecutor(workers, context, _start_worker, (messages, os.getpid())) as executor,
+    ):
+        pool = _WorkerPool(tracker, executor, messages)
         try:
-            while len(board.ended) < len(board.jobs):
-                for job in board.ready()[: workers - len(crew.futures)]:
-                    board.start(job)
-                    crew.futures[pool.submit(_work, job)] = job
-                crew.wait()
+            while len(tracker.ended) < len(tracker.jobs):
+                for job in tracker.ready()[: workers - len(pool.futures)]:
+                    tracker.start(job)
+                    pool.futures[executor.submit(_work, job)] = job
+                pool.wait()
         except BrokenProcessPool:
-            for job in [job for job in board.jobs if job.name not in board.ended]:
-                board.running[job.name] = 0.0
-                board.end(job, "a process ended abruptly, perhaps for want of memory: try fewer workers")
+            for job in tracker.jobs.values():
+                if job.name not in tracker.ended:
+                    tracker.failures[job.name] = "a process ended abruptly, perhaps out of memory: try fewer workers"
         except KeyboardInterrupt:
-            crew.interrupt()
+            pool.interrupt()
             raise
 
 
-class _Crew:
-    """The worker processes, and what they are at."""
+class _WorkerPool:
+    """The worker processes and their jobs."""
 
-    def __init__(self, board: _Board, pool: ProcessPoolExecutor, news: Any) -> None:
-        self.board = board
-        self.pool = pool
-        self.news = news
+    def __init__(self, tracker: _JobTracker, executor: ProcessPoolExecutor, messages: Any) -> None:
+        self.tracker = tracker
+        self.executor = executor
+        self.messages = messages
         self.futures: dict[Future, Job] = {}
         self.pids: set[int] = set()
 
     def wait(self) -> None:
-        """Wait a moment for news, pass it on, and note the jobs that ended."""
+        """Wait a moment for messages and for jobs that end, and pass both on."""
         ended, _ = wait(self.futures, POLL_SECONDS, FIRST_COMPLETED)
-        self.read_news()
+        self.read_messages()
         for future in ended:
-            self.board.end(self.futures.pop(future), future.result())
+            self.tracker.finish(self.futures.pop(future), future.result())
 
-    def read_news(self) -> None:
-        """Pass on what the workers tell: first of all their process, then the share of a job."""
-        while not self.news.empty():
-            name, value = self.news.get()
+    def read_messages(self) -> None:
+        """Read what the workers sent: first their process ids, then how much of a job is done."""
+        while not self.messages.empty():
+            name, value = self.messages.get()
             if name is None:
                 self.pids.add(value)
             else:
-                self.board.tell(name, value)
+                self.tracker.update(name, value)
 
     def interrupt(self) -> None:
-        """Have every running job save what it has, and wait until all have."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
-        told: set[int] = set()
+        """Let every running job save its state, and wait for all of them."""
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        signaled: set[int] = set()
         unfinished = set(self.futures)
         while unfinished:
-            self.read_news()
-            for pid in self.pids - told:
+            self.read_messages()
+            for pid in self.pids - signaled:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGINT)
-            told |= self.pids
+            signaled |= self.pids
             unfinished = {future for future in wait(unfinished, POLL_SECONDS).not_done if not future.cancelled()}
 
 
-def _attempt(job: Job, tell: Tell) -> str | None:
+def _run_job(job: Job, report_progress: ReportProgress) -> str | None:
     """Run a job and return why it failed, or None."""
     try:
-        job.call(*job.arguments, tell)
+        job.call(*job.arguments, report_progress)
     except PellucidError as error:
         return str(error)
     except Exception as error:
@@ -211,23 +224,23 @@ def _attempt(job: Job, tell: Tell) -> str | None:
 
 
 class _Worker:
-    """What a worker process knows of itself."""
+    """The state of a worker process."""
 
-    news: Any = None
+    messages: Any = None
     busy = False
     stopping = False
 
 
-def _begin_worker(news: Any, parent: int) -> None:
-    """Set a worker process up: one thread, and Ctrl-C reaches it through the parent alone, once."""
+def _start_worker(messages: Any, parent: int) -> None:
+    """Set up a worker process: one thread, and Ctrl-C reaches it only through the parent, once."""
     import torch
 
     os.setpgrp()
     torch.set_num_threads(1)
-    _Worker.news = news
+    _Worker.messages = messages
     signal.signal(signal.SIGINT, _on_interrupt)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    news.put((None, os.getpid()))
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    messages.put((None, os.getpid()))
 
 
 def _on_interrupt(number: int, frame: Any) -> None:
@@ -236,8 +249,8 @@ def _on_interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
 
-def _watch(parent: int) -> None:
-    """End this process when its parent is gone, the job at hand saving what it has, so that nothing goes on unseen."""
+def _exit_with_parent(parent: int) -> None:
+    """End this process when its parent has ended, after the current job has saved its state."""
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGINT)
@@ -247,16 +260,18 @@ def _watch(parent: int) -> None:
 
 
 def _work(job: Job) -> str | None:
-    told = [0.0]
+    """Run a job in a worker process."""
+    last_report = 0.0
 
-    def tell(share: float) -> None:
-        if time.monotonic() - told[0] > POLL_SECONDS:
-            told[0] = time.monotonic()
-            _Worker.news.put((job.name, share))
+    def report_progress(fraction: float) -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report > POLL_SECONDS:
+            last_report = time.monotonic()
+            _Worker.messages.put((job.name, fraction))
 
     try:
         _Worker.busy = True
-        return "interrupted" if _Worker.stopping else _attempt(job, tell)
+        return "interrupted" if _Worker.stopping else _run_job(job, report_progress)
     except KeyboardInterrupt:
         return "interrupted"
     finally:
@@ -264,11 +279,10 @@ def _work(job: Job) -> str | None:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Have the libraries of the processes that start meanwhile use one thread each."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+def _single_threaded_children() -> Iterator[None]:
+    """Let the libraries of the processes that start meanwhile use one thread each."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         yield
     finally:
