@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pellucid import registry
-from pellucid.data import Images
+from pellucid.data import ImageSet
 from pellucid.errors import PellucidError, UsageError
 
 NAMES = registry.names("data")
@@ -31,7 +31,7 @@ def test_is_a_frozen_dataclass_with_a_summary(name, tmp_path):
 
 
 @every_dataset
-def test_constructing_reads_nothing_and_absence_is_an_error_in_words(name, tmp_path, monkeypatch):
+def test_constructing_reads_nothing_and_missing_data_is_an_error(name, tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     dataset = build(name, tmp_path)
@@ -49,13 +49,16 @@ def test_an_unknown_split_is_a_usage_error(name, tmp_path):
 
 
 @every_dataset
-def test_what_is_at_hand_loads_as_declared(name, tmp_path):
+def test_an_available_dataset_loads_as_declared(name, tmp_path):
     dataset = build(name, tmp_path)
     if not dataset.available():
-        pytest.skip(f"the files of {name} are not at hand: set PELLUCID_DATA to a folder that has them")
+        pytest.skip(f"the files of {name} are not available: set PELLUCID_DATA to a folder that has them")
     splits = [dataset.load(split) for split in ("train", "test")]
-    for images in splits:
-        assert isinstance(images, Images) and len(images)
+    for split, images in zip(("train", "test"), splits, strict=True):
+        info = dataset.describe(split)
+        assert (info.channels, info.height, info.width) == images.images.shape[1:]
+        assert info.num_images in (None, len(images)) and info.classes == (images.classes or ())
+        assert isinstance(images, ImageSet) and len(images)
         assert images.images.dtype in ("uint8", "uint16", "float32") and images.images.std() > 0
         if images.labels is not None and images.classes is not None:
             assert images.labels.min() >= 0 and images.labels.max() < len(images.classes)

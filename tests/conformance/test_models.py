@@ -16,7 +16,7 @@ every_denoiser = pytest.mark.parametrize(
     "name", [name for name in registry.names("model") if registry.load("model", name).task == "denoise"]
 )
 few = settings(max_examples=8)
-SMALLEST = 8
+MIN_SIDE = 8
 
 
 def built(name, **options):
@@ -91,7 +91,7 @@ def test_bfloat16_is_close_to_float32_and_comes_back_as_float32(name):
 
 
 @every_model
-def test_an_image_does_not_depend_on_its_neighbours_in_the_batch(name):
+def test_an_image_does_not_depend_on_its_neighbors_in_the_batch(name):
     model = built(name).eval()
     noisy = images(model, count=3)
     for together, alone in zip(answer(model, noisy), answer(model, noisy[1:2]), strict=True):
@@ -100,7 +100,7 @@ def test_an_image_does_not_depend_on_its_neighbours_in_the_batch(name):
 
 @every_denoiser
 @few
-@given(height=st.integers(SMALLEST, 37), width=st.integers(SMALLEST, 37), count=st.integers(1, 3))
+@given(height=st.integers(MIN_SIDE, 37), width=st.integers(MIN_SIDE, 37), count=st.integers(1, 3))
 def test_any_size_comes_back_as_it_was(name, height, width, count):
     model = built(name).eval()
     noisy = images(model, (height, width), count)

@@ -31,9 +31,9 @@ def apply(name, clean, seed=0):
 def test_the_same_seed_gives_the_same_noise_and_leaves_the_input_alone(name, shape, seed):
     clean = random_batch(shape, seed)
     before = clean.clone()
-    noisy, level = apply(name, clean, seed)
-    again, level_again = apply(name, clean, seed)
-    assert torch.equal(noisy, again) and torch.equal(level, level_again)
+    noisy, sigma = apply(name, clean, seed)
+    again, sigma_again = apply(name, clean, seed)
+    assert torch.equal(noisy, again) and torch.equal(sigma, sigma_again)
     assert torch.equal(clean, before)
     assert noisy.untyped_storage().data_ptr() != clean.untyped_storage().data_ptr()
 
@@ -41,10 +41,10 @@ def test_the_same_seed_gives_the_same_noise_and_leaves_the_input_alone(name, sha
 @every_noise
 @given(shape=shapes, seed=seeds, dtype=st.sampled_from([torch.float32, torch.float64, torch.bfloat16]))
 def test_shape_and_dtype_are_kept(name, shape, seed, dtype):
-    noisy, level = apply(name, random_batch(shape, seed, dtype), seed)
+    noisy, sigma = apply(name, random_batch(shape, seed, dtype), seed)
     assert noisy.shape == shape and noisy.dtype == dtype
-    assert level.shape in {shape[:1], (shape[0], 1, *shape[2:])} and level.dtype == dtype
-    assert noisy.isfinite().all() and level.isfinite().all() and (level >= 0).all()
+    assert sigma.shape in {shape[:1], (shape[0], 1, *shape[2:])} and sigma.dtype == dtype
+    assert noisy.isfinite().all() and sigma.isfinite().all() and (sigma >= 0).all()
 
 
 @every_noise
@@ -78,15 +78,15 @@ def test_the_generator_is_the_only_source_of_chance(name):
 
 @every_noise
 @pytest.mark.parametrize("brightness", [0.1, 0.6, 1.0])
-def test_the_level_is_the_deviation_measured(name, brightness):
+def test_sigma_is_the_measured_rms_difference(name, brightness):
     clean = random_batch((2, 3, 160, 160), 5, torch.float64) * brightness
-    noisy, level = apply(name, clean)
+    noisy, sigma = apply(name, clean)
     difference = (noisy - clean).flatten(1).numpy()
     spread = difference.std(axis=1)
     rms = np.sqrt((difference**2).mean(axis=1))
-    found = level.reshape(len(level), -1).square().mean(1).sqrt().numpy()
+    found = sigma.reshape(len(sigma), -1).square().mean(1).sqrt().numpy()
     close_to_one = [np.allclose(found, measured, rtol=0.03) for measured in (spread, rms)]
-    assert any(close_to_one), f"level {found}, standard deviation {spread}, RMS {rms}"
+    assert any(close_to_one), f"sigma {found}, standard deviation {spread}, RMS {rms}"
 
 
 @every_noise

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pellucid.data.base import DatasetInfo
 from pellucid.data.csv import CSV
 from pellucid.errors import PellucidError
 
@@ -31,7 +32,7 @@ def write(tmp_path):
 def test_reads_labels_and_pixels_row_by_row(write, newline, mark):
     dataset = write(table(), newline=newline, mark=mark)
     images = dataset.load("train")
-    assert dataset.available()
+    assert dataset.available() and dataset.describe("train") == DatasetInfo(1, 2, 3)
     np.testing.assert_array_equal(images.images, np.arange(24).reshape(4, 1, 2, 3))
     assert images.labels is not None and images.labels.tolist() == [0, 1, 2, 3]
 
@@ -43,7 +44,7 @@ def test_one_row_is_enough_and_columns_may_stand_in_any_order_or_count_from_zero
     assert images.images.ravel().tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_relative_path_is_looked_up_here_and_in_the_data_folders(write, data_root, monkeypatch, tmp_path):
+def test_a_relative_path_is_searched_here_and_in_the_data_folders(write, data_root, monkeypatch, tmp_path):
     write(table())
     data_root.mkdir()
     elsewhere = tmp_path / "elsewhere"
@@ -51,7 +52,7 @@ def test_a_relative_path_is_looked_up_here_and_in_the_data_folders(write, data_r
     monkeypatch.chdir(elsewhere)
     dataset = CSV("train.csv", "train.csv", 2, 3)
     assert not dataset.available()
-    with pytest.raises(PellucidError, match=r"train.csv: no such CSV file \(looked in .*elsewhere, .*data, .*cache"):
+    with pytest.raises(PellucidError, match=r"train.csv: no such CSV file \(searched in .*elsewhere, .*data, .*cache"):
         dataset.load("train")
     (tmp_path / "train.csv").rename(data_root / "train.csv")
     assert len(dataset.load("train")) == 4

@@ -35,7 +35,7 @@ def test_radii_have_the_density_of_an_inverse_cube(monkeypatch):
         made(number, 64)
     found = np.array(radii)
     assert len(found) > 2000 and found.min() >= 1.5 - 1e-6 and found.max() > 0.15 * 64
-    # A density of r**-3 leaves a share of k**-2 above k times the least; the upper bound is far off.
+    # With a density of r**-3, a fraction of k**-2 lies above k times the minimum; the upper bound is far off.
     for times in (1.5, 2, 3):
         assert (found > times * 1.5).mean() == pytest.approx(times**-2, rel=0.15)
 

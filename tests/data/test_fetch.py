@@ -53,11 +53,11 @@ def use_mirrors(monkeypatch, *addresses):
     monkeypatch.setitem(fetching.MIRRORS, "mnist", addresses)
 
 
-def test_fetches_into_the_data_folder_and_says_what_it_does(source, serve, monkeypatch, data_root):
+def test_fetches_into_the_data_folder_and_reports_progress(source, serve, monkeypatch, data_root):
     use_mirrors(monkeypatch, serve(source))
-    said = []
-    assert fetching.fetch("mnist", progress=said.append) == data_root / "mnist"
-    assert [line.split()[1] for line in said] == list(fetching.SHA256["mnist"])
+    lines = []
+    assert fetching.fetch("mnist", progress=lines.append) == data_root / "mnist"
+    assert [line.split()[1] for line in lines] == list(fetching.SHA256["mnist"])
     assert len(MNIST().load("train")) == 5
     assert sorted(path.name for path in (data_root / "mnist").iterdir()) == sorted(fetching.SHA256["mnist"])
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pellucid.data.base import DatasetInfo
 from pellucid.data.folder import Folder
 from pellucid.errors import PellucidError
 
@@ -13,7 +14,7 @@ def save(path, pixels):
 
 @pytest.fixture
 def photographs(tmp_path):
-    """A folder of six colour images, 20x33, each of one colour of its own but for its corner."""
+    """A folder of six color images, 20x33, each of a single color except for its corner."""
     for number in range(6):
         pixels = np.full((20, 33, 3), (40 * number, 100, 255 - 40 * number), np.uint8)
         pixels[0, 0] = 0
@@ -25,6 +26,7 @@ def test_patches_lie_side_by_side_and_are_named_by_their_file(photographs):
     dataset = Folder(str(photographs), patch=10, channels=3, test_fraction=0)
     images = dataset.load("train")
     assert dataset.available() and images.images.shape == (6 * 2 * 3, 3, 10, 10)
+    assert dataset.describe("train") == DatasetInfo(3, 10, 10)
     assert images.labels is None and images.classes is None
     assert images.names == tuple(f"{number}.png" for number in range(6) for _ in range(6))
     assert images.images[6, :, 5, 5].tolist() == [40, 100, 215]
@@ -37,12 +39,12 @@ def test_files_are_split_and_not_patches(photographs):
     assert not set(train.names) & set(test.names) and len(set(train.names) | set(test.names)) == 6
 
 
-def test_colour_becomes_gray_and_gray_becomes_colour(photographs, tmp_path):
+def test_color_becomes_gray_and_gray_becomes_color(photographs, tmp_path):
     gray = Folder(str(photographs), patch=20, test_fraction=0).load("train").images
     assert gray.shape == (6, 1, 20, 20) and gray[1, 0, 5, 5] == round(0.299 * 40 + 0.587 * 100 + 0.114 * 215)
     save(tmp_path / "gray/a.png", np.full((8, 8), 77, np.uint8))
-    colour = Folder(str(tmp_path / "gray"), patch=8, channels=3, test_fraction=0).load("train").images
-    assert colour.shape == (1, 3, 8, 8) and (colour == 77).all()
+    color = Folder(str(tmp_path / "gray"), patch=8, channels=3, test_fraction=0).load("train").images
+    assert color.shape == (1, 3, 8, 8) and (color == 77).all()
 
 
 def test_sixteen_bits_are_scaled_to_eight(tmp_path):

@@ -40,20 +40,20 @@ def test_the_nearest_style_stands_in(folder, monkeypatch):
 
 
 @pytest.mark.skipif(not features.check("freetype2"), reason="Pillow's own font needs FreeType: reinstall Pillow")
-def test_without_fonts_pillows_own_is_used_and_what_to_install_is_said(tmp_path):
-    with pytest.warns(RuntimeWarning, match=r"since none is in .*: install some, such as Debian's fonts-dejavu-core"):
+def test_without_fonts_that_of_pillow_is_used_and_others_to_install_are_named(tmp_path):
+    with pytest.warns(RuntimeWarning, match=r"since no other is in .*: install some, such as Debian's fonts-dejavu"):
         (only,) = families((str(tmp_path / "none"),))
     assert only.font(30).getlength("word") > 2 * only.font(12).getlength("word")
 
 
 @pytest.mark.filterwarnings("ignore:pages are set")
-def test_the_fonts_at_hand_open_in_every_style():
+def test_the_available_fonts_open_in_every_style():
     for family in families():
         for bold, italic in ((False, False), (True, False), (False, True), (True, True)):
             assert family.font(17, bold, italic).getlength("Hamburg") > 20
 
 
-def drawn(letter, font):
+def render(letter, font):
     image = Image.new("L", (40, 40))
     ImageDraw.Draw(image).text((5, 5), letter, 255, font)
     return image.tobytes()
@@ -64,4 +64,4 @@ def test_families_with_all_letters_have_greek_and_cyrillic_ones():
     for family in families():
         if family.is_wide:
             font = family.font(24)
-            assert drawn("\U0010ffff", font) not in {drawn(letter, font) for letter in "ωЖąğ"}
+            assert render("\U0010ffff", font) not in {render(letter, font) for letter in "ωЖąğ"}

@@ -1,5 +1,4 @@
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ def test_reads_both_splits(kind, ending, write_idx, data_root):
         assert images.classes is not None and len(images.classes) == 10
 
 
-def test_the_cache_and_the_system_folder_are_looked_at(write_idx, tmp_path, monkeypatch):
+def test_the_cache_and_the_system_folder_are_searched(write_idx, tmp_path, monkeypatch):
     system = write_idx(tmp_path / "system", counts=(7, 2))
     monkeypatch.setattr(FashionMNIST, "system_folders", (system,))
     assert len(FashionMNIST().load("train")) == 7
@@ -37,7 +36,7 @@ def test_the_cache_and_the_system_folder_are_looked_at(write_idx, tmp_path, monk
 
 
 @every_kind
-def test_absent_files_are_reported_with_all_places_and_the_remedy(kind, data_root, tmp_path):
+def test_missing_files_are_reported_with_all_folders_and_the_remedy(kind, data_root, tmp_path):
     with pytest.raises(PellucidError) as caught:
         kind().load("test")
     message = str(caught.value)
@@ -86,9 +85,21 @@ def test_a_damaged_file_is_named_with_what_was_expected_and_found(file, change, 
 def test_a_file_that_cannot_be_read_is_named(write_idx, data_root, monkeypatch):
     write_idx(data_root / "mnist")
 
-    def refuse(self):
+    def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("gzip.open", refuse)
     with pytest.raises(PellucidError, match=r"train-images-idx3-ubyte\.gz: cannot be read: Permission denied"):
         MNIST().load("train")
+
+
+def test_a_dataset_is_described_by_the_header_of_its_file(write_idx, data_root):
+    folder = write_idx(data_root / "mnist")
+    for file in folder.glob("*labels*"):
+        file.write_bytes(b"")
+    infos = [MNIST().describe(split) for split in ("train", "test")]
+    assert [info.num_images for info in infos] == [5, 3] and infos[0].classes == tuple("0123456789")
+    assert (infos[0].channels, infos[0].height, infos[0].width) == (1, 4, 6)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
+    with pytest.raises(PellucidError, match="expected a whole gzip file"):
+        MNIST().describe("train")

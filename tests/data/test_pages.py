@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pellucid.data import fonts
-from pellucid.data.fonts import PILLOWS_OWN
+from pellucid.data.fonts import PILLOW_DEFAULT
 from pellucid.data.pages import Pages, render_page
 
 pytestmark = pytest.mark.filterwarnings("ignore:pages are set")
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:pages are set")
 
 @pytest.fixture
 def without_fonts(monkeypatch):
-    monkeypatch.setattr("pellucid.data.page_layout.families", lambda: (PILLOWS_OWN,))
+    monkeypatch.setattr("pellucid.data.page_layout.families", lambda: (PILLOW_DEFAULT,))
 
 
 def test_sizes_and_splits_are_as_asked():
@@ -26,14 +26,14 @@ def test_a_patch_depends_on_the_seed_and_its_number_alone():
     assert not np.array_equal(few, Pages(16, size=64, seed=1, test_fraction=0).load("train").images)
 
 
-def test_patches_are_print_on_white_and_gray_unless_colours_are_asked_for():
-    gray = Pages(96, size=64, colour=0, test_fraction=0).load("train").images
+def test_patches_are_print_on_white_and_gray_unless_colors_are_requested():
+    gray = Pages(96, size=64, color=0, test_fraction=0).load("train").images
     assert (gray[:, 0] == gray[:, 1]).all() and (gray[:, 0] == gray[:, 2]).all()
     means = gray.mean((1, 2, 3))
     assert np.median(means) > 190 and (means < 254).mean() > 0.9
     assert (gray == 255).mean() > 0.6 and (gray < 60).mean() > 0.02
-    coloured = Pages(160, size=64, colour=1, test_fraction=0).load("train").images.astype(int)
-    assert (np.abs(coloured[:, 0] - coloured[:, 2]).max((1, 2)) > 20).mean() > 0.3
+    in_color = Pages(160, size=64, color=1, test_fraction=0).load("train").images.astype(int)
+    assert (np.abs(in_color[:, 0] - in_color[:, 2]).max((1, 2)) > 20).mean() > 0.3
 
 
 def test_a_page_comes_with_what_it_reads():
@@ -55,14 +55,14 @@ def test_varied_pages_have_text_too():
 
 
 def test_without_fonts_pages_are_set_in_pillows_own(without_fonts):
-    assert fonts.PILLOWS_OWN.files == (("regular", ""),)
+    assert fonts.PILLOW_DEFAULT.files == (("regular", ""),)
     page, text = render_page(0, 500, 500, size=20)
     assert text and (page < 100).any()
     assert Pages(20, size=64).load("test").images.std() > 10
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("num_images", 0), ("size", 4), ("test_fraction", 1.0), ("colour", 1.5), ("colour", -0.1)]
+    ("option", "value"), [("num_images", 0), ("size", 4), ("test_fraction", 1.0), ("color", 1.5), ("color", -0.1)]
 )
 def test_refuses_impossible_options(option, value):
     with pytest.raises(ValueError, match=f"{option} is {value}"):

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from pellucid import registry
+from pellucid.data.base import DatasetInfo
 from pellucid.data.dead_leaves import DeadLeaves
 from pellucid.data.pages import Pages
 from pellucid.data.photos import Photos
@@ -54,20 +55,24 @@ def test_the_stride_says_how_far_apart_the_patches_may_lie(shots):
 
 
 def test_the_texture_of_a_candidate_is_its_mean_absolute_gradient():
-    picture = np.random.default_rng(0).integers(0, 256, (40, 33, 3), np.uint8)
-    luma = picture.astype(np.float64) @ [0.299, 0.587, 0.114] / 255
-    for row, column, texture in Photos(patch=16, stride=5)._candidates(picture):
+    photo = np.random.default_rng(0).integers(0, 256, (40, 33, 3), np.uint8)
+    luma = photo.astype(np.float64) @ [0.299, 0.587, 0.114] / 255
+    for row, column, texture in Photos(patch=16, stride=5)._candidates(photo):
         part = luma[row : row + 16, column : column + 16]
         down, across = np.abs(np.diff(part, axis=0))[:, :-1], np.abs(np.diff(part, axis=1))[:-1]
         assert texture == pytest.approx((down + across).mean(), rel=1e-5)
 
 
-def test_textured_patches_are_preferred_by_the_power_of_their_texture(shots):
-    shares = [
+def test_textured_patches_are_preferred_by_their_texture(shots):
+    fractions = [
         (numbers(photos(num_patches=80, scales=(1.0,), texture=power).load("train").images) % 2).mean()
         for power in (0.0, 0.3, 1.0)
     ]
-    assert shares[0] == pytest.approx(0.5, abs=0.15) and shares[0] + 0.1 < shares[1] < shares[2] and shares[2] > 0.9
+    assert (
+        fractions[0] == pytest.approx(0.5, abs=0.15)
+        and fractions[0] + 0.1 < fractions[1] < fractions[2]
+        and fractions[2] > 0.9
+    )
 
 
 def test_each_photograph_is_used_at_every_scale(shots):
@@ -90,7 +95,7 @@ def test_files_are_split_and_not_patches(shots):
     assert not set(numbers(train)) & set(numbers(test)) and len(set(numbers(test))) == 3
 
 
-def test_the_same_seed_draws_the_same_patches(shots):
+def test_the_same_seed_chooses_the_same_patches(shots):
     first, again, other = (photos(num_patches=30, texture=0, seed=seed).load("train").images for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -103,19 +108,19 @@ def test_dead_leaves_of_the_same_split_follow(shots):
         assert len(images) == 20 * count // 10 + count
 
 
-def test_pages_and_even_colours_follow_the_dead_leaves(shots):
-    extra = {"num_dead_leaves": 4, "num_pages": 10, "num_even": 10, "test_fraction": 0.2, "num_patches": 20}
+def test_pages_and_constant_colors_follow_the_dead_leaves(shots):
+    extra = {"num_dead_leaves": 4, "num_pages": 10, "num_constant": 10, "test_fraction": 0.2, "num_patches": 20}
     train, test = (photos(**extra).load(split).images for split in ("train", "test"))
     np.testing.assert_array_equal(train[-16:-8], Pages(10, 16, seed=0, test_fraction=0.2).load("train").images)
     assert len(test) == 4 + 1 + 2 + 2
-    even = np.concatenate([train[-8:], test[-2:]])
-    assert (even == even[:, :, :1, :1]).all()
-    colours = even[:, :, 0, 0]
-    assert {tuple(colour) for colour in colours} >= {(0, 0, 0), (255, 255, 255)}
-    assert len(np.unique(colours, axis=0)) == 2 + 4
+    constant = np.concatenate([train[-8:], test[-2:]])
+    assert (constant == constant[:, :, :1, :1]).all()
+    colors = constant[:, :, 0, 0]
+    assert {tuple(color) for color in colors} >= {(0, 0, 0), (255, 255, 255)}
+    assert len(np.unique(colors, axis=0)) == 2 + 4
 
 
-def test_gray_photographs_become_colour_and_small_ones_are_passed_over(data_root):
+def test_gray_photographs_become_color_and_small_ones_are_passed_over(data_root):
     save(data_root / FOLDER / "gray.png", np.full((16, 16), 77, np.uint8))
     save(data_root / FOLDER / "narrow.png", np.full((1, 90, 3), 200, np.uint8))
     images = photos().load("train").images
@@ -125,14 +130,16 @@ def test_gray_photographs_become_colour_and_small_ones_are_passed_over(data_root
 def test_folders_are_looked_for_in_the_cache_too_and_several_are_joined(data_root, tmp_path, shots):
     save(tmp_path / "cache/pellucid/more/1.png", np.full((16, 16, 3), 250, np.uint8))
     dataset = photos(folders=[FOLDER, "more"], num_patches=1000, scales=[1.0])
-    assert dataset.available()
+    assert dataset.available() and dataset.describe("train") == DatasetInfo(3, 16, 16)
     assert np.bincount(numbers(dataset.load("train").images))[-1] == 1
 
 
-def test_an_absent_folder_is_named_with_the_remedy(data_root):
+def test_a_missing_folder_is_named_with_the_remedy(data_root):
     dataset = Photos()
     assert not dataset.available()
-    with pytest.raises(PellucidError, match=r"not at hand: looked for .*data/train-photos/free, .*set PELLUCID_DATA"):
+    with pytest.raises(PellucidError, match="the photographs are not available"):
+        dataset.describe("train")
+    with pytest.raises(PellucidError, match=r"not available: looked for .*data/train-photos/free, .*set PELLUCID_DATA"):
         dataset.load("train")
 
 
@@ -162,7 +169,7 @@ def test_a_file_that_is_no_image_is_named(shots):
         ("texture", -1),
         ("num_dead_leaves", -1),
         ("num_pages", -1),
-        ("num_even", -1),
+        ("num_constant", -1),
         ("test_fraction", 1.0),
     ],
 )

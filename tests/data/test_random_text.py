@@ -3,11 +3,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pellucid.data.random_text import Writer, languages
+from pellucid.data.random_text import TextGenerator, languages
 
 
 def writer(language="english", seed=0):
-    return Writer(np.random.default_rng(seed), language)
+    return TextGenerator(np.random.default_rng(seed), language)
 
 
 @pytest.mark.parametrize("language", languages())
@@ -21,10 +21,10 @@ def test_every_language_writes_in_its_own_letters(language):
 def test_letters_are_as_frequent_as_in_english():
     text = writer().words(4000).lower()
     counts = Counter(letter for letter in text if letter.isalpha())
-    shares = {letter: count / sum(counts.values()) for letter, count in counts.items()}
-    for letter, share in {"e": 0.12, "t": 0.10, "o": 0.08, "h": 0.06}.items():
-        assert share == pytest.approx(share, rel=0.4)
-        assert shares[letter] == pytest.approx(share, rel=0.35)
+    fractions = {letter: count / sum(counts.values()) for letter, count in counts.items()}
+    for letter, fraction in {"e": 0.12, "t": 0.10, "o": 0.08, "h": 0.06}.items():
+        assert fraction == pytest.approx(fraction, rel=0.4)
+        assert fractions[letter] == pytest.approx(fraction, rel=0.35)
     assert set("etaoinhsr") >= {letter for letter, _ in counts.most_common(7)}
     assert len(text.split()) == 4000
 

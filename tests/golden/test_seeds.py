@@ -62,7 +62,7 @@ DATA = {
         "patch": 24,
         "num_patches": 8,
         "num_dead_leaves": 4,
-        "num_even": 4,
+        "num_constant": 4,
         "test_fraction": 0.4,
     },
     "folder": {"path": ".", "patch": 24, "channels": 3},

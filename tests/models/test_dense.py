@@ -17,7 +17,7 @@ def test_the_origin_network_has_784_64_784_with_glorot_weights_and_zero_biases()
     assert model.input_spec == InputSpec(channels=(1,), fixed_size=(28, 28))
 
 
-def test_the_decoder_mirrors_the_encoder_unless_told_otherwise():
+def test_the_decoder_mirrors_the_encoder_by_default():
     assert Dense(widths=[512, 256, 64]).options["decoder_widths"] == [256, 512]
     asymmetric = Dense(widths=[512, 512, 256, 256, 64], decoder_widths=[512])
     assert [layer.out_features for layer in asymmetric.decoder] == [512, 784]

@@ -15,9 +15,9 @@ def plain(image, weight, bias, size):
 
 
 def random_case(channels, width, kernel, height, columns, seed=0):
-    drawn = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     shapes = (2, channels, height, columns), (width, channels, kernel, kernel), (width,)
-    return [torch.randn(shape, generator=drawn, dtype=torch.float64).requires_grad_() for shape in shapes]
+    return [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
 
 
 def fill_bias(layer):
@@ -26,8 +26,8 @@ def fill_bias(layer):
 
 def assert_same(left, right, inputs):
     torch.testing.assert_close(left, right)
-    drawn = torch.randn(left.shape, generator=torch.Generator().manual_seed(1), dtype=left.dtype)
-    for a, b in zip(torch.autograd.grad(left, inputs, drawn), torch.autograd.grad(right, inputs, drawn), strict=True):
+    scale = torch.randn(left.shape, generator=torch.Generator().manual_seed(1), dtype=left.dtype)
+    for a, b in zip(torch.autograd.grad(left, inputs, scale), torch.autograd.grad(right, inputs, scale), strict=True):
         torch.testing.assert_close(a, b)
 
 

@@ -32,20 +32,20 @@ def test_a_residual_network_that_predicts_no_noise_returns_its_input():
     torch.testing.assert_close(model(noisy), noisy, rtol=0, atol=0)
 
 
-def test_a_conditional_network_heeds_the_level_and_takes_none_as_zero():
+def test_a_conditional_network_uses_sigma_and_takes_none_as_zero():
     torch.manual_seed(0)
     model = UNet(widths=[8, 8], condition=True).eval()
     noisy = torch.rand(2, 1, 9, 9)
     assert torch.equal(model(noisy), model(noisy, torch.zeros(2)))
     assert torch.equal(model(noisy, torch.full((2,), 0.5)), model(noisy, torch.full((2, 1, 9, 9), 0.5)))
     assert not torch.equal(model(noisy), model(noisy, torch.full((2,), 0.5)))
-    levels = torch.tensor([0.0, 0.5])
-    torch.testing.assert_close(model(noisy, levels)[:1], model(noisy)[:1])
+    sigmas = torch.tensor([0.0, 0.5])
+    torch.testing.assert_close(model(noisy, sigmas)[:1], model(noisy)[:1])
 
 
 @pytest.mark.parametrize("shuffle", [1, 2])
 @pytest.mark.parametrize("bf16", [False, True])
-def test_level_zero_returns_the_input_to_the_bit(shuffle, bf16):
+def test_sigma_zero_returns_the_input_to_the_bit(shuffle, bf16):
     torch.manual_seed(0)
     model = UNet(3, [8, 8], condition=True, shuffle=shuffle).eval()
     noisy = torch.randn(3, 3, 11, 14)
@@ -55,13 +55,13 @@ def test_level_zero_returns_the_input_to_the_bit(shuffle, bf16):
     assert torch.equal(denoised[::2], noisy[::2]) and not torch.equal(denoised[1], noisy[1])
 
 
-def test_the_residual_is_predicted_in_units_of_the_level():
+def test_the_residual_is_predicted_in_units_of_sigma():
     model = UNet(1, [8, 8], condition=True)
     for parameter, value in zip(model.tail.parameters(), (0.0, 2.0), strict=True):
         torch.nn.init.constant_(parameter, value)
     noisy = torch.rand(2, 1, 9, 9)
-    level = torch.tensor([0.1, 0.3])
-    torch.testing.assert_close(noisy - model(noisy, level), 2 * level.view(2, 1, 1, 1).expand(2, 1, 9, 9))
+    sigma = torch.tensor([0.1, 0.3])
+    torch.testing.assert_close(noisy - model(noisy, sigma), 2 * sigma.view(2, 1, 1, 1).expand(2, 1, 9, 9))
 
 
 @settings(max_examples=12)
@@ -106,7 +106,7 @@ def test_a_shuffle_that_is_no_number_of_pixels_is_refused(shuffle):
         UNet(shuffle=shuffle)
 
 
-def test_an_unconditional_network_ignores_the_level():
+def test_an_unconditional_network_ignores_sigma():
     model = UNet(widths=[8, 8]).eval()
     noisy = torch.rand(2, 1, 9, 9)
     assert torch.equal(model(noisy, torch.full((2,), 0.5)), model(noisy))

@@ -1,5 +1,5 @@
-"""Datasets: frozen options with `load(split) -> Images`; constructing one reads nothing and downloads nothing."""
+"""Datasets: frozen options with `load(split)` and `describe(split)`; constructing one reads and downloads nothing."""
 
-from pellucid.data.image_set import Images
+from pellucid.data.base import ImageSet
 
-__all__ = ["Images"]
+__all__ = ["ImageSet"]

@@ -1,4 +1,4 @@
-"""Fetching a dataset's files from the first mirror that gives them whole, checked by SHA-256."""
+"""Downloads of datasets from the first mirror with intact files, checked by SHA-256."""
 
 import logging
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pellucid import registry
 from pellucid.errors import PellucidError, UsageError
-from pellucid.utils.optional_imports import need
-from pellucid.utils.paths import roots
+from pellucid.utils.optional_imports import import_optional
+from pellucid.utils.paths import data_roots
 
 MIRRORS = {
     "mnist": (
@@ -36,26 +36,25 @@ SHA256 = {
 
 
 def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] | None = None) -> Path:
-    """Download the files of a dataset that are not there yet, and return the folder that holds them.
+    """Download the missing files of a dataset, and return its folder.
 
-    A file is written under its name only once it is whole and its SHA-256 is right; one that is there but wrong is
-    replaced.
+    A file gets its name only when it is complete and its SHA-256 is right; a wrong one is replaced.
 
     Args:
         name: a dataset of `MIRRORS`.
-        root: the folder that holds one folder a dataset; by default `$PELLUCID_DATA`, else the cache.
+        root: the folder that holds a folder for each dataset; by default `$PELLUCID_DATA`, else the cache.
         progress: called with one line before each file.
 
     Raises:
         UsageError: for an unknown dataset.
-        PellucidError: if no mirror gives a file, naming what each answered; or if the folder cannot be written to.
+        PellucidError: if no mirror gives a file, naming the error of each; or if the folder cannot be written to.
     """
     if name not in MIRRORS:
         raise UsageError(f'there is nothing to fetch for "{name}"{registry.suggestion(name, list(MIRRORS))}')
-    pooch = need("pooch", "train", f"fetching {name}")
+    pooch = import_optional("pooch", "train", f"fetching {name}")
     # Its own log repeats what `progress` and the errors say.
     pooch.get_logger().setLevel(logging.CRITICAL)
-    folder = (root or roots()[0]) / registry.load("data", name).folder
+    folder = (root or data_roots()[0]) / registry.load("data", name).folder
     for number, (file, checksum) in enumerate(SHA256[name].items(), 1):
         if progress:
             progress(f"{name}: {file} ({number} of {len(SHA256[name])})")
@@ -64,18 +63,18 @@ def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] |
 
 
 def _fetch_file(pooch, folder: Path, file: str, checksum: str, mirrors: tuple[str, ...]) -> None:
-    answers = []
+    errors = []
     for mirror in mirrors:
         try:
             pooch.retrieve(mirror + file, f"sha256:{checksum}", fname=file, path=folder)
             return
         except ValueError:
-            answers.append(f"{mirror}{file}: its SHA-256 is wrong")
+            errors.append(f"{mirror}{file}: its SHA-256 is wrong")
         except OSError as error:
             if error.filename or isinstance(error, PermissionError):
                 reason = error.strerror or "permission denied"
                 raise PellucidError(f"{folder} cannot be written to ({reason}): set PELLUCID_DATA elsewhere") from error
-            answers.append(f"{mirror}{file}: {' '.join(str(error).split())[:120]}")
+            errors.append(f"{mirror}{file}: {' '.join(str(error).split())[:120]}")
     raise PellucidError(
-        f"{file} could not be fetched ({'; '.join(answers)}): check the network, or put the file into {folder} yourself"
+        f"{file} could not be fetched ({'; '.join(errors)}): check the network, or put the file into {folder} yourself"
     )

@@ -1,4 +1,4 @@
-"""The fonts at hand for rendering pages: known families in the system's font folders, or Pillow's own."""
+"""Fonts for rendering pages: known families in the font folders of the system, or the default font of Pillow."""
 
 import functools
 import re
@@ -19,7 +19,7 @@ FOLDERS = (
     "/System/Library/Fonts",
     "C:/Windows/Fonts",
 )
-# Families for print in Latin letters; those marked so have Greek and Cyrillic letters too.
+# Families for print in Latin letters; True: with Greek and Cyrillic letters too.
 FAMILIES = {
     **dict.fromkeys(("DejaVuSans", "DejaVuSansCondensed", "DejaVuSansMono", "DejaVuSerif"), True),
     **dict.fromkeys(("DejaVuSerifCondensed", "LiberationSans", "LiberationSerif", "LiberationMono"), True),
@@ -37,56 +37,57 @@ STYLES = {
     **dict.fromkeys(("bolditalic", "boldoblique"), "bold italic"),
 }
 NAME = re.compile(r"(?P<family>[A-Za-z0-9]+(?:_R)?)[-_]?(?P<style>[A-Za-z]*)")
-INSTALL = "install some, such as Debian's fonts-dejavu-core or fonts-liberation"
+INSTALL_HINT = "install some, such as Debian's fonts-dejavu-core or fonts-liberation"
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family of fonts: the file of each style that there is, and whether it has Greek and Cyrillic letters."""
+    """A font family: the file of each available style, and whether it has Greek and Cyrillic letters."""
 
     name: str
     files: tuple[tuple[str, str], ...]
     is_wide: bool
 
     def font(self, size: int, bold: bool = False, italic: bool = False) -> "FreeTypeFont":
-        """Return the font of a size in pixels, in the style that is nearest to the one asked for."""
-        wanted = " ".join(name for name, is_on in (("bold", bold), ("italic", italic)) if is_on) or "regular"
-        return _font(dict(self.files).get(wanted, self.files[0][1]), size)
+        """Return the font in a size in pixels and the requested style, or the plainest available one."""
+        style = " ".join(name for name, is_on in (("bold", bold), ("italic", italic)) if is_on) or "regular"
+        return _font(dict(self.files).get(style, self.files[0][1]), size)
 
 
-PILLOWS_OWN = Family("Pillow's own", (("regular", ""),), is_wide=False)
+PILLOW_DEFAULT = Family("Pillow default", (("regular", ""),), is_wide=False)
 
 
 @functools.cache
 def families(folders: tuple[str, ...] = FOLDERS) -> tuple[Family, ...]:
-    """Return the known families found in folders, and in those below them, sorted by name.
+    """Return the known families in folders and their subfolders, sorted by name.
 
-    Where none is found, a warning says what to install, and there is only Pillow's own font.
+    If there are none, a warning names fonts to install, and the default font of Pillow is returned.
     """
     found: dict[str, dict[str, str]] = {}
-    for path in sorted(path for folder in folders for path in _fonts(Path(folder).expanduser())):
+    for path in sorted(path for folder in folders for path in _font_files(Path(folder).expanduser())):
         parts = NAME.fullmatch(path.stem)
         style = STYLES.get(parts["style"].lower()) if parts else None
         if parts and style and parts["family"] in FAMILIES:
             found.setdefault(parts["family"], {}).setdefault(style, str(path))
     if not found:
         warnings.warn(
-            f"pages are set in Pillow's own font alone, since none is in {', '.join(folders)}: {INSTALL}",
+            "pages are set in the default font of Pillow alone, since no other is in "
+            f"{', '.join(folders)}: {INSTALL_HINT}",
             RuntimeWarning,
             stacklevel=2,
         )
-        return (PILLOWS_OWN,)
+        return (PILLOW_DEFAULT,)
     return tuple(
-        Family(name, tuple(sorted(files.items(), key=_plainness)), FAMILIES[name])
+        Family(name, tuple(sorted(files.items(), key=_decoration_rank)), FAMILIES[name])
         for name, files in sorted(found.items())
     )
 
 
-def _plainness(style_and_file: tuple[str, str]) -> int:
+def _decoration_rank(style_and_file: tuple[str, str]) -> int:
     return list(STYLES.values()).index(style_and_file[0])
 
 
-def _fonts(folder: Path) -> list[Path]:
+def _font_files(folder: Path) -> list[Path]:
     return [path for suffix in ("ttf", "otf") for path in folder.rglob(f"*.{suffix}")] if folder.is_dir() else []
 
 

@@ -1,18 +1,21 @@
-"""The idx files of MNIST and its relatives: reading them, and the dataset that four of them make."""
+"""Datasets of four idx files, such as MNIST and its relatives."""
 
+import contextlib
 import gzip
+import io
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from pellucid.data.image_set import Images, check_split
+from pellucid.data.base import DatasetInfo, ImageSet, check_split
 from pellucid.errors import PellucidError
-from pellucid.utils.paths import roots
+from pellucid.utils.paths import data_roots
 
 UINT8_CODE = 8
 PREFIXES = {"train": "train", "test": "t10k"}
@@ -26,28 +29,36 @@ def read_idx(path: Path, dimensions: int, remedy: str) -> np.ndarray:
     as a big-endian 32-bit count, then the values (http://yann.lecun.com/exdb/mnist).
 
     Raises:
-        PellucidError: naming the file, what was expected, what was found, and `remedy`.
+        PellucidError: naming the file, the expected and the actual content, and `remedy`.
     """
+    with _open(path, remedy) as file:
+        shape, content = _read_shape(file, path, dimensions, remedy), file.read()
+    if len(content) != math.prod(shape):
+        sizes = " x ".join(map(str, shape))
+        raise PellucidError(f"{path}: expected {math.prod(shape)} values ({sizes}), found {len(content)}; {remedy}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+@contextlib.contextmanager
+def _open(path: Path, remedy: str) -> Iterator[io.BufferedIOBase]:
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield file
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PellucidError(f"{path}: expected a whole gzip file, found: {error}; {remedy}") from error
     except OSError as error:
         raise PellucidError(f"{path}: cannot be read: {error.strerror or error}; {remedy}") from error
-    header = 4 + 4 * dimensions
+
+
+def _read_shape(file: io.BufferedIOBase, path: Path, dimensions: int, remedy: str) -> tuple[int, ...]:
+    header = file.read(4 + 4 * dimensions)
     magic = bytes((0, 0, UINT8_CODE, dimensions))
-    if content[:4] != magic or len(content) < header:
+    if header[:4] != magic or len(header) < 4 + 4 * dimensions:
         raise PellucidError(
             f"{path}: expected an idx file that starts with {magic.hex()}, {dimensions} dimension(s) of bytes, "
-            f"found {content[:4].hex() or 'nothing'}; {remedy}"
+            f"found {header[:4].hex() or 'nothing'}; {remedy}"
         )
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    if len(content) - header != math.prod(shape):
-        sizes = " x ".join(map(str, shape))
-        raise PellucidError(
-            f"{path}: expected {math.prod(shape)} values ({sizes}), found {len(content) - header}; {remedy}"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return struct.unpack(f">{dimensions}I", header[4:])
 
 
 @dataclass(frozen=True)
@@ -59,29 +70,32 @@ class IdxImages:
     classes: ClassVar[tuple[str, ...]]
     system_folders: ClassVar[tuple[Path, ...]] = ()
 
-    def places(self) -> tuple[Path, ...]:
-        """Return the folders that are looked at, first to last."""
-        return (*(root / self.folder for root in roots()), *self.system_folders)
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that are searched, in their order."""
+        return (*(root / self.folder for root in data_roots()), *self.system_folders)
 
     def available(self) -> bool:
-        """Return whether all four files are at hand; nothing is read."""
+        """Return whether all four files exist; nothing is read."""
         return all(self._files(split) for split in PREFIXES)
 
-    def load(self, split: str) -> Images:
+    def describe(self, split: str) -> DatasetInfo:
+        """Return shape, number and classes of the images, from the header of their file.
+
+        Raises:
+            PellucidError: if there are no files, or the header is damaged.
+        """
+        (path, _), remedy = self._find(split), self._remedy()
+        with _open(path, remedy) as file:
+            count, height, width = _read_shape(file, path, 3, remedy)
+        return DatasetInfo(1, height, width, count, self.classes)
+
+    def load(self, split: str) -> ImageSet:
         """Read the `train` or `test` images, (N, 1, H, W), with their labels.
 
         Raises:
-            PellucidError: naming the places looked at if there are no files, or the file that is damaged.
+            PellucidError: naming the folders that were searched if there are no files, or the file that is damaged.
         """
-        check_split(split)
-        files = self._files(split)
-        if not files:
-            looked = ", ".join(map(str, self.places()))
-            raise PellucidError(
-                f"{self.name}: no {split} files in {looked}: run `pellucid fetch {self.name}`, or set PELLUCID_DATA "
-                f"to the folder that holds {self.folder}/"
-            )
-        remedy = f"delete it and run `pellucid fetch {self.name}`"
+        files, remedy = self._find(split), self._remedy()
         images, labels = read_idx(files[0], 3, remedy), read_idx(files[1], 1, remedy)
         if len(images) != len(labels):
             raise PellucidError(f"{files[1]}: expected {len(images)} labels, found {len(labels)}; {remedy}")
@@ -89,13 +103,27 @@ class IdxImages:
             raise PellucidError(
                 f"{files[1]}: expected labels under {len(self.classes)}, found {labels.max()}; {remedy}"
             )
-        return Images(images[:, None], labels.astype(np.int64), self.classes)
+        return ImageSet(images[:, None], labels.astype(np.int64), self.classes)
+
+    def _remedy(self) -> str:
+        return f"delete it and run `pellucid fetch {self.name}`"
+
+    def _find(self, split: str) -> tuple[Path, Path]:
+        check_split(split)
+        files = self._files(split)
+        if not files:
+            folders = ", ".join(map(str, self.folders()))
+            raise PellucidError(
+                f"{self.name}: no {split} files in {folders}: run `pellucid fetch {self.name}`, or set PELLUCID_DATA "
+                f"to the folder that holds {self.folder}/"
+            )
+        return files
 
     def _files(self, split: str) -> tuple[Path, Path] | None:
-        """Return the images' and the labels' file of a split, from the first place that has both."""
-        for place in self.places():
+        """Return the files of images and labels of a split, from the first folder that has both."""
+        for folder in self.folders():
             for ending in (".gz", ""):
-                images, labels = (place / f"{PREFIXES[split]}{suffix}{ending}" for suffix in SUFFIXES)
+                images, labels = (folder / f"{PREFIXES[split]}{suffix}{ending}" for suffix in SUFFIXES)
                 if images.is_file() and labels.is_file():
                     return images, labels
         return None

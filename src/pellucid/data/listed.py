@@ -1,4 +1,4 @@
-"""Patches of the user's own images, as a list of files names them, at their own depth."""
+"""Patches of a user's own images, named by a list of files, in their own bit depth."""
 
 import heapq
 from collections.abc import Iterator
@@ -8,32 +8,31 @@ from typing import ClassVar
 
 import numpy as np
 
-from pellucid.data.file_list import Entry, FileList, read_file_list
-from pellucid.data.folder import with_channels
-from pellucid.data.image_set import Images, check_split
+from pellucid.data.base import DatasetInfo, ImageSet, check_minima, check_split
+from pellucid.data.files_json import Entry, FileList, Split, read_file_list
+from pellucid.data.folder import convert_channels
 from pellucid.errors import PellucidError
 from pellucid.image import read_image
 
-PARTS = {"train": "train", "validation": "validation", "test": "validation"}
-CANDIDATES = 16  # for every patch that fits side by side
-VALIDATION_SHARE = 8
-LEAST_TEXTURE = 0.002
+SPLITS: dict[str, Split] = {"train": "train", "validation": "validation", "test": "validation"}
+CANDIDATES_PER_AREA = 16  # for each patch that would fit side by side
+VALIDATION_DIVISOR = 8
+MIN_TEXTURE = 0.002
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Square patches at random places of a list's files, the pages of stacks too, in proportion to their area.
+    """Square patches at random positions of the files of a list and of the pages of stacks, in proportion to area.
 
-    One file is read at a time, with what belongs to it, and of its patches only those are kept that may be among the
-    chosen ones. Samples keep their depth and their range. Patches with values that are not finite are passed over.
+    One entry of the list is read at a time, and only patches that may still be chosen are kept. Samples keep their bit
+    depth and range. Patches with values that are not finite are skipped.
 
     Attributes:
-        path: the list of files, a JSON file (`pellucid.data.file_list`).
-        patch: the patch's side in pixels.
-        num_patches: how many train; fewer where the files hold fewer, and an eighth of it at most for validation.
-        texture: the power of the texture, the mean absolute gradient, that a patch's probability follows; 0 draws all
-            alike.
-        seed: of all chance.
+        path: the list of files, a JSON file (`pellucid.data.files_json`).
+        patch: the side of a patch in pixels.
+        num_patches: for training, fewer where the files hold fewer; an eighth of it is the maximum for validation.
+        texture: the exponent of the texture (mean absolute gradient) in a patch's weight; 0 gives all the same weight.
+        seed: of all randomness.
     """
 
     has_validation: ClassVar[bool] = True
@@ -46,150 +45,153 @@ class Listed:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        for name, least in (("patch", 8), ("num_patches", 1), ("texture", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}: give {least} or more")
+        check_minima(self, {"patch": 8, "num_patches": 1, "texture": 0})
 
     def available(self) -> bool:
-        """Return whether there is such a list."""
+        """Return whether the list exists."""
         return self._path.is_file()
 
-    def load(self, split: str) -> Images:
+    def describe(self, split: str) -> DatasetInfo:
+        """Return the shape of the patches; only the list is read."""
+        check_split(split, tuple(SPLITS))
+        return DatasetInfo(read_file_list(self._path).channels, self.patch, self.patch)
+
+    def load(self, split: str) -> ImageSet:
         """Read the patches of the `train` or `validation` files, (N, channels, patch, patch); `test` is `validation`.
 
-        Of pairs, `images` are the clean patches and `noisy` the noisy ones; of two takes the second and the first.
+        Of pairs, `images` are the clean patches and `noisy` the noisy ones; of captures the second and the first.
 
         Raises:
-            UsageError: for an unknown split, or if the list is none.
-            PellucidError: if the list is absent or names no file for the split, or a file cannot be used, by name.
+            UsageError: for an unknown split, or if the file is no list of files.
+            PellucidError: if the list is missing or has no file of the split, or a file cannot be used, by name.
         """
-        check_split(split, tuple(PARTS))
-        files, part = read_file_list(self._path), PARTS[split]
-        entries = [entry for entry in files.entries if entry.part == part]
+        check_split(split, tuple(SPLITS))
+        files, part = read_file_list(self._path), SPLITS[split]
+        entries = [entry for entry in files.entries if entry.split == part]
         if not entries:
-            raise PellucidError(f'{self._path} names no file with part = "{part}": give the {part} part one or more')
-        count = self.num_patches if part == "train" else max(1, self.num_patches // VALIDATION_SHARE)
-        random = np.random.default_rng((self.seed, part == "validation"))
-        chosen = Chosen((count, files.channels, self.patch, self.patch), files)
+            raise PellucidError(f'{self._path} names no file with split = "{part}": give the {part} split one or more')
+        count = self.num_patches if part == "train" else max(1, self.num_patches // VALIDATION_DIVISOR)
+        rng = np.random.default_rng((self.seed, part == "validation"))
+        sampler = PatchSampler((count, files.channels, self.patch, self.patch), files)
         for entry in entries:
-            for pages in zip(*self._stacks(entry, files), strict=True):
-                self._offer(chosen, entry, pages, random)
-        if not len(chosen):
-            raise PellucidError(f"{self._path}: no {part} file holds a patch of finite values: give other images")
-        return chosen.images()
+            for pages in zip(*self._read_stacks(entry, files), strict=True):
+                self._add_patches(sampler, entry, pages, rng)
+        if not len(sampler):
+            raise PellucidError(f"{self._path}: no {part} file holds a patch of finite values: use other files")
+        return sampler.images()
 
     @property
     def _path(self) -> Path:
         return Path(self.path).expanduser()
 
-    def _stacks(self, entry: Entry, files: FileList) -> list[np.ndarray]:
-        """Return the stack that is learnt towards and, if there is one, its noisy take, each (N, H, W, C)."""
+    def _read_stacks(self, entry: Entry, files: FileList) -> list[np.ndarray]:
+        """Return the training target of an entry and its noisy image if there is one, each (N, H, W, C)."""
         names = {
             "pairs": (entry.clean, entry.noisy),
             "clean": (entry.clean,),
             "noisy": (entry.noisy,),
-            "takes": (entry.second, entry.noisy),
+            "captures": (entry.second_capture, entry.noisy),
         }[files.kind]
         stacks = [self._read(Path(name or ""), files) for name in names]
         first, last = stacks[0].shape[:3], stacks[-1].shape[:3]
         if first != last:
-            told = [f"{pages} page(s) of {width}x{height}" for pages, height, width in (first, last)]
+            sizes = [f"{pages} page(s) of {width}x{height}" for pages, height, width in (first, last)]
             raise PellucidError(
-                f"{names[0]} has {told[0]} and {names[-1]} {told[1]}, but they belong together: crop them alike, or "
-                f"take them out of {self._path}"
+                f"{names[0]} has {sizes[0]} and {names[-1]} {sizes[1]}, but they belong together: crop them alike, or "
+                f"remove them from {self._path}"
             )
         return stacks
 
     def _read(self, path: Path, files: FileList) -> np.ndarray:
-        """Return a file as (N, H, W, C) of the list's channels."""
+        """Return a file as (N, H, W, C) with the channels of the list."""
         try:
             image = read_image(path)
         except PellucidError as error:
             raise PellucidError(
-                f"{error}; or start train on the folders again, which leaves out what it cannot use"
+                f"{error}; or start train on the folders again, which leaves out files that it cannot use"
             ) from error
         pixels = image.pixels if image.channel_axis else image.pixels[..., None]
         if pixels.dtype != files.dtype:
             raise PellucidError(
-                f"{path} holds {pixels.dtype} samples, {self._path} is of {files.dtype}: take it out of the list"
+                f"{path} holds {pixels.dtype} samples, {self._path} is of {files.dtype}: remove it from the list"
             )
-        planes = with_channels(pixels if image.is_stack else pixels[None], files.channels, path)
-        height, width = planes.shape[1:3]
+        images = convert_channels(pixels if image.is_stack else pixels[None], files.channels, path)
+        height, width = images.shape[1:3]
         if min(height, width) < self.patch:
             raise PellucidError(
                 f"{path} is {width}x{height}, smaller than the patch of {self.patch}: set data.patch to "
-                f"{min(height, width)} or less, or take the file out of {self._path}"
+                f"{min(height, width)} or less, or remove the file from {self._path}"
             )
-        return planes
+        return images
 
-    def _offer(
-        self, chosen: "Chosen", entry: Entry, pages: tuple[np.ndarray, ...], random: np.random.Generator
+    def _add_patches(
+        self, sampler: "PatchSampler", entry: Entry, pages: tuple[np.ndarray, ...], rng: np.random.Generator
     ) -> None:
-        """Offer patches at random places of one page, (H, W, C), and of its noisy take if there is one."""
-        for row, column in self._places(pages[0].shape[0], pages[0].shape[1], random):
-            parts = [page[row : row + self.patch, column : column + self.patch] for page in pages]
-            lot = random.exponential()
-            if parts[0].dtype.kind != "f" or all(np.isfinite(part).all() for part in parts):
-                chosen.offer(lot / self._weight(parts[0], chosen.files.white), parts, entry)
+        """Add patches at random positions of one page, (H, W, C), and of its noisy image if there is one."""
+        for row, column in self._positions(pages[0].shape[0], pages[0].shape[1], rng):
+            patches = [page[row : row + self.patch, column : column + self.patch] for page in pages]
+            sample = rng.exponential()
+            if patches[0].dtype.kind != "f" or all(np.isfinite(patch).all() for patch in patches):
+                sampler.add(sample / self._weight(patches[0], sampler.files.data_range), patches, entry)
 
-    def _places(self, height: int, width: int, random: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """Yield the (row, column) of candidates, as many as the area calls for, no two alike."""
+    def _positions(self, height: int, width: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """Yield the (row, column) of different candidates, their number in proportion to the area."""
         rows, columns = height - self.patch + 1, width - self.patch + 1
-        wanted = min(rows * columns, round(CANDIDATES * height * width / self.patch**2))
-        for place in random.choice(rows * columns, wanted, replace=False, shuffle=False).tolist():
-            yield divmod(place, columns)
+        count = min(rows * columns, round(CANDIDATES_PER_AREA * height * width / self.patch**2))
+        for index in rng.choice(rows * columns, count, replace=False, shuffle=False).tolist():
+            yield divmod(index, columns)
 
-    def _weight(self, part: np.ndarray, white: float) -> float:
-        """Return how probable a patch (H, W, C) is, relative to others."""
+    def _weight(self, patch: np.ndarray, data_range: float) -> float:
+        """Return the weight of a patch (H, W, C), to which its probability is proportional."""
         if not self.texture:
             return 1.0
-        gray = part.mean(axis=-1, dtype=np.float32) / white
+        gray = patch.mean(axis=-1, dtype=np.float32) / data_range
         gradient = np.abs(np.diff(gray, axis=0)).mean() + np.abs(np.diff(gray, axis=1)).mean()
-        return float(gradient + LEAST_TEXTURE) ** self.texture
+        return float(gradient + MIN_TEXTURE) ** self.texture
 
 
-class Chosen:
-    """The patches with the least lots so far: a weighted sample without replacement, drawn in one pass.
+class PatchSampler:
+    """The patches with the lowest sort keys so far: a weighted sample without replacement, taken in one pass.
 
-    A lot is exponentially distributed, divided by the patch's weight (Efraimidis and Spirakis, 2006).
+    A sort key is exponentially distributed, divided by the weight of the patch (Efraimidis and Spirakis, 2006).
     """
 
     def __init__(self, shape: tuple[int, int, int, int], files: FileList) -> None:
-        """Make room for patches of a shape (N, C, H, W), and for their noisy takes."""
+        """Allocate memory for patches of a shape (N, C, H, W), and for their noisy ones where `files` have them."""
         self.files = files
-        self._arrays = [np.empty(shape, files.dtype) for _ in range(1 + (files.kind in ("pairs", "takes")))]
-        self._lots: list[tuple[float, int]] = []  # a heap of (-lot, place), the greatest lot first
+        self._arrays = [np.empty(shape, files.dtype) for _ in range(1 + (files.kind in ("pairs", "captures")))]
+        self._heap: list[tuple[float, int]] = []  # (-sort_key, index), the greatest sort key first
         self._entries: list[Entry] = []
 
     def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._lots)
+        """Return the number of patches."""
+        return len(self._heap)
 
-    def offer(self, lot: float, parts: list[np.ndarray], entry: Entry) -> None:
-        """Keep a patch, (H, W, C) once or twice, if its lot is less than another's or there is room."""
-        place = len(self)
-        if place < len(self._arrays[0]):
-            heapq.heappush(self._lots, (-lot, place))
+    def add(self, sort_key: float, patches: list[np.ndarray], entry: Entry) -> None:
+        """Keep a patch, (H, W, C) once or twice, if there is space or another has a greater sort key."""
+        index = len(self)
+        if index < len(self._arrays[0]):
+            heapq.heappush(self._heap, (-sort_key, index))
             self._entries.append(entry)
-        elif -lot > self._lots[0][0]:
-            place = self._lots[0][1]
-            heapq.heapreplace(self._lots, (-lot, place))
-            self._entries[place] = entry
+        elif -sort_key > self._heap[0][0]:
+            index = self._heap[0][1]
+            heapq.heapreplace(self._heap, (-sort_key, index))
+            self._entries[index] = entry
         else:
             return
-        for array, part in zip(self._arrays, parts, strict=True):
-            array[place] = part.transpose(2, 0, 1)
+        for array, patch in zip(self._arrays, patches, strict=True):
+            array[index] = patch.transpose(2, 0, 1)
 
-    def images(self) -> Images:
-        """Return them in the order of their lots, which is random."""
-        order = [place for _, place in sorted(self._lots, reverse=True)]
+    def images(self) -> ImageSet:
+        """Return the patches in the order of their sort keys, which is random."""
+        order = [index for _, index in sorted(self._heap, reverse=True)]
         for number, array in enumerate(self._arrays):
             self._arrays[number] = array[order]
-        entries = [self._entries[place] for place in order]
+        entries, (images, *_) = [self._entries[index] for index in order], self._arrays
         names = tuple(entry.clean or entry.noisy or "" for entry in entries)
         if self.files.kind == "clean":
-            return Images(self._arrays[0], names=names, white=self.files.white)
-        levels = [entry.level for entry in entries]
-        known = None if None in levels else np.array(levels, np.float32)
+            return ImageSet(images, names=names, data_range=self.files.data_range)
+        values = [entry.sigma for entry in entries]
+        sigmas = None if None in values else np.array(values, np.float32)
         # Of noisy images alone, the one array is both.
-        return Images(self._arrays[0], names=names, noisy=self._arrays[-1], levels=known, white=self.files.white)
+        return ImageSet(images, names=names, noisy=self._arrays[-1], sigmas=sigmas, data_range=self.files.data_range)

@@ -33,9 +33,11 @@ class Augmentation:
             return self(images.view(torch.int16), generator).view(torch.uint16)
         height, width = images.shape[-2:]
         rows, columns = min(self.crop or height, height), min(self.crop or width, width)
-        margin = torch.tensor([height - rows + 1, width - columns + 1])
-        corners = (torch.rand(len(images), 2, generator=generator) * margin).long().tolist()
-        transforms = torch.randint(8 if self.flip_and_rotate else 1, (len(images),), generator=generator)
+        count, device = len(images), generator.device
+        margin = torch.tensor([height - rows + 1, width - columns + 1], device=device)
+        corners = (torch.rand(count, 2, generator=generator, device=device) * margin).long().tolist()
+        num_transforms = 8 if self.flip_and_rotate else 1
+        transforms = torch.randint(num_transforms, (count,), generator=generator, device=device)
         if rows != columns:
             transforms -= transforms % 2
         parts = [

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from pellucid.data import Images
-from pellucid.data.image_set import check_test_fraction, split_indices
+from pellucid.data import ImageSet
+from pellucid.data.base import check_test_fraction, split_indices
 from pellucid.errors import UsageError
 
 
 def images(count=4):
     pixels = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 2, 3), np.uint8)
-    return Images(pixels, np.arange(count), ("a", "b", "c", "d"), tuple(f"{index}.png" for index in range(count)))
+    return ImageSet(pixels, np.arange(count), ("a", "b", "c", "d"), tuple(f"{index}.png" for index in range(count)))
 
 
 @pytest.mark.parametrize("indices", [np.array([2, 0]), slice(1, 3)])
@@ -20,23 +20,23 @@ def test_select_keeps_images_labels_and_names_together(indices):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_select_keeps_noisy_takes_levels_and_white_together(dtype):
+def test_select_keeps_noisy_images_sigmas_and_data_range_together(dtype):
     pixels = np.arange(4).astype(dtype)[:, None, None, None] * np.ones((1, 1, 2, 3), dtype)
-    levels = np.arange(4, dtype=np.float32) / 10
-    chosen = Images(pixels, noisy=pixels + dtype(10), levels=levels, white=7.0).select(np.array([3, 1]))
-    assert chosen.noisy is not None and chosen.levels is not None
+    sigmas = np.arange(4, dtype=np.float32) / 10
+    chosen = ImageSet(pixels, noisy=pixels + dtype(10), sigmas=sigmas, data_range=7.0).select(np.array([3, 1]))
+    assert chosen.noisy is not None and chosen.sigmas is not None
     assert chosen.noisy[:, 0, 0, 0].tolist() == [13, 11] and chosen.noisy.dtype == chosen.images.dtype == dtype
-    assert np.array_equal(chosen.levels, levels[[3, 1]]) and chosen.white == 7
+    assert np.array_equal(chosen.sigmas, sigmas[[3, 1]]) and chosen.data_range == 7
 
 
 def test_noisy_images_alone_stay_one_array():
     pixels = np.zeros((3, 1, 2, 2), np.uint8)
-    chosen = Images(pixels, noisy=pixels).select(slice(2))
+    chosen = ImageSet(pixels, noisy=pixels).select(slice(2))
     assert chosen.noisy is chosen.images
 
 
 def test_select_without_labels():
-    chosen = Images(np.zeros((3, 1, 2, 2), np.uint8)).select(slice(2))
+    chosen = ImageSet(np.zeros((3, 1, 2, 2), np.uint8)).select(slice(2))
     assert len(chosen) == 2 and chosen.labels is None and chosen.names is None
 
 
@@ -58,7 +58,7 @@ def test_select_without_labels():
 )
 def test_refuses_what_does_not_fit(arguments):
     with pytest.raises(ValueError, match="give"):
-        Images(*arguments)
+        ImageSet(*arguments)
 
 
 @pytest.mark.parametrize("fraction", [0, 0.2, 0.5, 0.99])

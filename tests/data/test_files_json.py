@@ -1,10 +1,10 @@
-"""A list of files comes back as it was written, and what is wrong in one is named."""
+"""A list of files comes back as it was written, and a wrong key is named."""
 
 import json
 
 import pytest
 
-from pellucid.data.file_list import Entry, FileList, read_file_list, write_file_list
+from pellucid.data.files_json import Entry, FileList, read_file_list, write_file_list
 from pellucid.errors import PellucidError, UsageError
 
 FILES = FileList(
@@ -38,21 +38,21 @@ def test_names_in_an_edited_list_start_at_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "triples"}, "kind is 'triples', it must be one of pairs, clean, noisy, takes"),
+        ({"kind": "triples"}, "kind is 'triples', it must be one of pairs, clean, noisy, captures"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
         ({"channels": 0}, "channels is 0"),
         ({"channels": True}, "channels is True"),
-        ({"white": 0}, "white is 0"),
-        ({"white": "255"}, "white is '255'"),
-        ({"white": float("nan")}, "white is nan"),
-        ({"kind": "takes"}, r'entries\[0\].second is None: name the file, since kind is "takes"'),
+        ({"data_range": 0}, "data_range is 0"),
+        ({"data_range": "255"}, "data_range is '255'"),
+        ({"data_range": float("nan")}, "data_range is nan"),
+        ({"kind": "captures"}, r'entries\[0\].second_capture is None: name the file, since kind is "captures"'),
         ({"entries": 3}, "entries is 3, it must be a list"),
         ({"entries": [3]}, r"entries\[0\] is 3, it must be a table"),
-        ({"whit": 1}, 'the list has the unknown key "whit"'),
+        ({"data_rang": 1}, 'the list has the unknown key "data_rang"'),
     ],
     ids=str,
 )
-def test_what_is_wrong_is_named(change, message, tmp_path):
+def test_a_wrong_value_is_named(change, message, tmp_path):
     path = tmp_path / "files.json"
     write_file_list(path, FILES)
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
@@ -64,16 +64,16 @@ def test_what_is_wrong_is_named(change, message, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"part": "test"}, r"entries\[0\].part is 'test', it must be one of train, validation"),
-        ({"level": -0.1}, r"entries\[0\].level is -0.1"),
-        ({"level": "much"}, r"entries\[0\].level is 'much'"),
+        ({"split": "test"}, r"entries\[0\].split is 'test', it must be one of train, validation"),
+        ({"sigma": -0.1}, r"entries\[0\].sigma is -0.1"),
+        ({"sigma": "much"}, r"entries\[0\].sigma is 'much'"),
         ({"clean": 3}, r"entries\[0\].clean is 3"),
         ({"weight": 3}, r'entries\[0\] has the unknown key "weight"'),
         ({"noisy": ...}, r'entries\[0\] lacks the key "noisy"'),
     ],
     ids=str,
 )
-def test_what_is_wrong_in_an_entry_is_named(change, message, tmp_path):
+def test_a_wrong_value_in_an_entry_is_named(change, message, tmp_path):
     path = tmp_path / "files.json"
     write_file_list(path, FILES)
     tables = json.loads(path.read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def test_what_is_wrong_in_an_entry_is_named(change, message, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not JSON", b"[1]", b"\xff\xfe\x00"])
-def test_what_is_no_list_is_refused(content, tmp_path):
+def test_a_file_that_is_no_list_is_refused(content, tmp_path):
     path = tmp_path / "files.json"
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
