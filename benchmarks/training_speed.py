@@ -80,7 +80,7 @@ class Figures:
         rate: samples a second, the median over rounds; slowest and fastest are its ends.
         ratio: the median over rounds of its rate to that of the faster Keras in the same round.
         busy_ratio: the same for samples per second of processor time, which other load on the machine affects less.
-        peak_fraction: the operations per second of the network as written, relative to matrix products in this precision.
+        peak_fraction: the operations per second of the network, relative to matrix products in this precision.
         memory: the peak resident memory in MiB.
     """
 

@@ -1,1 +1,1 @@
-"""The parts of the benchmark on one's own images."""
+"""The parts of the benchmark own_data.py."""

@@ -1,14 +1,15 @@
-"""Each part: a training on a part of the data, and its figures on the rest, beside the bar that it is held to."""
+"""Each part trains on a part of the data and measures on the rest; the table shows the required value beside."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ocr_pages import COUNT, denoiser_of, ocr_trial
+from ocr_pages import COUNT, ocr_trial, page_denoiser
 from own_parts import sets
-from own_parts.training import Options, linked, trained
+from own_parts.training import Options, link_files, train
 from pellucid import Denoiser
+from pellucid.inference.functional import load_denoiser
 from photo_parts import protocol
 from photo_parts.tables import Table
 
@@ -19,24 +20,24 @@ FORMATS = {"data": "", "figure": "", "noisy": ".4g", "denoised": ".4g", "bar": "
 def documents(options: Options) -> list[Table]:
     """Stained scans, from pairs, in 20 minutes."""
     training, held_out = sets.documents()
-    network = _from_pairs(options, "documents", 20, training, [])
+    network = _train_on_pairs(options, "documents", 20, training, [])
     row = _row(options, "stained scans, pairs", "RMSE", "at most .016", Denoiser.load(network), held_out, rmse)
     return [Table("Documents, every third clean page held out", FORMATS, [row])]
 
 
 def microscopy(options: Options) -> list[Table]:
-    """Micrographs, from pairs and from noisy images alone, in 15 minutes each; and each from itself alone."""
+    """Micrographs, from pairs and from noisy images only, in 15 minutes each; and each image from itself only."""
     training, held_out = sets.microscopy()
     group = ["--group-by", r"^(\d+)_"]
-    supervised = _from_pairs(options, "microscopy", 15, training, group)
-    noisy = linked([pair.noisy for pair in training], options.work / "data" / "microscopy" / "noisy")
-    alone = trained(options, "microscopy-noisy", 15, ["--noisy", str(noisy), *group])
+    supervised = _train_on_pairs(options, "microscopy", 15, training, group)
+    noisy = link_files([pair.noisy for pair in training], options.work / "data" / "microscopy" / "noisy")
+    alone = train(options, "microscopy-noisy", 15, ["--noisy", str(noisy), *group])
     rows = [
         _row(options, title, "PSNR", bar, denoiser, held_out, protocol.psnr)
         for title, bar, denoiser in (
             ("micrographs, pairs", "at least 29.3", Denoiser.load(supervised)),
-            ("micrographs, noisy alone", "at least 25.2", Denoiser.load(alone)),
-            ("micrographs, each by itself", "at least 24.5", Denoiser.load("self")),
+            ("micrographs, noisy only", "at least 25.2", Denoiser.load(alone)),
+            ("micrographs, each by itself", "at least 24.5", load_denoiser("self")),
         )
     ]
     return [Table("Microscopy, every third field held out", FORMATS, rows)]
@@ -45,23 +46,23 @@ def microscopy(options: Options) -> list[Table]:
 def photographs(options: Options) -> list[Table]:
     """Gray photographs, one noisy copy of each, from scratch, in 60 minutes."""
     folder = sets.noisy_photographs(25, options.work / "data" / "bsds-25")
-    network = Denoiser.load(trained(options, "bsds-noisy", 60, ["--noisy", str(folder)]))
+    network = Denoiser.load(train(options, "bsds-noisy", 60, ["--noisy", str(folder)]))
     files = protocol.files(protocol.folder("test-photos", "BSD68"), options.limit)
     clean = [protocol.read(path, 1) for path in files]
     noisy = [protocol.noisy(image, 25, index) for index, image in enumerate(clean)]
 
     def figure(image: np.ndarray, truth: np.ndarray) -> float:
-        return protocol.psnr(protocol.finished(image), truth)
+        return protocol.psnr(protocol.quantize(image), truth)
 
     means = _means(network, list(zip(noisy, clean, strict=True)), figure)
-    row = ("BSD68, noisy BSDS alone", "PSNR", *means, "at least 28.7")
+    row = ("BSD68, noisy BSDS only", "PSNR", *means, "at least 28.7")
     return [Table("Gaussian noise of 25, learned without clean images", FORMATS, [row])]
 
 
 def camera(options: Options) -> list[Table]:
     """The shipped `photo` fine-tuned on camera pairs in 10 minutes."""
     training, held_out = sets.camera()
-    network = _from_pairs(options, "camera", 10, training, ["--from", "photo"])
+    network = _train_on_pairs(options, "camera", 10, training, ["--from", "photo"])
     rows = [
         _row(options, title, "PSNR", bar, Denoiser.load(model), held_out, protocol.psnr)
         for title, bar, model in (("photo as shipped", "", "photo"), ("photo fine-tuned", "0.3 dB more", network))
@@ -70,10 +71,10 @@ def camera(options: Options) -> list[Table]:
 
 
 def pages(options: Options) -> list[Table]:
-    """Stained scans once more, by a network that rendered pages alone have taught, by the recipe `document-pages`."""
+    """Stained scans again, by a network trained on rendered pages only, with the recipe `document-pages`."""
     _, held_out = sets.documents()
-    network = Denoiser.load(trained(options, "document-pages", 30, ["document-pages"]))
-    row = _row(options, "stained scans, rendered pages alone", "RMSE", "at most .05", network, held_out, rmse)
+    network = Denoiser.load(train(options, "document-pages", 30, ["document-pages"]))
+    row = _row(options, "stained scans, rendered pages only", "RMSE", "at most .05", network, held_out, rmse)
     return [Table("Documents, learned without a scan", FORMATS, [row])]
 
 
@@ -91,9 +92,9 @@ def shipped(options: Options) -> list[Table]:
     return [Table("Shipped networks", FORMATS, rows)]
 
 
-def reading(options: Options) -> list[Table]:
-    """What Tesseract misreads of pages stained by damage that no network was taught, before and after `document`."""
-    figures = ocr_trial(denoiser_of("document"), min(options.limit or COUNT, COUNT))
+def ocr(options: Options) -> list[Table]:
+    """Tesseract's errors on pages with stains of kinds that no network was trained on, before and after `document`."""
+    figures = ocr_trial(page_denoiser("document"), min(options.limit or COUNT, COUNT))
     rows = []
     for title, name in (("characters", "character_error"), ("words", "word_error")):
         clean, noisy, denoised = (100 * figures[name][version] for version in ("clean", "noisy", "denoised"))
@@ -103,15 +104,17 @@ def reading(options: Options) -> list[Table]:
 
 
 def rmse(image: np.ndarray, reference: np.ndarray) -> float:
-    """Return the root mean square error of one uint8 image, white being 1."""
+    """Return the root mean square error of one uint8 image, in [0, 1] units."""
     return float(np.sqrt(np.mean((image.astype(np.float64) - reference) ** 2)) / 255)
 
 
-def _from_pairs(options: Options, name: str, minutes: float, pairs: Sequence[sets.Pair], arguments: list[str]) -> Path:
+def _train_on_pairs(
+    options: Options, name: str, minutes: float, pairs: Sequence[sets.Pair], arguments: list[str]
+) -> Path:
     data = options.work / "data" / name
-    noisy = linked([pair.noisy for pair in pairs], data / "noisy")
-    clean = linked([pair.clean for pair in pairs], data / "clean")
-    return trained(options, name, minutes, ["--noisy", str(noisy), "--clean", str(clean), *arguments])
+    noisy = link_files([pair.noisy for pair in pairs], data / "noisy")
+    clean = link_files([pair.clean for pair in pairs], data / "clean")
+    return train(options, name, minutes, ["--noisy", str(noisy), "--clean", str(clean), *arguments])
 
 
 def _row(

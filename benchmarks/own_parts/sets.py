@@ -13,7 +13,7 @@ EVERY = 3
 
 
 class Pair(NamedTuple):
-    """Two files of one scene, and the group that must not be torn."""
+    """Two files of one scene, and the group that must lie on one side of the split."""
 
     noisy: Path
     clean: Path

@@ -1,6 +1,6 @@
-"""A child of `whole`: denoise one array and say how long it took, and how long nothing was heard of the progress.
+"""A child process of `whole`: denoise one array; write the time, and the longest time between two progress reports.
 
-Usage: large_array.py ARRAY.npy TOLD.json MODEL
+Usage: large_array.py ARRAY.npy RESULT.json MODEL
 """
 
 import json
@@ -14,19 +14,19 @@ import pellucid
 
 
 def main() -> None:
-    """Denoise, and write what was seen."""
-    array, told, model = sys.argv[1:]
+    """Denoise, and write the measurements."""
+    array, result, model = sys.argv[1:]
     image = np.load(array)
-    heard = [time.perf_counter()]
+    times = [time.perf_counter()]
 
-    def listen(done: int, total: int) -> None:
-        heard.append(time.perf_counter())
+    def progress(done: int, total: int) -> None:
+        times.append(time.perf_counter())
 
-    pellucid.denoise(image, model=model, channel_axis=-1, progress=listen)
+    pellucid.denoise(image, model=model, channel_axis=-1, progress=progress)
     ended = time.perf_counter()
-    longest = float(np.diff([*heard, ended]).max())
-    seen = {"seconds": ended - heard[0], "tiles": len(heard) - 2, "longest": longest}
-    Path(told).write_text(json.dumps(seen), encoding="utf-8")
+    wait = float(np.diff([*times, ended]).max())
+    measured = {"seconds": ended - times[0], "tiles": len(times) - 2, "longest_wait": wait}
+    Path(result).write_text(json.dumps(measured), encoding="utf-8")
 
 
 if __name__ == "__main__":

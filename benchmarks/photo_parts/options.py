@@ -1,4 +1,4 @@
-"""What the command line asks for, as all parts see it."""
+"""The options of the command line for all parts."""
 
 import os
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ SHIPPED = ("photo", "photo-fast")
 
 @dataclass(frozen=True)
 class Options:
-    """The choices of one run.
+    """The options of one run.
 
     Attributes:
         models: the names and files of Pellucid's networks, by the name to show.
-        engine: what Pellucid runs on where quality is measured.
+        engine: the engine of Pellucid where quality is measured.
         dncnn: the weights of DnCNN for sigma 25.
-        threads: how many each denoiser may use.
+        threads: those of each denoiser.
         sets: which sets of images to measure quality on; empty for all.
-        limit: the greatest number of images taken of a set; None for all.
+        limit: the greatest number of images used of a set; None for all.
         bm3d_images: how many of them BM3D gets.
         rounds: how often each denoiser is timed.
         megapixels: the size of the large image.
@@ -36,14 +36,14 @@ class Options:
     megapixels: float = 100
 
 
-def models(given: list[str]) -> dict[str, tuple[str, ...]]:
+def models(texts: list[str]) -> dict[str, tuple[str, ...]]:
     """Return networks by name from `name=path` and `name`; without any, the shipped ones.
 
     Raises:
         ValueError: for a text of another form.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for text in given or SHIPPED:
+    for text in texts or SHIPPED:
         name, is_file, source = text.partition("=")
         if not name or (is_file and not source):
             raise ValueError(f"{text!r} is no network: give a shipped name, or NAME=FILE")
@@ -58,6 +58,6 @@ def source_for(sources: tuple[str, ...], engine: str) -> str | None:
 
 
 def default_dncnn() -> Path | None:
-    """Return where the weights of DnCNN lie beside the data, or None if no place for data is set."""
+    """Return where the weights of DnCNN lie beside the data, or None if PELLUCID_DATA is not set."""
     data = os.environ.get("PELLUCID_DATA")
     return Path(data).parent / "peers" / "dncnn_25.pth" if data else None

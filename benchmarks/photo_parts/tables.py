@@ -1,4 +1,4 @@
-"""What the parts hand over: tables of raw values, and what was left out and why."""
+"""The results of the parts: tables of raw values, and the reasons for skipped parts."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from pellucid.errors import PellucidError
 T = TypeVar("T")
 
 
-class LeftOut(Exception):
-    """Something is not installed or not at hand; the text says what and why."""
+class PartSkipped(Exception):
+    """A method or a part is skipped, since a library or data is missing; the text names it and the reason."""
 
 
 @dataclass
@@ -22,9 +22,9 @@ class Table:
 
     Attributes:
         title: what was measured.
-        formats: the format of each column's values, by heading; empty for words.
+        formats: the format of each column's values, by heading; empty for text.
         rows: one value for each column, None where there is none.
-        notes: what to know when reading it, and what was left out.
+        notes: explanations, and the skipped methods.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
     def cells(self) -> list[list[str]]:
-        """Return the rows in words."""
+        """Return the rows as text."""
         return [
             [
                 "" if value is None else format(value, spec)
@@ -42,8 +42,8 @@ class Table:
             for row in self.rows
         ]
 
-    def drawn(self) -> rich_table.Table:
-        """Return it for the console, in Markdown, so that it can be pasted into a page."""
+    def to_rich(self) -> rich_table.Table:
+        """Return it for the console, as a Markdown table that can be pasted into a page."""
         result = rich_table.Table(title=self.title, box=box.MARKDOWN, title_justify="left")
         for heading, spec in self.formats.items():
             result.add_column(heading, justify="right" if spec else "left", no_wrap=True)
@@ -57,12 +57,12 @@ class Table:
         return {"title": self.title, "rows": rows, "notes": self.notes}
 
 
-def gathered(makers: Iterable[Callable[[], T]]) -> tuple[list[T], list[str]]:
-    """Call each maker; return what was made, and the reasons why the others were left out."""
+def collect(makers: Iterable[Callable[[], T]]) -> tuple[list[T], list[str]]:
+    """Call each function; return the results, and the reasons why others were skipped."""
     made, reasons = [], []
     for make in makers:
         try:
             made.append(make())
-        except (LeftOut, PellucidError) as error:
-            reasons.append(f"left out: {error}")
+        except (PartSkipped, PellucidError) as error:
+            reasons.append(f"skipped: {error}")
     return made, reasons

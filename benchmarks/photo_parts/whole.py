@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import track
 
 from pellucid.errors import PellucidError
-from pellucid.weights import find
+from pellucid.weights.catalog import find
 from photo_parts import protocol
 from photo_parts.options import Options, source_for
-from photo_parts.tables import LeftOut, Table
+from photo_parts.tables import PartSkipped, Table
 from startup import Run, start
 
 SIDE = 512
@@ -25,7 +25,7 @@ AGAINST = 'python -c "import torch"'
 
 
 def process(options: Options) -> list[Table]:
-    """Time the whole process on a colour photograph of 512x512 beside the start of Python with torch."""
+    """Time the whole process on a color photograph of 512x512, and the start of Python with torch."""
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "noisy.png"
         Image.fromarray(noisy_photo()).save(photo)
@@ -46,33 +46,47 @@ def process(options: Options) -> list[Table]:
         ratio = statistics.median(a / b for a, b in zip(seconds, beside, strict=True))
         memory = statistics.median(run.memory for run in of_one)
         rows.append((name, statistics.median(seconds), min(seconds), max(seconds), ratio, memory))
-    formats = {"command": "", "s": ".3f", "min": ".3f", "max": ".3f", "share of import torch": ".2f", "peak MiB": ".0f"}
+    formats = {
+        "command": "",
+        "s": ".3f",
+        "min": ".3f",
+        "max": ".3f",
+        "relative to import torch": ".2f",
+        "peak MiB": ".0f",
+    }
     notes = [
-        f"median of {options.rounds} interleaved starts; the noise level is estimated, all else is as it comes; "
-        "share: the median over rounds",
+        f"median of {options.rounds} interleaved starts; the noise level is estimated, other options are defaults; "
+        "relative: the median over rounds",
         *reasons,
     ]
-    return [Table(f"Whole process, a {SIDE}x{SIDE} colour PNG", formats, rows, notes)]
+    return [Table(f"Whole process, a {SIDE}x{SIDE} color PNG", formats, rows, notes)]
 
 
 def large(options: Options) -> list[Table]:
-    """Denoise one large colour image, as an array and as a file."""
+    """Denoise one large color image, as an array and as a file."""
     side = math.isqrt(round(options.megapixels * 1e6))
     decoded = 3 * side * side / 2**20
     rows: list[tuple] = []
     models, reasons = _models(options)
     with tempfile.TemporaryDirectory() as folder:
-        array, photo, told = (Path(folder) / name for name in ("large.npy", "large.jpg", "told.json"))
+        array, photo, result = (Path(folder) / name for name in ("large.npy", "large.jpg", "result.json"))
         repeats = -(-side // SIDE)
         pixels = np.tile(noisy_photo(), (repeats, repeats, 1))[:side, :side]
         np.save(array, pixels)
         Image.fromarray(pixels).save(photo, quality=95)
         del pixels
         for name, source in models.items():
-            run = _started([str(LARGE_ARRAY), str(array), str(told), source])
-            seen = json.loads(told.read_text(encoding="utf-8"))
+            run = _started([str(LARGE_ARRAY), str(array), str(result), source])
+            measured = json.loads(result.read_text(encoding="utf-8"))
             rows.append(
-                (f"{name}, array", seen["seconds"], run.memory, run.memory - decoded, seen["tiles"], seen["longest"])
+                (
+                    f"{name}, array",
+                    measured["seconds"],
+                    run.memory,
+                    run.memory - decoded,
+                    measured["tiles"],
+                    measured["longest_wait"],
+                )
             )
             run = _started(_denoise(photo, Path(folder) / f"{name}-out.jpg", source))
             rows.append(
@@ -91,38 +105,38 @@ def large(options: Options) -> list[Table]:
         "longest wait: between two tiles of the progress, the estimate of the noise level included",
         *reasons,
     ]
-    return [Table(f"A colour image of {side}x{side}, once", formats, rows, notes)]
+    return [Table(f"A color image of {side}x{side}, once", formats, rows, notes)]
 
 
 def noisy_photo() -> np.ndarray:
-    """Return a noisy colour photograph, uint8 (512, 512, 3): one of the camera's, or scikit-image's with noise."""
+    """Return a noisy color photograph, uint8 (512, 512, 3): one of the camera's, or scikit-image's with noise."""
     try:
         path = protocol.files(protocol.folder("camera", "noisy"))[0]
         photo = protocol.read(path, 3)
         if photo.shape == (SIDE, SIDE, 3):
             return photo
-    except LeftOut:
+    except PartSkipped:
         pass
     try:
         from skimage import data
     except ModuleNotFoundError as error:
-        raise LeftOut("neither camera/noisy nor scikit-image's images are at hand") from error
-    return protocol.finished(protocol.noisy(data.astronaut(), SIGMA, 0))
+        raise PartSkipped("neither camera/noisy nor scikit-image's images are installed") from error
+    return protocol.quantize(protocol.noisy(data.astronaut(), SIGMA, 0))
 
 
 def _models(options: Options) -> tuple[dict[str, str], list[str]]:
-    """Return what `--model` is given for each network that is there, and why others are left out."""
+    """Return the value of `--model` for each network that exists, and the reasons why others are skipped."""
     found, reasons = {}, []
     for name, sources in options.models.items():
         source = source_for(sources, "onnxruntime") or sources[0]
         try:
             find(source)
         except PellucidError as error:
-            reasons.append(f"left out: {error}")
+            reasons.append(f"skipped: {error}")
         else:
             found[name] = source
     if not found:
-        raise LeftOut("; ".join(reasons))
+        raise PartSkipped("; ".join(reasons))
     return found, reasons
 
 
@@ -131,8 +145,8 @@ def _denoise(photo: Path, out: Path, source: str) -> list[str]:
 
 
 def _started(arguments: list[str]) -> Run:
-    """Run Python with these arguments; raises LeftOut with what it said if it fails."""
+    """Run Python with these arguments; raises PartSkipped with its error output if it fails."""
     try:
         return start(arguments)
     except SystemExit as error:
-        raise LeftOut(str(error)) from error
+        raise PartSkipped(str(error)) from error

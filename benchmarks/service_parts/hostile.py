@@ -1,8 +1,8 @@
-"""Hostile files through the command line's `denoise`: how many end well, and what the others cost.
+"""Denoise hostile files by the command line: count crashes, hangs and tracebacks, and measure time and memory.
 
-Child processes take the files of `hostile_files` one after the other; a watchdog ends one that does not get on. All is
-done twice, with freshly allocated memory filled with another byte each time (glibc's MALLOC_PERTURB_), so that a result
-that holds any of it differs.
+Child processes denoise the files of `hostile_files` one after the other; a watchdog ends one that hangs. Everything is
+done twice, with newly allocated memory filled with another byte each time (glibc's MALLOC_PERTURB_), so that a result
+that depends on it differs.
 
     .venv/bin/python benchmarks/service_parts/hostile.py 2000
 """
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-if __name__ == "__main__":  # as a program of its own, it is given its own folder to look in, not that above
+if __name__ == "__main__":  # as a program, its import path starts at its own folder
     sys.path[0] = str(Path(__file__).parents[1])
 
 from rich.console import Console
@@ -25,33 +25,33 @@ from rich.progress import track
 
 from hostile_files import generated
 from photo_parts.tables import Table
-from service_parts.hostile_child import CLEANED, REFUSED, STRAY, TRACEBACK
+from service_parts.hostile_child import CLEANED, REFUSED, TRACEBACK, UNEXPECTED
 
 CHILD = Path(__file__).with_name("hostile_child.py")
 FILLINGS = (85, 170)
 HANG = 30.0
 LOOK = 0.1
 CRASH, HUNG = "crash", "hang"
-MOST_PIXELS = 20_000_000
+MAX_PIXELS = 20_000_000
 FORMATS = {"format": "", "files": "d", CLEANED: "d", REFUSED: "d", "crashes": "d", "hangs": "d", "tracebacks": "d"}
-FORMATS |= {"stray words": "d", "unlike twice": "d", "slowest s": ".1f", "peak MiB": ".0f"}
+FORMATS |= {"unexpected output": "d", "unstable": "d", "slowest s": ".1f", "peak MiB": ".0f"}
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a file ended: in a word, what was said, the SHA-256 of the result, seconds, and peak memory in MiB."""
+class RunResult:
+    """The outcome for a file, the text that was printed, the SHA-256 of the result, seconds, and peak memory in MiB."""
 
     ended: str
-    said: str = ""
+    output: str = ""
     sha256: str | None = None
     seconds: float = 0.0
     memory: float = 0.0
 
 
 def hostile(
-    count: int = 2000, seed: int = 0, model: str = "photo-fast", max_pixels: int = MOST_PIXELS, hang: float = HANG
+    count: int = 2000, seed: int = 0, model: str = "photo-fast", max_pixels: int = MAX_PIXELS, hang: float = HANG
 ) -> Table:
-    """Denoise so many hostile files, twice, and lay out how they ended, format by format.
+    """Denoise a number of hostile files twice, and return a table of the outcomes by format.
 
     Args:
         count: of the files.
@@ -73,12 +73,12 @@ def hostile(
 
 def _ended(
     folder: Path, out: Path, model: str, max_pixels: int, hang: float, filling: int, count: int
-) -> dict[str, Ending]:
+) -> dict[str, RunResult]:
     """Return how each file ended, by its name; a new child goes on behind a file at which one ended."""
     out.mkdir()
     log = out.with_suffix(".log")
     log.touch()
-    found: dict[str, Ending] = {}
+    found: dict[str, RunResult] = {}
     environment = os.environ | {"MALLOC_PERTURB_": str(filling), "OMP_NUM_THREADS": "1"}
     names = sorted(path.name for path in folder.iterdir())
     with Console(stderr=True).status(""):
@@ -89,7 +89,9 @@ def _ended(
             found |= _read(log)
             if len(found) < len(names):
                 word = HUNG if hung else CRASH
-                found[names[len(found)]] = Ending(word, f"exit status {child.returncode}", seconds=hang if hung else 0)
+                found[names[len(found)]] = RunResult(
+                    word, f"exit status {child.returncode}", seconds=hang if hung else 0
+                )
     return found
 
 
@@ -107,20 +109,20 @@ def _watched(child: subprocess.Popen, log: Path, hang: float) -> bool:
     return False
 
 
-def _read(log: Path) -> dict[str, Ending]:
+def _read(log: Path) -> dict[str, RunResult]:
     records = map(json.loads, log.read_text(encoding="utf-8").splitlines())
-    return {record.pop("file"): Ending(**record) for record in records if "ended" in record}
+    return {record.pop("file"): RunResult(**record) for record in records if "ended" in record}
 
 
-def table(rounds: list[dict[str, Ending]], seed: int, model: str, max_pixels: int) -> Table:
-    """Lay out the endings of two rounds, with a note on each that is not as it should be."""
+def table(rounds: list[dict[str, RunResult]], seed: int, model: str, max_pixels: int) -> Table:
+    """Return a table of the outcomes of two rounds, with a note on each bad one."""
     kinds = sorted({_kind(name) for name in rounds[0]})
     rows = [_row(kind, [{name: of[name] for name in of if _kind(name) == kind} for of in rounds]) for kind in kinds]
     notes = [
-        f"seed {seed}, {model}, --max-pixels {max_pixels}, each file twice, with new memory filled with "
-        f"{' and '.join(map(str, FILLINGS))}; a file of the second round counts where it is worse",
-        "cleaned: exit status 0 and an image that can be read; refused: 1, one line, nothing written; stray words: of "
-        "libraries, or a result that cannot be read; unlike twice: another result or ending",
+        f"seed {seed}, {model}, --max-pixels {max_pixels}, each file twice, with newly allocated memory filled with "
+        f"{' and '.join(map(str, FILLINGS))}; the worse round counts",
+        "cleaned: exit status 0 and an image that can be read; refused: 1, one line, nothing written; unexpected "
+        "output: of libraries, or a result that cannot be read; unstable: two different results",
         *_bad(rounds),
     ]
     return Table(f"{len(rounds[0])} hostile files", FORMATS, [*rows, _row("all", rounds)], notes)
@@ -131,38 +133,39 @@ def _kind(name: str) -> str:
     return name.split("-")[2].partition(".")[0]
 
 
-def _row(title: str, rounds: list[dict[str, Ending]]) -> tuple:
+def _row(title: str, rounds: list[dict[str, RunResult]]) -> tuple:
     first = rounds[0]
     counts = [
-        max(sum(one.ended == word for one in of.values()) for of in rounds) for word in (CRASH, HUNG, TRACEBACK, STRAY)
+        max(sum(one.ended == word for one in of.values()) for of in rounds)
+        for word in (CRASH, HUNG, TRACEBACK, UNEXPECTED)
     ]
     well = [sum(one.ended == word for one in first.values()) for word in (CLEANED, REFUSED)]
-    unlike = len(list(_unlike(rounds)))
+    unstable = len(list(_unstable(rounds)))
     every = [one for of in rounds for one in of.values()]
     return (
         title,
         len(first),
         *well,
         *counts,
-        unlike,
+        unstable,
         max(one.seconds for one in every),
         max(one.memory for one in every),
     )
 
 
-def _unlike(rounds: list[dict[str, Ending]]) -> Iterator[str]:
-    """Yield the names of files that ended differently, or with another result."""
+def _unstable(rounds: list[dict[str, RunResult]]) -> Iterator[str]:
+    """Yield the names of files with different outcomes or results."""
     first, second = rounds
     for name, one in first.items():
         if (one.ended, one.sha256) != (second[name].ended, second[name].sha256):
             yield name
 
 
-def _bad(rounds: list[dict[str, Ending]]) -> list[str]:
-    """Say of each file that is not as it should be what happened."""
-    unlike = [f"{name}: unlike twice" for name in _unlike(rounds)]
-    return unlike + [
-        f"{name}: {one.ended}: {' '.join(one.said.split())[:300]}"
+def _bad(rounds: list[dict[str, RunResult]]) -> list[str]:
+    """Return a line for each file with a bad outcome."""
+    unstable = [f"{name}: unstable" for name in _unstable(rounds)]
+    return unstable + [
+        f"{name}: {one.ended}: {' '.join(one.output.split())[:300]}"
         for of in rounds
         for name, one in of.items()
         if one.ended not in (CLEANED, REFUSED)
@@ -170,10 +173,10 @@ def _bad(rounds: list[dict[str, Ending]]) -> list[str]:
 
 
 def main() -> None:
-    """Print the table of so many files."""
+    """Print the table for a number of files."""
     found = hostile(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
     console = Console(width=200)
-    console.print(found.drawn())
+    console.print(found.to_rich())
     console.print(*(f"- {note}" for note in found.notes), sep="\n", markup=False, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""Images that clients send: good ones with the answer that is right for them, and others that have to be refused."""
+"""Images that clients send: good ones with the right answer, and others that have to be refused."""
 
 import subprocess
 import sys
@@ -11,12 +11,12 @@ from PIL import Image
 from pellucid.image import write_image
 
 SIZE = 160
-LEVEL = 0.08
+SIGMA = 0.08
 
 
 @dataclass(frozen=True)
 class Good:
-    """An image and what the command line makes of it, to the byte."""
+    """An image, and the bytes that the command line makes of it."""
 
     name: str
     content: bytes
@@ -25,7 +25,7 @@ class Good:
 
 @dataclass(frozen=True)
 class Bad:
-    """A body that cannot be taken, and the statuses that say so."""
+    """A body that has to be refused, and the allowed statuses."""
 
     name: str
     content: bytes
@@ -34,11 +34,11 @@ class Bad:
 
 def picture(seed: int, size: int = SIZE, channels: int = 3, depth: int = 8) -> np.ndarray:
     """Return a noisy picture (H, W, C), or (H, W) for one channel, of unsigned integers of 8 or 16 bits."""
-    values = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:size, 0:size] / size
-    waves = [np.sin(9 * (rows * values.uniform(-1, 1) + columns * values.uniform(-1, 1))) for _ in range(channels)]
+    waves = [np.sin(9 * (rows * rng.uniform(-1, 1) + columns * rng.uniform(-1, 1))) for _ in range(channels)]
     clean = 0.5 + 0.3 * np.stack(waves, -1) + 0.15 * (np.hypot(rows - 0.5, columns - 0.5) < 0.3)[..., None]
-    noisy = np.clip(clean + values.normal(0, LEVEL, clean.shape), 0, 1)
+    noisy = np.clip(clean + rng.normal(0, SIGMA, clean.shape), 0, 1)
     found = np.round(noisy * (2**depth - 1)).astype(np.uint16 if depth > 8 else np.uint8)
     return found[..., 0] if channels == 1 else found
 
@@ -47,8 +47,8 @@ def good_images(folder: Path, options: list[str]) -> list[Good]:
     """Write images of several formats and depths, have the command line denoise them, and return both.
 
     Args:
-        folder: where to; not there yet.
-        options: of `pellucid denoise`, so that it does what the service does.
+        folder: the folder to make.
+        options: of `pellucid denoise`, the same as those of the service.
     """
     sources = folder / "sources"
     sources.mkdir(parents=True)
@@ -65,7 +65,7 @@ def good_images(folder: Path, options: list[str]) -> list[Good]:
 
 
 def bad_images(good: list[Good], folder: Path, max_pixels: int) -> list[Bad]:
-    """Return bodies that are cut short, too large, of no known format, or no image in spite of what they say."""
+    """Return bodies that are cut short, too large, of no known format, or no image in spite of the name."""
     huge = folder / "huge.png"
     Image.new("L", (max_pixels // 1000 + 1, 1000)).save(huge)
     photo = next(image for image in good if image.name.endswith(".jpg"))

@@ -1,4 +1,4 @@
-"""kill -9 of the server while jobs are under way, again and again: every accepted job ends once."""
+"""Kill the server by kill -9 while jobs run, several times: every accepted job has to end once."""
 
 import random
 import sqlite3
@@ -16,17 +16,17 @@ from service_parts.load import MAX_PIXELS, WORK
 from service_parts.serving import Verdict, served, wait_for
 
 UNDER_WAY = ("queued", "running")
-PATIENCE = 600.0
+TIMEOUT = 600.0
 BETWEEN = (0.0, 4.0)  # seconds after a job was accepted in which the server is killed
 
 
 @dataclass
 class Record:
-    """What is known of the jobs that were accepted.
+    """The accepted jobs.
 
     Attributes:
         sent: the images of each, by the path of the job.
-        done: file number and time of the results that were there at a kill, by job and number of the image.
+        done: inode and time of the results that existed at a kill, by job and number of the image.
         again: those of them that were replaced later.
     """
 
@@ -35,7 +35,7 @@ class Record:
     again: set[tuple[str, int]] = field(default_factory=set)
 
     def note(self, spool: Path) -> None:
-        """Look at what the server, which is dead, has done."""
+        """Read the results of the killed server."""
         base = sqlite3.connect(spool / "jobs.sqlite3")
         rows = base.execute("SELECT job, number FROM items WHERE state = 'done'").fetchall()
         base.close()
@@ -48,7 +48,7 @@ class Record:
 
 
 def measure(kills: int, seed: int = 0) -> list[Verdict]:
-    """Kill a server so many times, and return what became of its jobs."""
+    """Kill a server a number of times, and return the verdict on its jobs."""
     choice, record = random.Random(seed), Record()
     with tempfile.TemporaryDirectory(prefix="pellucid-kill-") as folder:
         good = good_images(Path(folder) / "images", WORK)
@@ -97,13 +97,13 @@ def _ended(http: httpx.Client, path: str) -> dict[str, Any] | None:
         return None if job["status"] in UNDER_WAY else job
 
     try:
-        return wait_for(found, f"{path} does not end", PATIENCE)
+        return wait_for(found, f"{path} does not end", TIMEOUT)
     except (FileNotFoundError, TimeoutError):
         return None
 
 
 def _is_right(http: httpx.Client, job: dict[str, Any], images: list[Good]) -> bool:
-    """Return whether what is done is the command line's, and nothing failed but what is damaged or was hit twice."""
+    """Return whether results equal the command line's, and only damaged or twice interrupted images failed."""
     *whole, damaged = job["items"]
     for item, image in zip(whole, images, strict=True):
         if item["status"] == "failed" and "was stopped" not in item["error"]:

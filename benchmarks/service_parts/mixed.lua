@@ -1,9 +1,9 @@
--- Sends good and bad images and asks for /healthz, by chance and at a steady pace, and checks every answer.
+-- Sends good and bad images and requests of /healthz in random order at a steady rate, and checks every answer.
 --
 --     wrk … -s mixed.lua URL -- FOLDER SEED PAUSE
 --
--- FOLDER/requests.tsv tells of each request: its kind, its name, the file of its body, the body's type, the statuses
--- that are right, with commas, and the file that the answer has to equal; `-` where there is none. PAUSE is in milliseconds.
+-- FOLDER/requests.tsv lists the requests, a line each: kind, name, file of the body, media type, allowed statuses
+-- separated by commas, and the file that the answer has to equal; `-` for none. PAUSE is in milliseconds.
 --
 -- wrk does not say which request an answer belongs to. Its id does, which the service has to give back.
 
@@ -41,7 +41,7 @@ function init(args)
       kinds[kind] = kinds[kind] or {}
       table.insert(kinds[kind], made)
    end
-   shares = { kinds.good, kinds.good, kinds.bad, kinds.healthz }
+   choices = { kinds.good, kinds.good, kinds.bad, kinds.healthz }
 end
 
 function delay()
@@ -49,7 +49,7 @@ function delay()
 end
 
 function request()
-   local kind = shares[math.random(#shares)]
+   local kind = choices[math.random(#choices)]
    return kind[math.random(#kind)].text
 end
 
@@ -79,7 +79,7 @@ function response(status, headers, body)
    end
    local asked = requests[tonumber((lowered["x-request-id"] or ""):match("^wrk%-(%d+)$"))]
    if not asked then
-      table.insert(wrong, "an answer to nothing that was asked: " .. status)
+      table.insert(wrong, "an answer to no request: " .. status)
       return
    end
    local counted = asked.kind .. " " .. status
@@ -91,22 +91,22 @@ function response(status, headers, body)
 end
 
 -- Lines of three fields each, for wrk.py.
-local function tell(kind, what, number)
+local function write_line(kind, what, number)
    print(kind .. "\t" .. what:gsub("[^%g ]", " ") .. "\t" .. number)
 end
 
 function done(summary)
    for _, thread in ipairs(threads) do
       for what, count in pairs(thread:get("counts")) do
-         tell("count", what, count)
+         write_line("count", what, count)
       end
       for _, words in ipairs(thread:get("wrong")) do
-         tell("wrong", words, 1)
+         write_line("wrong", words, 1)
       end
    end
    for _, what in ipairs({ "connect", "read", "write", "timeout" }) do
       if summary.errors[what] > 0 then
-         tell("wrong", "connections with errors of " .. what, summary.errors[what])
+         write_line("wrong", "connections with errors of " .. what, summary.errors[what])
       end
    end
 end

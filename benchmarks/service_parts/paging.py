@@ -1,4 +1,4 @@
-"""The page in Chromium: its tests, its weight, and when something is to be seen first."""
+"""The page in Chromium: its tests, its size, and the time to the first content."""
 
 import re
 import shutil
@@ -8,27 +8,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-from photo_parts.tables import LeftOut
+from photo_parts.tables import PartSkipped
 from service_parts.serving import Verdict, served
 
 ROOT = Path(__file__).parents[2]
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 PAINT = "performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)[0]"
 
 
 def measure(loads: int) -> list[Verdict]:
-    """Run the page's tests and load it so many times, each with an empty cache.
+    """Run the page's tests and load it a number of times, each with an empty cache.
 
     Raises:
-        LeftOut: if there is no browser.
+        PartSkipped: if there is no browser.
     """
     chromium = shutil.which("chromium")
     if chromium is None:
-        raise LeftOut("there is no chromium: apt install chromium")
+        raise PartSkipped("there is no chromium: apt install chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise LeftOut("playwright is not installed: pip install playwright") from None
+        raise PartSkipped("playwright is not installed: pip install playwright") from None
     weights, paints = [], []
     with (
         tempfile.TemporaryDirectory(prefix="pellucid-page-") as folder,
@@ -50,7 +50,7 @@ def measure(loads: int) -> list[Verdict]:
     return [
         _tested(),
         Verdict(
-            "page weight, all that a load fetches", f"{max(weights):,} bytes", "under 100 kB", weights[0] < MOST_BYTES
+            "page size, all that a load fetches", f"{max(weights):,} bytes", "under 100 kB", weights[0] < MAX_BYTES
         ),
         Verdict(
             "first contentful paint",
@@ -62,10 +62,10 @@ def measure(loads: int) -> list[Verdict]:
 
 
 def _tested() -> Verdict:
-    """Run the page's tests, the slow ones too."""
+    """Run the page's tests, including slow ones."""
     tests = ROOT / "tests" / "server" / "page"
     command = [sys.executable, "-m", "pytest", "-q", "-m", "slow or not slow", "--timeout", "600", str(tests)]
-    told = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    last = (told.stdout.strip().splitlines() or ["nothing was said"])[-1]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    last = (process.stdout.strip().splitlines() or ["no output"])[-1]
     is_run = re.search(r"\d+ passed", last) is not None and "skipped" not in last
-    return Verdict("the page's tests in Chromium", last.strip("= "), "all pass", told.returncode == 0 and is_run)
+    return Verdict("the page's tests in Chromium", last.strip("= "), "all pass", process.returncode == 0 and is_run)

@@ -1,6 +1,6 @@
-"""Asks a server over and over, in a process of its own so that nobody else's work counts, and prints the latencies.
+"""Send requests to a server from a process of its own, and print the latencies.
 
-The same is asked in turn of a bare server, which does nothing but answer: what that takes is the machine's doing.
+A minimal server, which only answers, gets the same requests in turn: its latency is that of the machine.
 """
 
 import http.client
@@ -11,11 +11,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-PAUSE = 0.05
+REQUEST_INTERVAL = 0.05
 
 
-class Bare(BaseHTTPRequestHandler):
-    """Answers at once."""
+class MinimalHandler(BaseHTTPRequestHandler):
+    """Answers immediately."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -28,20 +28,20 @@ class Bare(BaseHTTPRequestHandler):
         self.wfile.write(b"ok")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
-class BareServer(ThreadingHTTPServer):
-    """Says nothing of clients that leave in the middle of an answer, as wrk does at its end."""
+class MinimalServer(ThreadingHTTPServer):
+    """Ignores clients that disconnect in the middle of an answer, as wrk does at its end."""
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Pass over it."""
+        """Ignore it."""
 
 
-def connected(address: str) -> http.client.HTTPConnection:
-    """Return a connection that stays open."""
-    place = urlsplit(address)
-    return http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+def connect(address: str) -> http.client.HTTPConnection:
+    """Return a persistent connection."""
+    url = urlsplit(address)
+    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
 
 
 def latency(connection: http.client.HTTPConnection, path: str) -> float:
@@ -50,30 +50,30 @@ def latency(connection: http.client.HTTPConnection, path: str) -> float:
     Raises:
         RuntimeError: if it is not 200.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     connection.request("GET", path)
     answer = connection.getresponse()
     answer.read()
     if answer.status != 200:
         raise RuntimeError(f"{path} answered {answer.status}")
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def latencies(address: str, bare: str, seconds: float) -> dict[str, list[float]]:
-    """Return the seconds that each answer of the service and of the bare server took, over so many seconds."""
-    both = {"service": (connected(address), "/healthz"), "bare": (connected(bare), "/")}
+    """Return the seconds of each answer of the service and of the minimal server, measured for a number of seconds."""
+    both = {"service": (connect(address), "/healthz"), "bare": (connect(bare), "/")}
     found: dict[str, list[float]] = {name: [] for name in both}
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for name, (connection, path) in both.items():
             found[name].append(latency(connection, path))
-            time.sleep(PAUSE / 2)
+            time.sleep(REQUEST_INTERVAL / 2)
     return found
 
 
 def serve_bare() -> None:
-    """Print where the bare server is, and serve until standard input ends."""
-    server = BareServer(("127.0.0.1", 0), Bare)
+    """Print the address of the minimal server, and serve until standard input ends."""
+    server = MinimalServer(("127.0.0.1", 0), MinimalHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     sys.stdin.read()

@@ -1,4 +1,4 @@
-"""The service under test: started as a user starts it, killed as a power cut does, and its memory read."""
+"""The service under test: start it by the command line, kill it, and measure its memory."""
 
 import re
 import signal
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from photo_parts.tables import LeftOut
+from photo_parts.tables import PartSkipped
 
 Found = TypeVar("Found")
 ADDRESS = re.compile(r"http://[\d.]+:\d+")
@@ -20,7 +20,7 @@ START_LIMIT = 180.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """A row of the table of what must be shown: what was found, beside the bar, and whether it is reached."""
+    """A row of the table of results: the measurement, the required value, and whether it is reached."""
 
     what: str
     found: str
@@ -30,22 +30,22 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Service:
-    """A service that runs: where it answers, and its process."""
+    """A running service: its address, its process and its spool."""
 
     address: str
     process: subprocess.Popen[bytes]
     spool: Path
 
     def kill(self) -> None:
-        """End it as `kill -9` does, and wait until its workers are gone too."""
-        pids = family(self.process.pid)
+        """Send SIGKILL, and wait until its workers have ended too."""
+        pids = process_tree(self.process.pid)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        wait_for(lambda: not any(map(lives, pids[1:])), "workers outlive their service", 30)
+        wait_for(lambda: not any(map(is_alive, pids[1:])), "workers still run after their service was killed", 30)
 
     def memory(self) -> int:
-        """Return the bytes of memory that it and its workers hold, what they share counted once."""
-        return sum(map(_held, family(self.process.pid)))
+        """Return the bytes of memory of it and its workers; shared memory counts once."""
+        return sum(map(_memory, process_tree(self.process.pid)))
 
 
 @contextmanager
@@ -53,21 +53,21 @@ def served(spool: Path, *options: str) -> Iterator[Service]:
     """Start `pellucid serve` on a free port and yield it once it answers; it is stopped at the end.
 
     Raises:
-        LeftOut: if it does not start.
+        PartSkipped: if it does not start.
     """
     command = [sys.executable, "-m", "pellucid", "serve", "--port", "0", "--quiet", "--spool", str(spool), *options]
     log = spool.with_suffix(".log")
     with log.open("a") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
-            begun = log.stat().st_size
+            old_size = log.stat().st_size
 
-            def told() -> str | None:
+            def find_address() -> str | None:
                 if process.poll() is not None:
-                    raise LeftOut(f"pellucid serve ended: {log.read_text()[-500:]}")
-                found = ADDRESS.search(log.read_text()[begun:])
+                    raise PartSkipped(f"pellucid serve ended: {log.read_text()[-500:]}")
+                found = ADDRESS.search(log.read_text()[old_size:])
                 return found and found[0]
 
-            yield Service(wait_for(told, "pellucid serve does not start", START_LIMIT), process, spool)
+            yield Service(wait_for(find_address, "pellucid serve does not start", START_LIMIT), process, spool)
             if process.poll() is None:
                 process.terminate()
                 process.wait(120)
@@ -76,10 +76,10 @@ def served(spool: Path, *options: str) -> Iterator[Service]:
 
 
 def wait_for(condition: Callable[[], Found | None], otherwise: str, seconds: float) -> Found:
-    """Return what a condition comes to once that is true.
+    """Call a function until its result is true; return that.
 
     Raises:
-        TimeoutError: saying what it means that it never was.
+        TimeoutError: with the text `otherwise`, if it is not true in time.
     """
     ends = time.monotonic() + seconds
     while not (found := condition()):
@@ -89,16 +89,16 @@ def wait_for(condition: Callable[[], Found | None], otherwise: str, seconds: flo
     return found
 
 
-def family(pid: int) -> list[int]:
-    """Return a process and all that it started."""
+def process_tree(pid: int) -> list[int]:
+    """Return a process and all its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         children = []
-    return [pid, *(member for child in children for member in family(int(child)))]
+    return [pid, *(member for child in children for member in process_tree(int(child)))]
 
 
-def lives(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Return whether a process runs."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -106,7 +106,7 @@ def lives(pid: int) -> bool:
         return False
 
 
-def _held(pid: int) -> int:
+def _memory(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:

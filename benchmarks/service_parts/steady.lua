@@ -1,4 +1,4 @@
--- Asks for one path at a steady pace, and tells how long the answers took, in microseconds, for wrk.py.
+-- Requests one path at a steady rate, and prints the latencies in microseconds, for wrk.py.
 --
 --     wrk … -s steady.lua URL -- PAUSE
 --

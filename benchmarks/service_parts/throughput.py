@@ -1,7 +1,7 @@
-"""Good 512x512 requests a second, beside what `pellucid denoise` reaches on a folder of the same images.
+"""Requests of 512x512 images per second, compared with `pellucid denoise` on a folder of the same images.
 
-Both are timed in turn, round after round, so that what else the machine does falls on both alike. What the command line
-takes to start is taken off, by a run on one image: the service has started already.
+Both are timed in interleaved rounds, so that other load on the machine affects both. The start-up time of the command
+line, measured by a run on one image, is subtracted, since the service has already started.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from service_parts.serving import Verdict, served
 
 SIZE = 512
 CLIENTS = 4
-LEAST = 0.9
+MIN_RATIO = 0.9
 ENGINE = "onnxruntime"
 
 
 def measure(count: int, rounds: int) -> list[Verdict]:
-    """Denoise so many images by each way in each round, and return what that shows."""
+    """Denoise a number of images both ways in each round, and return the verdict."""
     with tempfile.TemporaryDirectory(prefix="pellucid-throughput-") as folder:
         many, one = Path(folder) / "many", Path(folder) / "one"
         for place, images in ((many, count), (one, 1)):
@@ -49,7 +49,7 @@ def measure(count: int, rounds: int) -> list[Verdict]:
             f"{100 * ratio:.0f} % ({service_rate:.2f} a second beside {command_rate:.2f}; {rounds} rounds of {count}, "
             f"{100 * min(ratios):.0f} to {100 * max(ratios):.0f} %)",
             "at least 90 % of pellucid denoise on a folder",
-            ratio >= LEAST,
+            ratio >= MIN_RATIO,
         )
     ]
 
@@ -58,13 +58,13 @@ def _on_folder(folder: Path) -> float:
     """Return the seconds that the command line takes for a folder."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "pellucid", "denoise", str(folder), "-o", f"{out}/clean", "--engine", ENGINE]
-        begun = time.perf_counter()
+        started = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 async def _sent(address: str, contents: list[bytes]) -> float:
-    """Return the seconds that the service takes for images that a few clients send."""
+    """Return the seconds that the service needs for images that a few clients send."""
     waiting = list(contents)
 
     async def client(http: httpx.AsyncClient) -> None:
@@ -72,7 +72,7 @@ async def _sent(address: str, contents: list[bytes]) -> float:
             answer = await http.post("/v1/denoise", content=waiting.pop())
             answer.raise_for_status()
 
-    begun = time.perf_counter()
+    started = time.perf_counter()
     async with httpx.AsyncClient(base_url=address, timeout=300) as http:
         await asyncio.gather(*(client(http) for _ in range(CLIENTS)))
-    return time.perf_counter() - begun
+    return time.perf_counter() - started

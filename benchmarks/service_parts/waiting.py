@@ -1,4 +1,4 @@
-"""How long /healthz takes while the service works, beside a bare server, which does nothing but answer."""
+"""The latency of /healthz while the service works, compared with a minimal server, which only answers."""
 
 import asyncio
 import json
@@ -15,10 +15,10 @@ PROBING = (sys.executable, str(Path(__file__).with_name("probing.py")))
 
 
 async def waits(address: str, seconds: float) -> dict[str, Waits]:
-    """Ask both over and over for so many seconds, by wrk where it is installed; return what `service` and `bare` took.
+    """Send requests to both for a number of seconds, by wrk where it is installed; return the latencies.
 
     Raises:
-        LeftOut: if wrk fails.
+        PartSkipped: if wrk fails.
     """
     async with _bare() as other:
         if wrk.is_installed():
@@ -26,18 +26,18 @@ async def waits(address: str, seconds: float) -> dict[str, Waits]:
             return dict(zip(("service", "bare"), found, strict=True))
         pipe = asyncio.subprocess.PIPE
         probe = await asyncio.create_subprocess_exec(*PROBING, address, other, str(seconds), stdout=pipe)
-        told, _ = await probe.communicate()
-        return {name: summed_up(latencies) for name, latencies in json.loads(told).items()}
+        output, _ = await probe.communicate()
+        return {name: summarize(latencies) for name, latencies in json.loads(output).items()}
 
 
-def summed_up(latencies: list[float]) -> Waits:
-    """Return the median and the 99th percentile of what single answers took, in seconds."""
+def summarize(latencies: list[float]) -> Waits:
+    """Return the median and the 99th percentile of latencies, in seconds."""
     return Waits(len(latencies), statistics.median(latencies), statistics.quantiles(latencies, n=100)[98])
 
 
 @asynccontextmanager
 async def _bare() -> AsyncIterator[str]:
-    """Start the bare server, and yield where it is."""
+    """Start the minimal server, and yield its address."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*PROBING, "bare", stdin=pipe, stdout=pipe)
     assert process.stdin and process.stdout

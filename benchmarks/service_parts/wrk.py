@@ -1,4 +1,4 @@
-"""wrk, a load generator that knows nothing of ours: it sends images and checks what comes back, and times /healthz."""
+"""wrk, an independent load generator: it sends images, checks the answers, and times /healthz."""
 
 import asyncio
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from photo_parts.tables import LeftOut
-from service_parts.clients import Tally
+from photo_parts.tables import PartSkipped
+from service_parts.clients import Counts
 from service_parts.images import Bad, Good
 
 PROGRAM = "wrk"
@@ -16,18 +16,18 @@ ABSENT = "wrk is not installed: apt install wrk"
 SCRIPTS = Path(__file__).parent
 THREADS, CONNECTIONS = 2, 4
 PAUSE, STEADY_PAUSE = 100, 25  # milliseconds before the next request, at least
-PATIENCE = 120  # seconds within which an answer has to be there
+TIMEOUT = 120  # seconds for an answer
 
 
 @dataclass(frozen=True)
 class Waits:
-    """How long answers took.
+    """Latencies.
 
     Attributes:
-        answers: how many there were.
+        answers: the number of answers.
         median: in seconds.
         p99: the 99th percentile, in seconds.
-        failed: how often there was none, or another than 200.
+        failed: requests without an answer, or with a status other than 200.
     """
 
     answers: int
@@ -37,16 +37,16 @@ class Waits:
 
 
 def is_installed() -> bool:
-    """Return whether wrk is there."""
+    """Return whether wrk is installed."""
     return shutil.which(PROGRAM) is not None
 
 
-def written(folder: Path, good: list[Good], bad: list[Bad]) -> None:
-    """Write what is to be sent, and what has to come back, where the script looks for it.
+def write_requests(folder: Path, good: list[Good], bad: list[Bad]) -> None:
+    """Write the requests and the expected answers for the script.
 
     Args:
-        folder: where to; not there yet.
-        good: images, sent as they are.
+        folder: the folder to make.
+        good: images, sent as the request body.
         bad: bodies that have to be refused, sent as a form's file.
     """
     folder.mkdir()
@@ -63,15 +63,15 @@ def written(folder: Path, good: list[Good], bad: list[Bad]) -> None:
     (folder / "requests.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
-async def mixed(address: str, folder: Path, seconds: float, seed: int, pause: int = PAUSE) -> Tally:
-    """Send what `written` wrote, and ask for /healthz, by chance, for so many seconds; return what came back.
+async def mixed(address: str, folder: Path, seconds: float, seed: int, pause: int = PAUSE) -> Counts:
+    """Send the written requests and /healthz in random order for a number of seconds; return the answers.
 
     Raises:
-        LeftOut: if wrk fails.
+        PartSkipped: if wrk fails.
     """
     options = ("--threads", str(THREADS), "--connections", str(CONNECTIONS))
     lines = await _run("mixed.lua", address, seconds, options, (str(folder), str(seed), str(pause)))
-    found = Tally()
+    found = Counts()
     for kind, what, number in (line.split("\t") for line in lines if line.count("\t") == 2):
         if kind == "count":
             found.counts[what] += int(number)
@@ -81,10 +81,10 @@ async def mixed(address: str, folder: Path, seconds: float, seed: int, pause: in
 
 
 async def waits(url: str, seconds: float, pause: int = STEADY_PAUSE) -> Waits:
-    """Ask for one address steadily, on one connection, for so many seconds; return how long the answers took.
+    """Send requests to one URL at a steady rate on one connection; return the latencies.
 
     Raises:
-        LeftOut: if wrk fails.
+        PartSkipped: if wrk fails.
     """
     options = ("--threads", "1", "--connections", "1")
     lines = await _run("steady.lua", url, seconds, options, (str(pause),))
@@ -95,8 +95,8 @@ async def waits(url: str, seconds: float, pause: int = STEADY_PAUSE) -> Waits:
 async def _run(
     script: str, url: str, seconds: float, options: tuple[str, ...], arguments: tuple[str, ...]
 ) -> list[str]:
-    """Run wrk with a script, and return what it printed, line by line."""
-    command = [PROGRAM, *options, "--duration", f"{max(1, round(seconds))}s", "--timeout", f"{PATIENCE}s"]
+    """Run wrk with a script, and return the lines that it printed."""
+    command = [PROGRAM, *options, "--duration", f"{max(1, round(seconds))}s", "--timeout", f"{TIMEOUT}s"]
     command += ["--script", str(SCRIPTS / script), url, "--", *arguments]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
@@ -105,7 +105,7 @@ async def _run(
     finally:
         if process.returncode is None:
             process.kill()
-    # wrk's status is 0 where its script fails, too.
+    # wrk also exits with 0 if its script fails.
     if process.returncode or error:
-        raise LeftOut(f"wrk ended: {(error or out).decode().strip()[-500:]}")
+        raise PartSkipped(f"wrk ended: {(error or out).decode().strip()[-500:]}")
     return out.decode().splitlines()

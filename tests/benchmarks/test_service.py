@@ -40,7 +40,7 @@ def clients(part):
 
 def act(client, kind):
     asyncio.run(getattr(client, kind)())
-    return client.tally
+    return client.counts
 
 
 def test_another_image_than_the_command_lines_is_a_wrong_answer(clients):
@@ -52,7 +52,7 @@ def test_another_image_than_the_command_lines_is_a_wrong_answer(clients):
 @pytest.mark.parametrize(
     ("status", "headers", "count"), [(429, {"Retry-After": "1"}, 0), (429, {}, 1), (500, {}, 1), (200, {}, 1)]
 )
-def test_what_is_right_beside_the_answer_hoped_for(clients, status, headers, count):
+def test_answers_that_are_right_or_wrong_besides_the_expected_one(clients, status, headers, count):
     assert len(act(clients(lambda request: httpx.Response(status, headers=headers)), "good").wrong) == count
 
 
@@ -88,9 +88,9 @@ def test_a_job_has_to_end_with_the_right_images(clients, last, result, count):
         return httpx.Response(200, content=archive(states["items"], result))
 
     states = {}
-    tally = act(clients(answers), "job")
-    assert len(tally.wrong) == count, tally.wrong
-    assert tally.accepted == tally.ended == {"/v1/jobs/j"}
+    counts = act(clients(answers), "job")
+    assert len(counts.wrong) == count, counts.wrong
+    assert counts.accepted == counts.ended == {"/v1/jobs/j"}
 
 
 def archive(items, result):
@@ -109,15 +109,15 @@ def test_a_job_that_is_gone_is_a_lost_one_unless_its_client_removed_it(clients):
             return httpx.Response(202, json=JOB | {"status": "queued"}, headers={"Location": "/v1/jobs/j"})
         return httpx.Response(204 if request.method == "DELETE" else 404)
 
-    tally = act(clients(answers), "cancelled_job")
-    assert tally.accepted == tally.ended == {"/v1/jobs/j"} and not tally.wrong
+    counts = act(clients(answers), "cancelled_job")
+    assert counts.accepted == counts.ended == {"/v1/jobs/j"} and not counts.wrong
     client = clients(answers)
-    client.tally.accepted.add("/v1/jobs/j")
-    tally = act(client, "settle")
-    assert tally.accepted - tally.ended == {"/v1/jobs/j"} and "not there any more" in tally.wrong[0]
+    client.counts.accepted.add("/v1/jobs/j")
+    counts = act(client, "wait_until_done")
+    assert counts.accepted - counts.ended == {"/v1/jobs/j"} and "not there any more" in counts.wrong[0]
 
 
-def test_a_result_that_was_made_again_is_seen(part, tmp_path):
+def test_a_result_that_was_replaced_is_detected(part, tmp_path):
     record = part("service_parts.killing").Record()
     result = tmp_path / "results" / "j" / "1" / "result"
     result.parent.mkdir(parents=True)
@@ -137,7 +137,7 @@ def test_a_result_that_was_made_again_is_seen(part, tmp_path):
     assert record.again == {("j", 1)}
 
 
-def test_pictures_are_the_same_on_every_run_and_of_the_kind_asked_for(part):
+def test_pictures_are_the_same_on_every_run_and_of_the_requested_kind(part):
     picture = part("service_parts.images").picture
     np.testing.assert_array_equal(picture(3), picture(3))
     assert picture(1, 32, 1, 16).shape == (32, 32) and picture(1, 32, 1, 16).dtype == np.uint16
@@ -151,11 +151,11 @@ def test_memory_is_that_of_a_process_and_its_children(part, tmp_path):
     with subprocess.Popen([sys.executable, "-c", PARENT], stdin=pipe, stdout=pipe, stderr=null) as process:
         assert process.stdout and process.stdout.readline() == b"1\n"
         service = serving.Service("http://test", process, tmp_path)
-        parent, child = serving.family(process.pid)
-        assert parent == process.pid and serving.lives(child) and service.memory() > 2_000_000
+        parent, child = serving.process_tree(process.pid)
+        assert parent == process.pid and serving.is_alive(child) and service.memory() > 2_000_000
         service.kill()
-        assert not serving.lives(child)
-    assert serving.lives(os.getpid())
+        assert not serving.is_alive(child)
+    assert serving.is_alive(os.getpid())
 
 
 def test_the_second_and_the_last_tenth_of_the_time_are_compared(part):
@@ -167,16 +167,16 @@ def test_the_second_and_the_last_tenth_of_the_time_are_compared(part):
     assert slices([1.0]) == ([1.0], [1.0])
 
 
-def test_what_is_not_reached_or_not_measured_fails_the_program(part, monkeypatch, tmp_path, capsys):
+def test_a_missed_bar_or_a_part_that_cannot_run_fails_the_program(part, monkeypatch, tmp_path, capsys):
     service, verdict = part("service"), part("service_parts.serving").Verdict
 
     def absent(size):
-        raise part("photo_parts.tables").LeftOut("there is no chromium")
+        raise part("photo_parts.tables").PartSkipped("there is no chromium")
 
     parts = {"load": lambda size: [verdict("load", f"{size.minutes} minutes", "0", True)], "page": absent}
     monkeypatch.setattr(service, "PARTS", parts)
     assert service.main(["--parts", "load", "--minutes", "2.5"]) == 0
     assert "2.5 minutes" in capsys.readouterr().out
     assert service.main(["--quick", "--json", str(tmp_path / "found.json")]) == 1
-    assert "there is no chromium" in (told := capsys.readouterr().out) and "NOT REACHED" in told
+    assert "there is no chromium" in (printed := capsys.readouterr().out) and "NOT REACHED" in printed
     assert [row["is_reached"] for row in json.loads((tmp_path / "found.json").read_text())] == [True, False]

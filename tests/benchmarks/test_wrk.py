@@ -74,7 +74,7 @@ def sent(part, tmp_path):
     def sent(address):
         good = [images.Good(f"{number}.png", b"noisy %d \0\r\n\xff" % number, b"clean \0\xfe") for number in range(3)]
         bad = [images.Bad(f"bad{number}.png", b"half %d" % number, (422, 415)) for number in range(4)]
-        wrk.written(tmp_path / "requests", good, bad)
+        wrk.write_requests(tmp_path / "requests", good, bad)
         return asyncio.run(wrk.mixed(address, tmp_path / "requests", 1, seed=0, pause=2))
 
     return sent
@@ -100,7 +100,7 @@ def test_right_answers_are_counted_and_are_not_wrong(served, sent):
 
 
 @needs_wrk
-def test_every_kind_of_wrong_answer_is_told(served, sent):
+def test_every_kind_of_wrong_answer_is_reported(served, sent):
     answers = {
         b"noisy 0": (200, {}, b"clean \0\xff"),
         b"noisy 1": (429, {}, b""),
@@ -112,8 +112,8 @@ def test_every_kind_of_wrong_answer_is_told(served, sent):
     }
 
     def answer(body):
-        chosen = [found for start, found in answers.items() if start in body]
-        return chosen[0] if chosen else (200, {"X-Request-ID": "another"}, b"")
+        matching = [answer for start, answer in answers.items() if start in body]
+        return matching[0] if matching else (200, {"X-Request-ID": "another"}, b"")
 
     assert set(sent(served(answer)).wrong) == {
         "0.png: another image than the command line's",
@@ -123,12 +123,12 @@ def test_every_kind_of_wrong_answer_is_told(served, sent):
         "bad1.png: refused without detail",
         f"bad2.png: answered 500 {PROBLEM.decode()}",
         "bad3.png: answered 200 ",
-        "an answer to nothing that was asked: 200",
+        "an answer to no request: 200",
     }
 
 
 @needs_wrk
-def test_how_long_answers_take_is_told_in_seconds(part, served):
+def test_latencies_are_in_seconds(part, served):
     wrk = part("service_parts.wrk")
     found = asyncio.run(wrk.waits(served(lambda body: (200, {}, b"ok")) + "/healthz", 1, pause=2))
     assert found.answers and 0 < found.median <= found.p99 < 1 and found.failed == 0
@@ -137,11 +137,11 @@ def test_how_long_answers_take_is_told_in_seconds(part, served):
 
 
 @needs_wrk
-def test_what_wrk_cannot_do_is_said(part, served, tmp_path):
-    wrk, left_out = part("service_parts.wrk"), part("photo_parts.tables").LeftOut
-    with pytest.raises(left_out, match=r"wrk ended: unable to connect"):
+def test_errors_of_wrk_are_reported(part, served, tmp_path):
+    wrk, skipped = part("service_parts.wrk"), part("photo_parts.tables").PartSkipped
+    with pytest.raises(skipped, match=r"wrk ended: unable to connect"):
         asyncio.run(wrk.waits("http://127.0.0.1:1", 1))
-    with pytest.raises(left_out, match=r"wrk ended: .*requests\.tsv"):
+    with pytest.raises(skipped, match=r"wrk ended: .*requests\.tsv"):
         asyncio.run(wrk.mixed(served(lambda body: (200, {}, b"")), tmp_path / "absent", 1, seed=0))
 
 
@@ -154,20 +154,22 @@ def test_a_service_is_timed_beside_a_bare_server_with_or_without_wrk(part, serve
         assert waits.answers and 0 < waits.median <= waits.p99 < 1 and not waits.failed
 
 
-def test_what_wrk_found_counts_and_its_absence_is_said(part):
+def test_the_results_of_wrk_count_and_its_absence_is_reported(part):
     load, wrk, clients = part("service_parts.load"), part("service_parts.wrk"), part("service_parts.clients")
 
-    def verdicts(checked, failed=0):
+    def verdicts(wrk_counts, failed=0):
         waits = wrk.Waits(100, 0.001, 0.02, failed)
-        return load._verdicts("load", load.Found(clients.Tally(), checked, [1e8], {"service": waits, "bare": waits}))
+        return load._verdicts(
+            "load", load.Found(clients.Counts(), wrk_counts, [1e8], {"service": waits, "bare": waits})
+        )
 
     counts = {"good 200": 30, "healthz 200": 9}
-    _, right, *_ = found = verdicts(clients.Tally(Counter(counts)))
+    _, right, *_ = found = verdicts(clients.Counts(Counter(counts)))
     assert all(row.is_reached for row in found) and right.found == "0 of: 30 good 200, 9 healthz 200"
     assert "100 answers to wrk" in found[-1].found
-    _, wrong, *_ = verdicts(clients.Tally(Counter(counts), ["a.png: blurred"]))
+    _, wrong, *_ = verdicts(clients.Counts(Counter(counts), ["a.png: blurred"]))
     assert not wrong.is_reached and wrong.found.startswith("1 (a.png: blurred)")
-    assert not verdicts(clients.Tally())[1].is_reached, "nothing was answered"
+    assert not verdicts(clients.Counts())[1].is_reached, "nothing was answered"
     *_, healthz = verdicts(None, failed=2)
     assert not healthz.is_reached and "2 failed" in healthz.found
     absent = verdicts(None)
@@ -175,9 +177,9 @@ def test_what_wrk_found_counts_and_its_absence_is_said(part):
     assert "wrk is not installed: apt install wrk" in absent[0].found
 
 
-def test_our_clients_leave_to_wrk_what_it_does(part):
+def test_our_clients_leave_some_requests_to_wrk(part):
     load, clients = part("service_parts.load"), part("service_parts.clients")
     client = clients.Clients(part("httpx").AsyncClient(base_url="http://test"), [], [], 1000, 0)
     alone, beside = ([name for name, _ in load._kinds(client, is_all)] for is_all in (True, False))
     assert set(alone) - set(beside) == {"good", "bad"} and alone.count("good") == 2
-    assert {"slow", "leaving", "oversized", "job", "cancelled job"} == set(beside)
+    assert {"slow", "disconnecting", "oversized", "job", "cancelled job"} == set(beside)
