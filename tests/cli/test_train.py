@@ -160,7 +160,7 @@ def test_evaluate_prints_the_table_and_writes_the_figures(run, trained, tmp_path
     assert outcome.status == 0, outcome
     figures = json.loads(outcome.stdout)
     assert [seed["seed"] for seed in figures["measured"]["per_seed"]] == [0, 1]
-    assert set(figures["rivals"]) == {"identity", "identity+affine", "linear"}
+    assert set(figures["baselines"]) == {"identity", "identity+affine", "linear"}
     assert 0 <= figures["measured"]["accuracy_denoised"] <= 100
     assert "PSNR, dB" in outcome.stderr and "linear" in outcome.stderr
 
@@ -172,7 +172,7 @@ def test_evaluate_takes_few_images_and_no_rivals_and_writes_a_report(run, traine
     assert outcome.status == 0 and str(out / "report.html") in outcome.stdout
     assert (out / "report.html").is_file() and list(out.glob("*/*.png"))
     result = json.loads((out / "results.json").read_text())[0]
-    assert result["rivals"] == {} and result["measured"]["accuracy_clean"] is None
+    assert result["baselines"] == {} and result["measured"]["accuracy_clean"] is None
 
 
 def test_evaluate_takes_the_noise_of_another_recipe(run, recipes, trained, tmp_path):
