@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pellucid import checkpoint, registry
-from pellucid.data.file_list_types import Entry, FileList
+from pellucid.data.files_json import Entry, FileList
 from pellucid.own_data import evaluate as module
 from pellucid.own_data.analysis import DatasetOptions, analyze
 from pellucid.own_data.choose_recipe import choose_recipe

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pellucid import Denoiser
-from pellucid.data.file_list import read_file_list
+from pellucid.data.files_json import read_file_list
 from pellucid.errors import UsageError
 from pellucid.own_data.run import TrainOptions, TrainOutcome, make_plan, resumable_recipe, train_file_list
 from pellucid.own_data.sources import Sources

@@ -147,7 +147,7 @@ def print_plan(output: CommandOutput, plan: "TrainPlan") -> None:
 def print_outcome(output: CommandOutput, outcome: "TrainOutcome", out: Path) -> None:
     """Print the metrics of the held-out files, what was written, and how to use it."""
     from pellucid.own_data.report import table_rows
-    from pellucid.utils.json_safe import json_safe
+    from pellucid.utils.json_npz import json_safe
 
     result, evaluation = outcome.result, outcome.evaluation
     if evaluation is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data.file_list_types import Entry, FileList, Split
+from pellucid.data.files_json import Entry, FileList, Split
 from pellucid.errors import PellucidError, UsageError
 from pellucid.image.arrays import MAX_12_BIT
 from pellucid.own_data.noise_analysis import NoiseAnalysis, NoiseStatistics, StageProgress, analyze_noise

@@ -45,11 +45,11 @@ def load_pretrained(name: str) -> PretrainedModel:
         UsageError: if the name is unknown, or the file holds no denoiser.
         PellucidError: if the file is missing or damaged.
     """
-    from pellucid import weights
     from pellucid.checkpoint import load
+    from pellucid.weights import catalog
 
-    found = weights.find(name)
-    weights.verify(found)
+    found = catalog.find(name)
+    catalog.verify(found)
     if found.safetensors is None:
         raise UsageError(f"--from {name} is an exported network: give the .safetensors file that it was exported from")
     checkpoint = load(found.safetensors)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.checkpoint import load
-from pellucid.data.file_list import FileList, read_file_list, write_file_list
+from pellucid.data.files_json import FileList, read_file_list, write_file_list
 from pellucid.errors import UsageError
 from pellucid.noise.add_noise import parse_noise_text
 from pellucid.own_data.analysis import DatasetAnalysis, DatasetOptions, analyze

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pellucid.data.file_list_types import Kind
+from pellucid.data.files_json import Kind
 from pellucid.errors import PellucidError, UsageError
 from pellucid.image import list_images
 
