@@ -1,4 +1,4 @@
-"""A pool that only stands in for one, so that jobs are tested without workers; and whole services."""
+"""A fake pool, so that jobs are tested without workers; and whole services."""
 
 import asyncio
 import io
@@ -15,63 +15,63 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.server.workers.tasks import Busy, Cancelled, Failed, Order, Outcome, Refused
+from pellucid.server.workers.tasks import Cancelled, QueueFull, WorkFailed, WorkRefused, WorkRequest, WorkResult
 
 
-class Bench:
-    """A pool whose orders end when and as the test says, each in the way that its image's content names."""
+class FakePool:
+    """A pool whose requests end when the test sets `go`, each as the content of its image says."""
 
     size = 1
     retry_after = 7
 
     def __init__(self):
-        self.orders: list[Order] = []
+        self.requests: list[WorkRequest] = []
         self.go = asyncio.Event()
         self.go.set()
-        self.tells = []
+        self.progress_callbacks = []
         self.is_full = False
         self.is_stopped = False
-        self.most, self._now = 0, 0
+        self.max_running, self._now = 0, 0
 
-    async def run(self, order, *, progress=None, cancelled=None, waits=True):
+    async def run(self, request, *, progress=None, cancelled=None, may_queue=True):
         if self.is_full:
-            raise Busy(1)
-        self.orders.append(order)
-        self.tells.append(progress)
+            raise QueueFull(1)
+        self.requests.append(request)
+        self.progress_callbacks.append(progress)
         self._now += 1
-        self.most = max(self.most, self._now)
+        self.max_running = max(self.max_running, self._now)
         try:
-            await self._until_told(cancelled)
-            return self._outcome(order)
+            await self._until_released(cancelled)
+            return self._result(request)
         finally:
             self._now -= 1
 
-    async def _until_told(self, cancelled):
-        told = [asyncio.create_task(event.wait()) for event in (self.go, cancelled)]
-        await asyncio.wait(told, return_when=asyncio.FIRST_COMPLETED)
-        for task in told:
+    async def _until_released(self, cancelled):
+        waits = [asyncio.create_task(event.wait()) for event in (self.go, cancelled)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
             task.cancel()
         if cancelled.is_set():
             raise Cancelled("it was cancelled")
 
-    def _outcome(self, order):
+    def _result(self, request):
         if self.is_stopped:
-            raise Failed("the service was stopped", 503)
-        content = order.source.read_bytes()
+            raise WorkFailed("the service was stopped", 503)
+        content = request.source.read_bytes()
         if b"damaged" in content:
-            raise Refused("scan.png is damaged: get it anew")
+            raise WorkRefused("scan.png is damaged: get it again")
         if b"deadly" in content:
-            raise Failed("the work on scan.png ended unexpectedly")
+            raise WorkFailed("the work on scan.png ended unexpectedly")
         if b"odd" in content:
             raise ZeroDivisionError
-        order.target.write_bytes(b"clean " + content)
-        (order.previews / "before.png").write_bytes(content)
-        return Outcome({"width": 3, "seconds": 0.1, "media_type": "image/x-portable-anymap", "suffix": ".pgm"})
+        request.target.write_bytes(b"clean " + content)
+        (request.previews / "before.png").write_bytes(content)
+        return WorkResult({"width": 3, "seconds": 0.1, "media_type": "image/x-portable-anymap", "suffix": ".pgm"})
 
 
 @pytest.fixture
-def new_bench() -> type[Bench]:
-    return Bench
+def new_fake_pool() -> type[FakePool]:
+    return FakePool
 
 
 class Service:

@@ -1,4 +1,4 @@
-"""Clients that dawdle, crowd or talk nonsense lose their connection; the others notice nothing."""
+"""Slow clients, too many clients and clients that do not send HTTP lose their connection; others do not notice."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from pellucid.server.connection import Connection
+from pellucid.server.main import Connection
 
 
 def connected(service) -> socket.socket:
@@ -17,7 +17,7 @@ def connected(service) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=30)
 
 
-def heard(line: socket.socket) -> bytes:
+def read_all(line: socket.socket) -> bytes:
     """Return all that comes until the other side closes."""
     parts = []
     try:
@@ -29,23 +29,23 @@ def heard(line: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("start", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: b"])
-def test_a_head_that_does_not_end_is_not_waited_for(service, start):
+def test_a_head_that_does_not_end_closes_the_connection(service, start):
     with connected(service) as line:
         line.sendall(start)
-        assert heard(line) == b""
+        assert read_all(line) == b""
 
 
-def test_a_head_that_comes_letter_by_letter_is_not_waited_for(service):
+def test_a_head_that_arrives_too_slowly_closes_the_connection(service):
     with connected(service) as line, pytest.raises(OSError):
         while True:
             line.sendall(b"G")
             time.sleep(0.1)
 
 
-def test_a_second_head_that_does_not_end_is_not_waited_for(service):
+def test_a_second_head_that_does_not_end_closes_the_connection(service):
     with connected(service) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /heal")
-        answer = heard(line)
+        answer = read_all(line)
         assert answer.startswith(b"HTTP/1.1 200 OK") and answer.count(b"HTTP/1.1") == 1
 
 
@@ -53,7 +53,7 @@ def test_a_body_that_stops_coming_is_a_problem(service):
     head = b"POST /v1/denoise HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\n"
     with connected(service) as line:
         line.sendall(head + b"\x89PNG")
-        answer = heard(line)
+        answer = read_all(line)
     assert answer.startswith(b"HTTP/1.1 408") and b"connection: close" in answer and b"did not arrive in time" in answer
 
 
@@ -75,7 +75,7 @@ def test_a_body_that_comes_byte_by_byte_is_a_problem(service):
 def test_what_is_no_http_is_a_problem(service):
     with connected(service) as line:
         line.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        head, _, body = heard(line).partition(b"\r\n\r\n")
+        head, _, body = read_all(line).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400") and json.loads(body)["status"] == 400
 
 
@@ -85,7 +85,7 @@ def test_a_refused_body_is_not_needed_for_the_next_request(service):
     head = f"POST /v1/denoise HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with connected(service) as line:
         line.sendall(head.encode() + body + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        answer = heard(line)
+        answer = read_all(line)
     assert answer.startswith(b"HTTP/1.1 413") and b"HTTP/1.1 200 OK" in answer
 
 
@@ -93,7 +93,7 @@ def test_who_waits_for_the_word_to_go_on_hears_no_before_sending(service):
     head = b"POST /v1/denoise HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"
     with connected(service) as line:
         line.sendall(head)
-        answer = heard(line)
+        answer = read_all(line)
     assert answer.startswith(b"HTTP/1.1 413") and b"100 Continue" not in answer
 
 
@@ -162,11 +162,11 @@ def test_an_idle_connection_is_aborted_only_with_something_untaken():
 def test_one_connection_too_many_is_told_so():
     async def main():
         state = ServerState()
-        held = [opened(state) for _ in range(2)]
+        open_connections = [opened(state) for _ in range(2)]
         connection, transport = opened(state)
         assert transport.written.startswith(b"HTTP/1.1 503") and b"Retry-After: 1" in transport.written
-        assert transport.is_closed and not any(other.written for _, other in held)
-        for one in (connection, *(one for one, _ in held)):
+        assert transport.is_closed and not any(other.written for _, other in open_connections)
+        for one in (connection, *(one for one, _ in open_connections)):
             one.connection_lost(None)
         assert not opened(state)[1].written
 

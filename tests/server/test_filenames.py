@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.server.filenames import disposition, result_name, shown, shown_name
+from pellucid.server.filenames import disposition, printable, printable_name, result_name
 
 
 @pytest.mark.parametrize(
-    ("given_name", "name"),
+    ("sent_name", "name"),
     [
         ("photo.jpg", "photo.jpg"),
         ("../../etc/passwd", "passwd"),
@@ -21,19 +21,19 @@ from pellucid.server.filenames import disposition, result_name, shown, shown_nam
         ("\u202egnp.exe", "gnp.exe"),
     ],
 )
-def test_names_lose_folders_and_what_is_not_seen(given_name, name):
-    assert shown_name(given_name) == name
+def test_names_lose_folders_and_unprintable_characters(sent_name, name):
+    assert printable_name(sent_name) == name
 
 
 @given(st.text())
-def test_any_name_becomes_a_part_of_a_path_that_stays_in_its_folder(text):
-    name = shown_name(text)
+def test_any_name_becomes_a_single_part_of_a_path(text):
+    name = printable_name(text)
     assert 0 < len(name) <= 200 and name not in (".", "..") and Path(name).name == name
-    assert name == shown(name)
+    assert name == printable(name)
 
 
 def test_a_long_name_keeps_its_suffix():
-    assert shown_name("x" * 500 + ".tiff") == "x" * 195 + ".tiff"
+    assert printable_name("x" * 500 + ".tiff") == "x" * 195 + ".tiff"
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_a_long_name_keeps_its_suffix():
         ("v1.2", ".png", "v1.2-denoised.png"),
     ],
 )
-def test_a_result_is_called_after_its_image(name, suffix, result):
+def test_a_result_is_named_after_its_image(name, suffix, result):
     assert result_name(name, suffix) == result
 
 
 @given(st.text())
 def test_any_name_fits_into_a_header(text):
-    header = disposition(shown_name(text))
+    header = disposition(printable_name(text))
     assert header.isascii() and header.isprintable() and header.count('"') == 2

@@ -1,4 +1,4 @@
-"""kill -9 at moments when jobs are under way: each ends, none is lost, and nothing that was done is done again."""
+"""kill -9 while jobs are running: each job ends, none is lost, and no result is made twice."""
 
 import random
 import re
@@ -35,9 +35,9 @@ def served(tmp_path, exported):
         log = tmp_path / "log"
         with log.open("w") as out, subprocess.Popen(command, stderr=out) as process:
             try:
-                told = wait_for(lambda: ADDRESS.search(log.read_text()) or process.poll())
-                assert isinstance(told, re.Match), log.read_text()
-                with httpx.Client(base_url=told[0], timeout=60) as client:
+                match = wait_for(lambda: ADDRESS.search(log.read_text()) or process.poll())
+                assert isinstance(match, re.Match), log.read_text()
+                with httpx.Client(base_url=match[0], timeout=60) as client:
                     yield process, client
             finally:
                 process.kill()
@@ -58,10 +58,10 @@ def images(tmp_path):
 
 
 def results(spool):
-    """Map the items that are done, as the files say, to what tells a result from one that was made again."""
-    base = sqlite3.connect(spool / "jobs.sqlite3")
-    done = base.execute("SELECT job, number FROM items WHERE state = 'done'").fetchall()
-    base.close()
+    """Map the items that are done, as the files say, to what distinguishes a result from one that was made again."""
+    database = sqlite3.connect(spool / "jobs.sqlite3")
+    done = database.execute("SELECT job, number FROM items WHERE state = 'done'").fetchall()
+    database.close()
     stats = {item: (spool / "results" / item[0] / str(item[1]) / "result").stat() for item in done}
     return {item: (stat.st_ino, stat.st_mtime_ns) for item, stat in stats.items()}
 
@@ -97,13 +97,13 @@ def children_of(pid):
 @pytest.mark.parametrize("kills", [1, 6])
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_jobs_of_a_killed_service_end_once(served, images, tmp_path, kills):
-    links, settled = [], {}
+    links, committed = [], {}
     for kill in range(kills):
         with served() as (process, client):
             for files in (images, images[:1]):
                 answer = client.post("/v1/jobs", files=[("files", file) for file in files])
                 links.append(answer.raise_for_status().headers["location"])
-            # Something is done by now, and something else has just begun.
+            # Something is done by now, and something else has just started.
             wait_for(lambda: "done" in {item["status"] for item in items_of(client, links[-2:])})
             wait_for(lambda: "running" in {item["status"] for item in items_of(client, links)})
             time.sleep(random.Random(kill).uniform(0, 0.3))
@@ -113,8 +113,8 @@ def test_jobs_of_a_killed_service_end_once(served, images, tmp_path, kills):
         for worker in workers:
             wait_for(partial(has_ended, worker))
         found = results(tmp_path / "spool")
-        assert found and settled.items() <= found.items()
-        settled = found
+        assert found and committed.items() <= found.items()
+        committed = found
     with served() as (_, client):
         jobs = wait_for(
             lambda: all(job["status"] not in UNDER_WAY for job in jobs_of(client, links)) and jobs_of(client, links)
@@ -125,7 +125,7 @@ def test_jobs_of_a_killed_service_end_once(served, images, tmp_path, kills):
                 assert item["name"] in (item["error"] or "") or item["name"] not in ("cut.png", "notes.png")
             assert job["status"] == "done"
         check_result(client, jobs[-1], tmp_path)
-    assert settled.items() <= results(tmp_path / "spool").items()
+    assert committed.items() <= results(tmp_path / "spool").items()
     assert {path.name for path in (tmp_path / "spool/results").iterdir()} == {job["id"] for job in jobs}
     assert not [path for path in (tmp_path / "spool/results").glob("*/*") if not path.name.isdecimal()]
 
@@ -135,7 +135,7 @@ def check_result(client, job, folder):
     assert read_image(folder / "result.png").pixels.shape == (500, 500, 3)
 
 
-def test_what_waits_is_kept_when_the_service_is_told_to_stop(served, images):
+def test_queued_images_are_kept_when_the_service_stops(served, images):
     with served() as (process, client):
         link = client.post("/v1/jobs", files=[("files", file) for file in images]).headers["location"]
         wait_for(lambda: "running" in {item["status"] for item in items_of(client, [link])})

@@ -1,4 +1,4 @@
-"""The service as a process: started, filled with work, left by its clients, stopped."""
+"""The service as a process: started, refused, with clients that disconnect, stopped."""
 
 import socket
 import subprocess
@@ -22,7 +22,7 @@ def large(tmp_path_factory) -> bytes:
 
 @pytest.fixture(scope="module")
 def strict(serving):
-    """A service with a token behind a proxy's path, little memory and no line to stand in."""
+    """A service with a token behind a proxy's path, little memory and no queue."""
     service = serving("--token", "secret", "--root-path", "/pellucid", "--memory-limit", "700M", "--queue-length", "0")
     service.client.headers["Authorization"] = "Bearer secret"
     return service
@@ -33,11 +33,11 @@ def until(condition) -> None:
         if condition():
             return
         time.sleep(0.05)
-    raise AssertionError("it never came to that")
+    raise AssertionError("the condition did not become true")
 
 
-def begun(service, content: bytes) -> socket.socket:
-    """Send an image, and return the line on which nobody listens yet, once a worker is at it."""
+def start_work(service, content: bytes) -> socket.socket:
+    """Send an image, and return the connection, without reading from it, once a worker processes the image."""
     host, port = service.address.removeprefix("http://").removesuffix("/pellucid").split(":")
     line = socket.create_connection((host, int(port)), timeout=60)
     head = f"POST /v1/denoise HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
@@ -46,19 +46,19 @@ def begun(service, content: bytes) -> socket.socket:
     return line
 
 
-def test_a_client_that_goes_away_stops_the_work(strict, large):
-    cancelled = 'pellucid_orders_total{kind="denoise",outcome="cancelled"}'
+def test_a_client_that_disconnects_stops_the_work(strict, large):
+    cancelled = 'pellucid_work_requests_total{kind="denoise",outcome="cancelled"}'
     before = strict.metric(cancelled)
-    begun(strict, large).close()
+    start_work(strict, large).close()
     until(lambda: strict.metric(cancelled) == before + 1)
     until(lambda: strict.client.get("/readyz").status_code == 200)
 
 
-def test_a_full_line_turns_away_with_429(strict, large, picture):
-    with begun(strict, large):
-        busy = strict.client.post("/v1/denoise", content=picture())
-        assert busy.status_code == 429 and int(busy.headers["retry-after"]) >= 1
-        assert busy.headers["content-type"] == "application/problem+json"
+def test_a_full_queue_answers_with_429(strict, large, picture):
+    with start_work(strict, large):
+        refused = strict.client.post("/v1/denoise", content=picture())
+        assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1
+        assert refused.headers["content-type"] == "application/problem+json"
         unready = strict.client.get("/readyz")
         assert unready.status_code == 503 and "full" in unready.json()["detail"]
         assert strict.client.get("/healthz").json() == {"status": "alive"}
@@ -66,7 +66,7 @@ def test_a_full_line_turns_away_with_429(strict, large, picture):
 
 
 @pytest.mark.slow
-def test_an_image_that_wants_too_much_memory_is_refused_and_the_next_is_done(strict, picture):
+def test_an_image_that_needs_too_much_memory_is_refused_and_the_next_is_done(strict, picture):
     content = imagecodecs.png_encode(np.zeros((9999, 9999, 3), np.uint8))
     refused = strict.client.post("/v1/denoise", content=content)
     assert refused.status_code == 413 and "memory" in refused.json()["detail"], refused.text
@@ -74,7 +74,7 @@ def test_an_image_that_wants_too_much_memory_is_refused_and_the_next_is_done(str
     assert strict.client.post("/v1/denoise", content=picture()).status_code == 200
 
 
-def test_the_token_is_asked_for(strict):
+def test_the_token_is_required(strict):
     import httpx
 
     assert httpx.get(f"{strict.address}/v1/models").status_code == 401
@@ -82,23 +82,23 @@ def test_the_token_is_asked_for(strict):
     assert "secret" not in strict.log
 
 
-def test_one_spool_is_for_one_service(strict):
+def test_two_services_cannot_share_a_spool(strict):
     command = [sys.executable, "-m", "pellucid", "serve", "--port", "0", "--spool", str(strict.spool)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "another pellucid serve" in done.stderr
 
 
-def test_a_port_that_is_taken_is_named(strict, tmp_path):
+def test_a_port_in_use_is_named(strict, tmp_path):
     port = strict.address.removesuffix("/pellucid").rpartition(":")[2]
     command = [sys.executable, "-m", "pellucid", "serve", "--port", port, "--spool", str(tmp_path / "spool")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and f"port {port}" in done.stderr
 
 
-def test_told_to_stop_it_finishes_what_runs(serving, large):
+def test_on_a_signal_running_work_is_finished(serving, large):
     service = serving("--token", "secret")
     service.client.headers["Authorization"] = "Bearer secret"
-    with begun(service, large) as line:
+    with start_work(service, large) as line:
         stopped = []
         stopping = threading.Thread(target=lambda: stopped.append(service.stop()))
         stopping.start()

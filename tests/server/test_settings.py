@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import UsageError
-from pellucid.server.settings import Settings, usual_spool
-from pellucid.utils.system import cores
+from pellucid.server.settings import Settings, default_spool
+from pellucid.utils.system import num_cores
 
 
 @pytest.mark.parametrize(
@@ -25,27 +25,27 @@ from pellucid.utils.system import cores
         ({"root_path": "pellucid"}, "--root-path pellucid"),
     ],
 )
-def test_what_cannot_be_is_refused_by_the_options_name(values, option):
+def test_an_invalid_value_is_refused_with_the_name_of_its_option(values, option):
     with pytest.raises(UsageError) as caught:
         Settings(**values)
     assert option in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_files_go_by_their_names_without_folder_and_suffix():
+def test_files_are_named_without_folder_and_suffix():
     settings = Settings(models=("photo", "runs/scans/best.onnx"), classifiers=(Path("c/digits.onnx"),))
     assert settings.denoisers == {"photo": "photo", "best": "runs/scans/best.onnx"}
-    assert settings.readers == {"digits": Path("c/digits.onnx")}
+    assert settings.classifiers_by_name == {"digits": Path("c/digits.onnx")}
 
 
 def test_workers_share_the_cores():
-    assert Settings(workers=10_0).threads_each == max(1, cores() // 100)
-    assert Settings().threads_each == cores()
-    assert Settings(threads=3).threads_each == 3
+    assert Settings(workers=10_0).threads_per_worker == max(1, num_cores() // 100)
+    assert Settings().threads_per_worker == num_cores()
+    assert Settings(threads=3).threads_per_worker == 3
 
 
-def test_the_spool_is_where_the_state_of_programs_belongs(monkeypatch):
+def test_the_default_spool_follows_xdg(monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
-    assert usual_spool() == Path("/state/pellucid/spool")
+    assert default_spool() == Path("/state/pellucid/spool")
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "/home/ada")
     assert Settings().spool == Path("/home/ada/.local/state/pellucid/spool")

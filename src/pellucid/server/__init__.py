@@ -1,1 +1,1 @@
-"""The HTTP service and its page: a thin door; images are decoded, denoised and encoded in processes of their own."""
+"""The HTTP service and its page; worker processes decode, denoise and encode the images."""

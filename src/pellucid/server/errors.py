@@ -1,4 +1,4 @@
-"""Errors as HTTP has them: every one is a problem document (RFC 9457) that says what is wrong and what to do."""
+"""Errors as HTTP responses: each is a problem document (RFC 9457) that names the error and the remedy."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
 from pellucid.errors import PellucidError
-from pellucid.server.workers.tasks import Busy, Failed, Refused
+from pellucid.server.filenames import printable
+from pellucid.server.workers.tasks import QueueFull, WorkFailed, WorkRefused
 
 MEDIA_TYPE = "application/problem+json"
 MEMBERS = {
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Problem(HTTPException):
-    """A request that cannot be answered as asked."""
+    """An error that a client sees as a problem document."""
 
     def __init__(
         self,
@@ -38,12 +39,12 @@ class Problem(HTTPException):
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
-        """Take what the document says.
+        """Take the content of the document.
 
         Args:
             status: the HTTP status.
-            detail: what is wrong and what to do, in a sentence.
-            title: the kind of problem; by default the status in words.
+            detail: a sentence with the error and the remedy.
+            title: the kind of problem; by default the phrase of the status.
             headers: of the response.
             more: further members of the document.
         """
@@ -52,26 +53,27 @@ class Problem(HTTPException):
 
 
 def install(app: FastAPI, routes: Sequence[BaseRoute] = ()) -> None:
-    """Have the errors that routes raise come out as problem documents; `pellucid.server.security` answers the rest.
+    """Turn the errors that routes raise into problem documents; `pellucid.server.security` handles all others.
 
     Args:
         app: the application.
-        routes: all that it has, by which a method that is not there is answered with those that are.
+        routes: all of its routes, for the header Allow.
     """
 
-    async def answered(request: Request, error: Exception) -> JSONResponse:
+    async def handle(request: Request, error: Exception) -> JSONResponse:
         problem = problem_of(error)
         if problem.status_code == 405:
             matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-            methods = ", ".join(sorted({method for route in matching for method in getattr(route, "methods", ())}))
-            problem = Problem(405, f"There is no {request.method} here, but {methods}.", headers={"Allow": methods})
-        return response(problem, getattr(request.state, "request_id", ""))
+            methods = {method for route in matching for method in getattr(route, "methods", ("GET", "HEAD"))}
+            allowed = ", ".join(sorted(methods))
+            problem = Problem(405, f"There is no {request.method} here, but {allowed}.", headers={"Allow": allowed})
+        return problem_response(problem, getattr(request.state, "request_id", ""))
 
     for kind in (HTTPException, RequestValidationError, PellucidError):
-        app.add_exception_handler(kind, answered)
+        app.add_exception_handler(kind, handle)
 
 
-def response(problem: HTTPException, request_id: str) -> JSONResponse:
+def problem_response(problem: HTTPException, request_id: str) -> JSONResponse:
     """Return the response for a problem."""
     title = getattr(problem, "title", None) or HTTPStatus(problem.status_code).phrase
     content = {"type": "about:blank", "title": title, "status": problem.status_code, "detail": str(problem.detail)}
@@ -79,28 +81,31 @@ def response(problem: HTTPException, request_id: str) -> JSONResponse:
     return JSONResponse(content, problem.status_code, problem.headers, MEDIA_TYPE)
 
 
-def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what an OpenAPI document says of responses with these statuses."""
+def openapi_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return responses with these statuses for the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": SCHEMA}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def problem_of(error: Exception) -> HTTPException:
-    """Return the problem that an error is to a client."""
+    """Return the problem that a client sees for an error; unexpected errors are logged."""
     if isinstance(error, HTTPException):
         return error if error.detail != "Not Found" else Problem(404, "There is nothing here: see /openapi.json.")
-    if isinstance(error, Busy):
+    if isinstance(error, QueueFull):
         return Problem(429, str(error), headers={"Retry-After": str(error.retry_after)})
-    if isinstance(error, Refused | Failed):
+    if isinstance(error, WorkRefused | WorkFailed):
         return Problem(error.status, str(error))
     if isinstance(error, PellucidError):
         return Problem(422, str(error))
     if isinstance(error, RequestValidationError):
-        return Problem(422, "; ".join(map(_in_words, error.errors())))
+        return Problem(422, "; ".join(map(_validation_message, error.errors())))
     log.error("a request failed", exc_info=error)
-    return Problem(500, "The service failed at it, and has noted why: tell whoever runs it the instance.")
+    return Problem(500, "An error in the service, which is in its log: give whoever runs it the instance.")
 
 
-def _in_words(error: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in error["loc"] if part not in ("query", "body", "path"))
-    return f"{place}: {error['msg']}" if place else str(error["msg"])
+def _validation_message(error: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in error["loc"] if part not in ("query", "body", "path"))
+    value = error.get("input")
+    if name and isinstance(value, str):
+        return f"{name} is {printable(value) or 'empty'}: {error['msg']}"
+    return f"{name}: {error['msg']}" if name else str(error["msg"])

@@ -1,4 +1,4 @@
-"""Names and texts from clients, made fit to be shown and sent back; none is ever a path."""
+"""Names and texts of clients, made printable; none is ever used as a path."""
 
 import unicodedata
 from pathlib import Path
@@ -7,32 +7,32 @@ from urllib.parse import quote
 from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES
 
 KNOWN_SUFFIXES = {suffix for group in SUFFIXES.values() for suffix in group}.union(RAW_SUFFIXES)
-LONGEST = 200
+MAX_LENGTH = 200
 UNNAMED = "image"
 
 
-def shown(text: str) -> str:
-    """Return a text as one line of letters that are seen, no longer than 200."""
-    kept = (" " if unicodedata.category(letter)[0] in "ZC" else letter for letter in text[: 4 * LONGEST])
-    return " ".join("".join(kept).split())[:LONGEST]
+def printable(text: str) -> str:
+    """Return a text as one line of printable characters, at most 200."""
+    characters = (" " if unicodedata.category(letter)[0] in "ZC" else letter for letter in text[: 4 * MAX_LENGTH])
+    return " ".join("".join(characters).split())[:MAX_LENGTH]
 
 
-def shown_name(given: str) -> str:
-    """Return what a file is called, without folders; its suffix stays where the name is cut."""
-    name = given.replace("\\", "/").rpartition("/")[2]
+def printable_name(path: str) -> str:
+    """Return the name of a file without folders, printable; where it is cut, the suffix stays."""
+    name = path.replace("\\", "/").rpartition("/")[2]
     suffix = Path(name).suffix
     known = suffix if suffix.lower() in KNOWN_SUFFIXES else ""
-    stem = shown(name.removesuffix(known))[: LONGEST - len(known)].strip(". ")
+    stem = printable(name.removesuffix(known))[: MAX_LENGTH - len(known)].strip(". ")
     return (stem or UNNAMED) + known
 
 
 def result_name(name: str, suffix: str, mark: str = "-denoised") -> str:
-    """Return what a result is called: `photo.jpg` becomes `photo-denoised.jpg`.
+    """Return the name of a result: `photo.jpg` becomes `photo-denoised.jpg`.
 
     Args:
-        name: from `shown_name`.
-        suffix: of the result's format; one that means the same, such as .jpeg, stays.
-        mark: what tells it from the image.
+        name: of the image, from `printable_name`.
+        suffix: of the result's format; another suffix of the same format, such as .jpeg, stays.
+        mark: put between name and suffix.
     """
     own = Path(name).suffix
     if own.lower() not in KNOWN_SUFFIXES:
@@ -42,6 +42,6 @@ def result_name(name: str, suffix: str, mark: str = "-denoised") -> str:
 
 
 def disposition(name: str, kind: str = "attachment") -> str:
-    """Return the header Content-Disposition for a name of any letters (RFC 6266)."""
-    plain = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in name)
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    """Return the header Content-Disposition for a name with any characters (RFC 6266)."""
+    ascii_name = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in name)
+    return f"{kind}; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus."""
+"""The metrics of the service, for Prometheus."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from pellucid import __version__
 from pellucid.server.workers.pool import Pool
-from pellucid.server.workers.tasks import Order
+from pellucid.server.workers.tasks import WorkRequest
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -20,7 +20,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 
 
 class Metrics:
-    """The counters of one service."""
+    """The counters and gauges of one service."""
 
     def __init__(self) -> None:
         """Start at zero."""
@@ -30,60 +30,64 @@ class Metrics:
         self._requests = Counter(
             "pellucid_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )
-        words = "Seconds until a request was answered."
-        self._request_seconds = Histogram("pellucid_request_seconds", words, ["route"], **timed)
-        self._orders = Counter("pellucid_orders", "Images worked on.", ["kind", "outcome"], registry=registry)
-        self._order_seconds = Histogram("pellucid_order_seconds", "Seconds of work on an image.", ["kind"], **timed)
-        self._pixels = Counter("pellucid_pixels", "Pixels worked on, over all frames.", registry=registry)
+        self._request_seconds = Histogram(
+            "pellucid_request_seconds", "Seconds until a request was answered.", ["route"], **timed
+        )
+        self._work_requests = Counter(
+            "pellucid_work_requests", "Images processed.", ["kind", "outcome"], registry=registry
+        )
+        self._work_seconds = Histogram("pellucid_work_seconds", "Seconds of work on an image.", ["kind"], **timed)
+        self._pixels = Counter("pellucid_pixels", "Pixels processed, over all frames.", registry=registry)
 
-    def watch(self, pool: Pool) -> None:
-        """Show what a pool is doing."""
-        self._registry.register(_Gauges(pool))
+    def add_pool(self, pool: Pool) -> None:
+        """Add gauges of the state of a pool."""
+        self._registry.register(_PoolCollector(pool))
 
-    def gauge(self, name: str, words: str, value: Callable[[], float]) -> None:
-        """Show a value that is read whenever the metrics are."""
-        self._registry.register(_Gauge(name, words, value))
+    def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
+        """Add a gauge; `value` is called whenever the metrics are read."""
+        self._registry.register(_Gauge(name, description, value))
 
-    def note_request(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count a request, by the route that answered it and never by its path, of which there is no end."""
+    def count_request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count a request by its route, and never by its path, since there may be any number of paths."""
         route = getattr(scope.get("route"), "path", "none")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(route).observe(seconds)
 
-    def note_order(self, order: Order, outcome: str, facts: dict[str, Any]) -> None:
-        """Count an order that has ended as `done`, `refused`, `failed` or `cancelled`."""
-        self._orders.labels(order.kind, outcome).inc()
-        if facts:
-            self._order_seconds.labels(order.kind).observe(facts["seconds"])
-            self._pixels.inc(facts["width"] * facts["height"] * facts["frames"])
+    def count_work(self, request: WorkRequest, outcome: str, metadata: dict[str, Any]) -> None:
+        """Count a work request that has ended as `done`, `refused`, `failed` or `cancelled`."""
+        self._work_requests.labels(request.kind, outcome).inc()
+        if metadata:
+            self._work_seconds.labels(request.kind).observe(metadata["seconds"])
+            self._pixels.inc(metadata["width"] * metadata["height"] * metadata["frames"])
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
 
-class _Gauges(Collector):
+class _PoolCollector(Collector):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """Yield what the pool is doing."""
+        """Yield the state of the pool, and the version."""
         pool = self._pool
         yield GaugeMetricFamily("pellucid_waiting", "Images that wait for a worker.", pool.waiting)
-        yield GaugeMetricFamily("pellucid_working", "Images that workers are at.", pool.working)
-        yield GaugeMetricFamily("pellucid_workers_up", "Workers that are alive.", pool.up)
-        words = "Workers that ended and were replaced."
-        yield CounterMetricFamily("pellucid_workers_replaced", words, pool.replaced)
-        info = GaugeMetricFamily("pellucid_info", "The version that runs.", labels=["version"])
+        yield GaugeMetricFamily("pellucid_working", "Images that workers process now.", pool.working)
+        yield GaugeMetricFamily("pellucid_workers_up", "Workers that are alive.", pool.num_alive)
+        yield CounterMetricFamily(
+            "pellucid_workers_replaced", "Workers that ended and were replaced.", pool.num_replaced
+        )
+        info = GaugeMetricFamily("pellucid_info", "The version of Pellucid.", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
 
 
 class _Gauge(Collector):
-    def __init__(self, name: str, words: str, value: Callable[[], float]) -> None:
-        self._name, self._words, self._value = name, words, value
+    def __init__(self, name: str, description: str, value: Callable[[], float]) -> None:
+        self._name, self._description, self._value = name, description, value
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the value."""
-        yield GaugeMetricFamily(self._name, self._words, self._value())
+        yield GaugeMetricFamily(self._name, self._description, self._value())

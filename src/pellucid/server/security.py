@@ -1,4 +1,4 @@
-"""What stands before every request: ids, the token, the host's name, and bounds on how bodies arrive."""
+"""Middleware before every request: request ids, the token, the host name, and limits on how bodies arrive."""
 
 import asyncio
 import hmac
@@ -14,144 +14,153 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pellucid.server.errors import Problem, problem_of, response
+from pellucid.server.errors import Problem, problem_of, problem_response
 from pellucid.server.settings import MEGABYTE, Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-OPEN, STATIC = ("/", "/healthz", "/readyz", "/openapi.json"), "/static/"  # what needs no token
-GONE = 499  # what the log calls a request whose client did not wait for the answer
+PUBLIC_PATHS, STATIC_PREFIX = ("/", "/healthz", "/readyz", "/openapi.json"), "/static/"  # need no token
+CLIENT_CLOSED_REQUEST = 499  # in the log, for a client that did not wait for the response
 BATCH, FORM = "/v1/jobs", "multipart/"
 DRAIN_SECONDS, DRAIN_BYTES = 5.0, 64 * MEGABYTE
 
 log = logging.getLogger("pellucid.access")
 
 
-class Guard:
-    """Wraps an application; what it refuses never gets there."""
+class SecurityMiddleware:
+    """Wraps an application; requests that it refuses do not reach the application."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, note: Callable[[Scope, int, float], None]) -> None:
-        """Take the application, the limits, and who is told each request's scope, status and seconds."""
-        self._app, self._settings, self._note = app, settings, note
+    def __init__(self, app: ASGIApp, settings: Settings, on_response: Callable[[Scope, int, float], None]) -> None:
+        """Take the application and the limits.
+
+        Args:
+            app: the application.
+            settings: of the service.
+            on_response: called with the scope, status and seconds of each request.
+        """
+        self._app, self._settings, self._on_response = app, settings, on_response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        sent_id = headers.get("x-request-id", "")
+        request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        body = Body(receive, self._settings, headers, most_of(scope, headers, self._settings))
-        answer = Answer(send, request_id, body)
+        body = RequestBody(receive, self._settings, headers, max_body_bytes(scope, headers, self._settings))
+        sender = ResponseSender(send, request_id, body)
         try:
-            problem = self._refusal(scope, headers) or body.excess
+            problem = self._access_error(scope, headers) or body.size_error
             if problem:
                 raise problem
-            await self._app(scope, body.receive, answer.send)
+            await self._app(scope, body.receive, sender.send)
         except Exception as error:
             problem = problem_of(error)
-            if not answer.status:
-                await response(problem, request_id)(scope, body.receive, answer.send)
+            if not sender.status:
+                await problem_response(problem, request_id)(scope, body.receive, sender.send)
         finally:
-            seconds, status = time.monotonic() - answer.started, answer.status or GONE
-            self._note(scope, status, seconds)
+            seconds, status = time.monotonic() - sender.started, sender.status or CLIENT_CLOSED_REQUEST
+            self._on_response(scope, status, seconds)
             log.info("%s %s %s %.3f s %s", scope["method"], scope["path"], status, seconds, request_id)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
-        """Return why a request goes no further, or None."""
+    def _access_error(self, scope: Scope, headers: Headers) -> Problem | None:
+        """Return why a request is not allowed, or None."""
         if not self._settings.token:
-            return _strange_origin(scope, headers, self._settings)
+            return _foreign_origin(scope, headers, self._settings)
         path = scope["path"].removeprefix(self._settings.root_path)
-        if path in OPEN or path.startswith(STATIC):
+        if path in PUBLIC_PATHS or path.startswith(STATIC_PREFIX):
             return None
-        kind, _, shown = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._settings.token.encode()):
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._settings.token.encode()):
             return None
-        remedy = "This service asks for a token: send the header Authorization: Bearer TOKEN."
+        remedy = "This service needs a token: send the header Authorization: Bearer TOKEN."
         return Problem(401, remedy, headers={"WWW-Authenticate": 'Bearer realm="pellucid"'})
 
 
-class Body:
-    """A request's body as it arrives: bounded in bytes, in the time between two parts, and in time altogether."""
+class RequestBody:
+    """The body of a request as it arrives, with limits on its bytes, the time between two parts, and its whole time.
 
-    def __init__(self, receive: Receive, settings: Settings, headers: Headers, most: int) -> None:
-        """Take where it comes from, its bounds, what is announced of it, and the most bytes that it may have."""
-        self._receive, self._settings, self._most = receive, settings, most
-        announced = headers.get("content-length", "0")
-        self._announced = int(announced) if announced.isdecimal() else 0
-        self._got = 0
-        self._ends, self._is_late = 0.0, False
-        self._waits_for_go = "100-continue" in headers.get("expect", "").lower() and self._announced > 0
-        self.is_whole = self._announced == 0 and "transfer-encoding" not in headers
+    Attributes:
+        is_complete: whether all of it has arrived, or there is none.
+    """
+
+    def __init__(self, receive: Receive, settings: Settings, headers: Headers, max_bytes: int) -> None:
+        """Take the ASGI function, the limits, and the headers of the request."""
+        self._receive, self._settings, self._max_bytes = receive, settings, max_bytes
+        length = headers.get("content-length", "0")
+        self._content_length = int(length) if length.isdecimal() else 0
+        self._received = 0
+        self._deadline, self._has_timed_out = 0.0, False
+        self._expects_continue = "100-continue" in headers.get("expect", "").lower() and self._content_length > 0
+        self.is_complete = self._content_length == 0 and "transfer-encoding" not in headers
 
     @property
-    def excess(self) -> Problem | None:
-        """Why it is not wanted, if more is announced than may be."""
-        if self._announced <= self._most:
+    def size_error(self) -> Problem | None:
+        """A problem if the announced length is above the limit, else None."""
+        if self._content_length <= self._max_bytes:
             return None
-        return Problem(
-            413, f"The body has {self._announced} bytes, more than the {self._most} allowed: send less at once."
-        )
+        limit = f"more than the {self._max_bytes} allowed"
+        return Problem(413, f"The body has {self._content_length} bytes, {limit}: send less at once.")
 
     async def receive(self) -> Message:
         """Return the next part.
 
         Raises:
-            Problem: 413 if there is more than may be, 408 if it does not come.
+            Problem: 413 if the body is too large, 408 if the part does not arrive in time.
         """
-        if self.is_whole:
+        if self.is_complete:
             return await self._receive()
-        # A batch has the time that its images would have one by one.
-        share = max(1.0, self._announced / self._settings.max_bytes)
-        message = await self._next(self._settings.idle_timeout, share * self._settings.body_timeout)
-        if self._got > self._most:
+        # A batch has as much time as its images would have one by one.
+        num_images = max(1.0, self._content_length / self._settings.max_bytes)
+        message = await self._next(self._settings.idle_timeout, num_images * self._settings.body_timeout)
+        if self._received > self._max_bytes:
             raise Problem(
                 413,
-                f"The body has more than the {self._most} bytes allowed: send less at once, or a job's images with a "
-                "Content-Length.",
+                f"The body has more than the {self._max_bytes} bytes allowed: send less at once, or a job's images "
+                "with a Content-Length.",
             )
         return message
 
     async def drain(self) -> None:
-        """Take what is still on its way, within bounds: a client that is still sending does not read the answer."""
-        if self._waits_for_go or self._is_late:
+        """Read the rest of the body, within limits: a client that is still sending does not read the response."""
+        if self._expects_continue or self._has_timed_out:
             return
-        most = self._got + DRAIN_BYTES
+        max_bytes = self._received + DRAIN_BYTES
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while not self.is_whole and self._got <= most:
-                    self._note(await self._receive())
+                while not self.is_complete and self._received <= max_bytes:
+                    self._count(await self._receive())
 
-    async def _next(self, idle: float, whole: float) -> Message:
+    async def _next(self, idle_seconds: float, body_seconds: float) -> Message:
         now = time.monotonic()
-        self._ends = self._ends or now + whole
+        self._deadline = self._deadline or now + body_seconds
         try:
-            async with asyncio.timeout(min(idle, self._ends - now)):
+            async with asyncio.timeout(min(idle_seconds, self._deadline - now)):
                 message = await self._receive()
         except TimeoutError:
-            self._is_late = True
+            self._has_timed_out = True
             raise Problem(408, "The body did not arrive in time: send it faster, or less at once.") from None
-        self._note(message)
+        self._count(message)
         return message
 
-    def _note(self, message: Message) -> None:
-        self._waits_for_go = False
-        self._got += len(message.get("body", b""))
+    def _count(self, message: Message) -> None:
+        self._expects_continue = False
+        self._received += len(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body"):
-            self.is_whole = True
+            self.is_complete = True
 
 
-class Answer:
-    """A response as it goes out, with the headers that all have.
+class ResponseSender:
+    """Sends a response with the headers that all responses have.
 
     Attributes:
-        started: when the request came.
-        status: of the response; 0 while there is none.
+        started: when the request arrived, by the monotonic clock.
+        status: of the response; 0 until it is sent.
     """
 
-    def __init__(self, send: Send, request_id: str, body: Body) -> None:
-        """Take where it goes, the request's id, and its body."""
+    def __init__(self, send: Send, request_id: str, body: RequestBody) -> None:
+        """Take the ASGI function, the request's id, and its body."""
         self._send, self._request_id, self._body = send, request_id, body
         self.started, self.status = time.monotonic(), 0
 
@@ -163,40 +172,41 @@ class Answer:
             headers["X-Request-ID"] = self._request_id
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Cache-Control", "no-store")
-            if not self._body.is_whole:
+            if not self._body.is_complete:
                 await self._body.drain()
-            if not self._body.is_whole:
+            if not self._body.is_complete:
                 headers["Connection"] = "close"
         await self._send(message)
 
 
-def most_of(scope: Scope, headers: Headers, settings: Settings) -> int:
-    """Return the most bytes that a request's body may have.
+def max_body_bytes(scope: Scope, headers: Headers, settings: Settings) -> int:
+    """Return the limit for the body of a request.
 
-    A form with many images may have more than one image, if it says how much is coming: there has to be room for it.
+    A form with the images of a job may be larger than one image if its length is announced, so that space can be
+    reserved for it.
     """
     is_form = headers.get("content-type", "").lower().startswith(FORM)
-    is_announced = headers.get("content-length", "").isdecimal()
-    is_batch = scope["path"].removeprefix(settings.root_path) == BATCH and is_form and is_announced
+    has_length = headers.get("content-length", "").isdecimal()
+    is_batch = scope["path"].removeprefix(settings.root_path) == BATCH and is_form and has_length
     return settings.max_batch_bytes if is_batch else settings.max_bytes
 
 
-def _strange_origin(scope: Scope, headers: Headers, settings: Settings) -> Problem | None:
-    """Return why a request without a token is none of the user's own: a page from elsewhere had the browser send it.
+def _foreign_origin(scope: Scope, headers: Headers, settings: Settings) -> Problem | None:
+    """Return a problem if another site made the browser send a request to a service without a token.
 
-    Such a page may point a name of its own at this machine (DNS rebinding), or post without reading the answer.
+    Such a site may resolve a name of its own to this machine (DNS rebinding), or post without reading the response.
     """
     follows_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
     if headers.get("sec-fetch-site") == "cross-site" and not follows_link:
         return Problem(403, "Pages of other sites may not use this service: open its own page.")
-    address, bracket, rest = headers.get("host", "").rpartition("]")
-    host = address + bracket or rest.partition(":")[0]
-    if not _is_loopback(settings.host) or _is_own(host) or host.lower() in settings.allow_hosts:
+    address, bracket, remainder = headers.get("host", "").rpartition("]")
+    host = address + bracket or remainder.partition(":")[0]
+    if not _is_loopback(settings.host) or _is_local(host) or host.lower() in settings.allow_hosts:
         return None
-    return Problem(421, f"This service does not go by the name {host}: start it with --allow-host {host}, or a token.")
+    return Problem(421, f"This service is not called {host}: start it with --allow-host {host}, or a token.")
 
 
-def _is_own(host: str) -> bool:
+def _is_local(host: str) -> bool:
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the service is told when it starts: each is an option of `pellucid serve`."""
+"""The settings of the service: each is an option of `pellucid serve`."""
 
 import math
 import os
@@ -7,56 +7,56 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pellucid.errors import UsageError
-from pellucid.utils.system import cores, memory
+from pellucid.utils.system import num_cores, total_memory
 
 MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
-LEAST_MEMORY = 512 * MEGABYTE  # what the libraries and the networks take by themselves, and a small image
+MIN_MEMORY = 512 * MEGABYTE  # for the libraries, the networks and a small image
 
 
-def usual_spool() -> Path:
-    """Return the folder for uploads and results where none is named, as the XDG base directories have it."""
+def default_spool() -> Path:
+    """Return the default folder for uploads and results, after the XDG base directory specification."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "pellucid" / "spool"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the service is told; every limit has a default that suits a machine for a few people.
+    """The settings of the service; the default limits suit a machine for a few people.
 
     Attributes:
-        host: the address that is listened on.
-        port: its port; 0 for any that is free.
-        spool: the folder for uploads, results and the list of jobs.
-        models: the denoisers on offer, the first by default: shipped names, `self`, or files, which clients know by
-            their names without the suffix.
-        classifiers: the files of classifiers on offer, known likewise.
-        engine: what the denoisers run on, as in `Denoiser.load`.
-        token: what clients show as `Authorization: Bearer …`; None lets everybody in.
-        max_bytes: the most of one image, and of any body but a form with several.
-        max_batch_bytes: the most of a form with several images, all together.
-        max_pixels: the most of one image, all its frames together.
-        max_frames: the most pages or frames of one image.
-        max_text: the most bytes of text and metadata in one image, unpacked.
-        max_files: the most images of one job.
-        max_waiting: the most images of all jobs that wait for their turn.
-        time_limit: the most seconds that the work on one image may take.
-        queue_length: the most images that wait for a worker.
-        workers: the processes that denoise; each has the networks in memory.
-        threads: those that each worker runs on; 0 shares the cores among the workers.
-        memory_limit: the most bytes of memory that a worker may take.
-        connections: the most clients at once.
-        idle_timeout: the most seconds in which a client neither sends nor takes anything.
-        body_timeout: the most seconds that `max_bytes` of a request's body may take to arrive.
-        stop_timeout: the most seconds that what runs may take once the service is told to stop.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        spool: the folder for uploads, results and the database of jobs.
+        models: the denoisers, the first by default: shipped names, `self`, or files. Clients know a file by its name
+            without suffix.
+        classifiers: the files of classifiers, which clients know by their names without suffix.
+        engine: of the denoisers, as in `Denoiser.load`.
+        token: that clients send as `Authorization: Bearer …`; None admits all.
+        max_bytes: the limit for one image, and for any body other than a form with several images.
+        max_batch_bytes: the limit for a form with several images as a whole.
+        max_pixels: the limit for one image, all frames together.
+        max_frames: the limit for the pages or frames of one image.
+        max_text: the limit for the bytes of text and metadata in one image, unpacked.
+        max_files: the limit for the images of one job.
+        max_waiting: the limit for the queued images of all jobs.
+        time_limit: the limit for the seconds of work on one image.
+        queue_length: the limit for the images that wait for a worker.
+        workers: the number of worker processes, each with all networks in memory.
+        threads: of each worker; 0 divides the cores among the workers.
+        memory_limit: the limit for the bytes of memory of a worker.
+        connections: the limit for the number of clients at once.
+        idle_timeout: the limit for the seconds in which a client neither sends nor receives anything.
+        body_timeout: the limit for the seconds in which `max_bytes` of a request's body arrive.
+        stop_timeout: the limit for the seconds in which running work finishes when the service stops.
         job_expiry: the seconds for which a finished job is kept.
-        disk_budget: the most bytes in the spool.
-        allow_hosts: names by which a service on the loopback address may be asked for, besides its own.
-        root_path: what a proxy cuts off the paths, such as /pellucid.
+        disk_budget: the disk quota: the limit for the bytes in the spool.
+        allow_hosts: further host names by which clients may reach a service on the loopback address.
+        root_path: a prefix of paths that a proxy removes, such as /pellucid.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    spool: Path = field(default_factory=usual_spool)
+    spool: Path = field(default_factory=default_spool)
     models: tuple[str, ...] = ("photo", "photo-fast", "document", "jpeg")
     classifiers: tuple[Path, ...] = ()
     engine: str = "auto"
@@ -83,11 +83,11 @@ class Settings:
     root_path: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be; UsageError names the option."""
-        for name, least, most in _RANGES:
+        """Check the values; UsageError names the option."""
+        for name, minimum, maximum in _RANGES:
             value = getattr(self, name)
-            if not least <= value <= most:
-                raise UsageError(f"--{name.replace('_', '-')} {value:g}: give a number from {least:g} to {most:g}")
+            if not minimum <= value <= maximum:
+                raise UsageError(f"--{name.replace('_', '-')} {value:g}: give a number from {minimum:g} to {maximum:g}")
         if self.max_batch_bytes < self.max_bytes:
             raise UsageError(
                 f"--max-batch-bytes {self.max_batch_bytes}: give no less than --max-bytes, which is {self.max_bytes}"
@@ -99,39 +99,38 @@ class Settings:
         if " " in (self.token or ""):
             raise UsageError("--token: give it without spaces")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
-            raise UsageError(f"--root-path {self.root_path}: start it with a slash, and end it without, as /pellucid")
+            raise UsageError(f"--root-path {self.root_path}: it starts with a slash and ends without one, as /pellucid")
         for option, names in (("model", map(_name_of, self.models)), ("classifier", map(_name_of, self.classifiers))):
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 raise UsageError(f"--{option}: two are called {twice[0]}: rename one")
 
     def check_memory(self) -> None:
-        """Raise UsageError if several workers may take more memory than there is."""
-        most, there = self.workers * self.memory_limit, memory()
-        if self.workers > 1 and most > there:
-            raise UsageError(
-                f"--workers {self.workers}: they may take {most / GIGABYTE:.3g} GB, and there are "
-                f"{there / GIGABYTE:.3g}: start fewer, or lower --memory-limit from {self.memory_limit / GIGABYTE:.3g}G"
-            )
+        """Raise UsageError if several workers together may use more memory than the machine has."""
+        limit, available = self.workers * self.memory_limit, total_memory()
+        if self.workers > 1 and limit > available:
+            needed = f"they may take {limit / GIGABYTE:.3g} GB of the {available / GIGABYTE:.3g} GB of this machine"
+            remedy = f"start fewer, or lower --memory-limit from {self.memory_limit / GIGABYTE:.3g}G"
+            raise UsageError(f"--workers {self.workers}: {needed}: {remedy}")
 
     @property
     def denoisers(self) -> dict[str, str]:
-        """What each denoiser on offer is loaded by, a shipped name or a file, by the name that clients use."""
+        """The shipped name or file of each denoiser, by the name that clients use."""
         return {_name_of(model): model for model in self.models}
 
     @property
-    def readers(self) -> dict[str, Path]:
-        """The file of each classifier on offer, by the name that clients use."""
+    def classifiers_by_name(self) -> dict[str, Path]:
+        """The file of each classifier, by the name that clients use."""
         return {_name_of(path): path for path in self.classifiers}
 
     @property
-    def threads_each(self) -> int:
-        """How many threads each worker runs on."""
-        return self.threads or max(1, cores() // self.workers)
+    def threads_per_worker(self) -> int:
+        """The number of threads of each worker."""
+        return self.threads or max(1, num_cores() // self.workers)
 
 
 def _name_of(model: str | Path) -> str:
-    """Return what clients call a model: a file's name without folder and suffix, else what it is called."""
-    from pellucid.weights import SUFFIXES  # not at the start of every command, which reads the defaults above
+    """Return the name that clients use for a model: a file's name without folder and suffix, or a shipped name."""
+    from pellucid.weights.catalog import SUFFIXES  # slow to import, and every command imports this module
 
     path = Path(model)
     return path.stem if path.suffix in SUFFIXES else str(model)
@@ -150,7 +149,7 @@ _RANGES = (
     ("queue_length", 0, 100_000),
     ("workers", 1, 256),
     ("threads", 0, 1024),
-    ("memory_limit", LEAST_MEMORY, math.inf),
+    ("memory_limit", MIN_MEMORY, math.inf),
     ("connections", 1, 100_000),
     ("idle_timeout", 0.1, 3600),
     ("body_timeout", 0.1, 86_400),

@@ -1,6 +1,6 @@
-"""Uploads, streamed into a folder of the spool: nothing of them is decoded here, and no name of theirs is a path."""
+"""Uploads, streamed into a folder of the spool; this process decodes no image and uses no client's name as a path."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,179 +12,222 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from pellucid.errors import UnknownFormat
-from pellucid.image.formats import HEAD, sniff
+from pellucid.image.formats import HEAD_BYTES, sniff
 from pellucid.server.errors import Problem
-from pellucid.server.filenames import UNNAMED, shown, shown_name
-from pellucid.server.security import most_of
-from pellucid.server.workers.tasks import Busy
-from pellucid.utils.atomic_write import reason_of
+from pellucid.server.filenames import UNNAMED, printable, printable_name
+from pellucid.server.jobs.queue import NewItem
+from pellucid.server.security import max_body_bytes
+from pellucid.server.workers.tasks import QueueFull
+from pellucid.utils.atomic_write import error_reason
 
 BINARY = "application/octet-stream"
 FORM = "multipart/form-data"
-LONGEST_FIELD, MOST_FIELDS = 1000, 50
+MAX_FIELD_BYTES, MAX_FIELDS = 1000, 50
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was received.
+    """A received file.
 
     Attributes:
-        field: the form's field that it came in; empty for a body that is the image itself.
-        name: what its sender calls it, fit to be shown; it is never used as a path.
-        path: where it lies; of a file that cannot be taken, no more than its beginning.
-        size: in bytes, as it was sent.
-        refusal: why it cannot be taken, as its first bytes tell, or None.
+        field: its field in the form; empty if the body is the image itself.
+        name: the client's name for it, printable; never used as a path.
+        path: of the file; if there is an error, it holds only the beginning.
+        size: in bytes, as sent.
+        error: why it cannot be used, judged by its first bytes, or None.
     """
 
     field: str
     name: str
     path: Path
     size: int
-    refusal: Problem | None
+    error: Problem | None
 
 
 @dataclass
-class Received:
-    """What a request's body held."""
+class ReceivedBody:
+    """The files and text fields of a request's body."""
 
     files: list[Upload] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
-async def admitted(request: Request) -> AsyncIterator[Path]:
-    """Yield a new folder for an upload that is worked on at once, if there is a place in line and room on the disk.
+async def admit(request: Request) -> AsyncIterator[Path]:
+    """Yield a new folder for an upload that is processed at once, if the queue and the disk have space.
 
     Raises:
-        Busy: if the line is full already: nothing need be sent.
-        NoRoom: if the disk budget is used up.
+        QueueFull: if the queue is full; nothing need be sent then.
+        QuotaExceeded: if the disk quota is used up.
     """
     pool = request.app.state.pool
     if pool.is_full:
-        raise Busy(pool.retry_after)
-    async with made_room(request) as folder:
+        raise QueueFull(pool.retry_after)
+    async with reserve_space(request) as folder:
         yield folder
 
 
 @asynccontextmanager
-async def made_room(request: Request) -> AsyncIterator[Path]:
-    """Yield a new folder for an upload, if there is room for it on the disk.
+async def reserve_space(request: Request) -> AsyncIterator[Path]:
+    """Yield a new folder for an upload, with its bytes reserved in the disk quota.
 
     Raises:
-        NoRoom: if the disk budget is used up.
+        QuotaExceeded: if the disk quota is used up.
     """
-    settings, spool, jobs = (getattr(request.app.state, name) for name in ("settings", "spool", "jobs"))
-    length, most = request.headers.get("content-length", ""), most_of(request.scope, request.headers, settings)
-    with jobs.room.expecting(min(int(length), most) if length.isdecimal() else most), spool.scratch() as folder:
-        await jobs.room.make()
+    settings, files, jobs = (getattr(request.app.state, name) for name in ("settings", "files", "jobs"))
+    limit = max_body_bytes(request.scope, request.headers, settings)
+    length = request.headers.get("content-length", "")
+    size = min(int(length), limit) if length.isdecimal() else limit
+    with jobs.quota.reserve(size), files.temporary_folder() as folder:
+        await jobs.quota.free_space()
         yield folder
 
 
 async def receive(
-    request: Request, folder: Path, file_fields: Collection[str], most_bytes: int, most_files: int = 1
-) -> Received:
+    request: Request, folder: Path, file_fields: Collection[str], max_bytes: int, max_files: int = 1
+) -> ReceivedBody:
     """Stream a request's body into a folder: a form with files, or the image itself.
 
     Args:
-        request: whose body is bounded by `pellucid.server.security`.
-        folder: where to; empty, and the service's own.
+        request: `pellucid.server.security` limits its body as a whole.
+        folder: an empty folder of the service.
         file_fields: the form's fields that may hold files.
-        most_bytes: the most of each file.
-        most_files: how many may come in all.
+        max_bytes: the limit for each file.
+        max_files: the limit for the number of files.
 
     Raises:
-        Problem: 400 for a body that is no form as it says, 413 for too many files or one that is too large, 415 for a
-            type of body that is not supported or where no file is of a format that is, 422 for fields that cannot be or
-            a missing file, 507 if the disk is full.
-        ClientDisconnect: if the client has gone.
+        Problem: 400 for a malformed form, 413 for too many files or one that is too large, 415 for an unsupported type
+            of body or if no file has a supported format, 422 for unknown file fields or a missing file, 507 if the disk
+            is full.
+        ClientDisconnect: if the client has disconnected.
     """
+    parser = _parser(request, folder, frozenset(file_fields), max_bytes, max_files)
+    try:
+        async for part in request.stream():
+            parser.feed(part)
+        received = parser.finish()
+    except FormParserError as error:
+        raise Problem(400, f"The form cannot be read ({printable(str(error))}).") from error
+    except OSError as error:
+        if isinstance(error, ClientDisconnect):
+            raise
+        raise Problem(507, f"The service cannot keep the upload: {error_reason(error)}") from error
+    finally:
+        parser.close()
+    if not received.files:
+        raise Problem(422, f"There is no image: send one as {min(file_fields)}, or as the body itself.")
+    errors = [upload.error for upload in received.files]
+    if errors[0] and all(errors):
+        raise errors[0]
+    return received
+
+
+def match_references(files: Sequence[Upload], references: Sequence[Upload]) -> list[NewItem]:
+    """Return the items of a new job, each with its reference.
+
+    A reference belongs to the image with the same name without suffix; if names differ and there are as many references
+    as images, to the image at the same position. An item has an error if it or its reference cannot be used.
+
+    Raises:
+        Problem: 422 if the references cannot be matched; the first error, if no item can be used.
+    """
+    if not files:
+        raise Problem(422, "There is no image: send at least one as files.")
+    stems = [Path(file.name).stem.casefold() for file in files]
+    by_stem = {Path(reference.name).stem.casefold(): reference for reference in references}
+    if set(by_stem) <= set(stems) and len(by_stem) == len(references):
+        matching = [by_stem.get(stem) for stem in stems]
+    elif len(references) == len(files):
+        matching = references
+    else:
+        raise Problem(
+            422,
+            f"There are {len(references)} references for {len(files)} images, and not all with their names: send one "
+            "for each in the same order, or name them as their images.",
+        )
+    pairs = list(zip(files, matching, strict=True))
+    errors = [file.error or (reference and reference.error) for file, reference in pairs]
+    if errors[0] and all(errors):
+        raise errors[0]
+    return [
+        NewItem(file.name, file.path, reference and reference.path, error and str(error.detail))
+        for (file, reference), error in zip(pairs, errors, strict=True)
+    ]
+
+
+def _parser(
+    request: Request, folder: Path, file_fields: frozenset[str], max_bytes: int, max_files: int
+) -> "_BinaryParser | _FormParser":
+    """Return the parser for the type of a body."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     media_type = kind.decode("latin-1").lower()
     if media_type == FORM:
         boundary = options.get(b"boundary")
         if not boundary:
             raise Problem(400, "The form has no boundary: let the HTTP library write its Content-Type.")
-        form = _Form(folder, boundary, frozenset(file_fields), most_bytes, most_files)
-    elif media_type in ("", BINARY) or media_type.startswith("image/"):
-        form = _Plain(folder, most_bytes)
-    else:
-        raise Problem(
-            415,
-            f"A body of type {shown(media_type)} is not taken: send the image itself as image/* or {BINARY}, or a "
-            f"{FORM} with the image as {sorted(file_fields)[0]}.",
-            headers={"Accept-Post": f"image/*, {BINARY}, {FORM}"},
-        )
-    try:
-        async for part in request.stream():
-            form.take(part)
-        received = form.finish()
-    except FormParserError as error:
-        raise Problem(400, f"The form cannot be read ({shown(str(error))}).") from error
-    except OSError as error:
-        if isinstance(error, ClientDisconnect):
-            raise
-        raise Problem(507, f"The service cannot keep the upload: {reason_of(error)}") from error
-    finally:
-        form.close()
-    if not received.files:
-        raise Problem(422, f"There is no image: send one as {sorted(file_fields)[0]}, or as the body itself.")
-    if all(upload.refusal for upload in received.files):
-        raise next(upload.refusal for upload in received.files if upload.refusal)
-    return received
+        return _FormParser(folder, boundary, file_fields, max_bytes, max_files)
+    if media_type in ("", BINARY) or media_type.startswith("image/"):
+        return _BinaryParser(folder, max_bytes)
+    raise Problem(
+        415,
+        f"A body of type {printable(media_type)} is not supported: send the image itself as image/* or {BINARY}, or a "
+        f"{FORM} with the image as {min(file_fields)}.",
+        headers={"Accept-Post": f"image/*, {BINARY}, {FORM}"},
+    )
 
 
-class _Plain:
+class _BinaryParser:
     """A body that is the image itself."""
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
-        self._file = _File(folder / "upload", "", UNNAMED, most_bytes)
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._file = _UploadFile(folder / "upload", "", UNNAMED, max_bytes)
 
-    def take(self, part: bytes) -> None:
+    def feed(self, part: bytes) -> None:
         self._file.write(part)
 
-    def finish(self) -> Received:
-        upload = self._file.whole()
-        return Received([upload] if upload.size else [])
+    def finish(self) -> ReceivedBody:
+        upload = self._file.finish()
+        return ReceivedBody([upload] if upload.size else [])
 
     def close(self) -> None:
         self._file.close()
 
 
-class _Form:
-    """A form with files, as its parts come (RFC 7578); the parser bounds their heads."""
+class _FormParser:
+    """A form with files (RFC 7578), part by part; python-multipart limits the headers of a part."""
 
     def __init__(
-        self, folder: Path, boundary: bytes, file_fields: frozenset[str], most_bytes: int, most_files: int
+        self, folder: Path, boundary: bytes, file_fields: frozenset[str], max_bytes: int, max_files: int
     ) -> None:
         self._folder, self._file_fields = folder, file_fields
-        self._most_bytes, self._most_files = most_bytes, most_files
-        self._received, self._opened = Received(), 0
-        self._head: dict[str, bytes] = {}
+        self._max_bytes, self._max_files = max_bytes, max_files
+        self._received, self._num_files = ReceivedBody(), 0
+        self._headers: dict[str, bytes] = {}
         self._key, self._value = bytearray(), bytearray()
-        self._file: _File | None = None
+        self._file: _UploadFile | None = None
         self._is_named = False
         self._field, self._text = "", bytearray()
-        self._ended = False
+        self._is_complete = False
         self._parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": self._begin,
+                "on_part_begin": self._on_part_begin,
                 "on_header_field": lambda data, start, end: self._key.extend(data[start:end]),
                 "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
-                "on_header_end": self._header,
-                "on_headers_finished": self._headed,
-                "on_part_data": lambda data, start, end: self._data(data[start:end]),
-                "on_part_end": self._end,
-                "on_end": self._all,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": lambda data, start, end: self._on_part_data(data[start:end]),
+                "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
             },
         )
 
-    def take(self, part: bytes) -> None:
+    def feed(self, part: bytes) -> None:
         self._parser.write(part)
 
-    def finish(self) -> Received:
+    def finish(self) -> ReceivedBody:
         self._parser.finalize()
-        if not self._ended:
+        if not self._is_complete:
             raise Problem(400, "The form is cut short: its closing boundary is missing.")
         return self._received
 
@@ -192,88 +235,88 @@ class _Form:
         if self._file:
             self._file.close()
 
-    def _begin(self) -> None:
-        self._head, self._file, self._field = {}, None, ""
+    def _on_part_begin(self) -> None:
+        self._headers, self._file, self._field = {}, None, ""
         self._text = bytearray()
 
-    def _header(self) -> None:
-        self._head[self._key.decode("latin-1").lower()] = bytes(self._value)
+    def _on_header_end(self) -> None:
+        self._headers[self._key.decode("latin-1").lower()] = bytes(self._value)
         self._key, self._value = bytearray(), bytearray()
 
-    def _headed(self) -> None:
-        _, options = parse_options_header(self._head.get("content-disposition"))
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get("content-disposition"))
         self._field = options.get(b"name", b"").decode("utf-8", "replace")
         if self._field not in self._file_fields:
             if b"filename" in options:
                 known = " or ".join(sorted(self._file_fields))
-                raise Problem(422, f"There is a file in the field {shown(self._field)}: send it as {known}.")
+                raise Problem(422, f"There is a file in the field {printable(self._field)}: send it as {known}.")
             return
-        if self._opened == self._most_files:
-            raise Problem(413, f"The form holds more than the {self._most_files} files allowed: send them in parts.")
+        if self._num_files == self._max_files:
+            raise Problem(413, f"The form holds more than the {self._max_files} files allowed: send them in parts.")
         name = options.get(b"filename", b"").decode("utf-8", "replace")
         self._is_named = bool(name)
-        path = self._folder / f"upload-{self._opened}"
-        self._file = _File(path, self._field, shown_name(name), self._most_bytes)
-        self._opened += 1
+        path = self._folder / f"upload-{self._num_files}"
+        self._file = _UploadFile(path, self._field, printable_name(name), self._max_bytes)
+        self._num_files += 1
 
-    def _data(self, data: bytes) -> None:
+    def _on_part_data(self, data: bytes) -> None:
         if self._file:
             self._file.write(data)
-        elif len(self._text) + len(data) > LONGEST_FIELD:
-            raise Problem(400, f"The field {shown(self._field)} has more than {LONGEST_FIELD} bytes.")
+        elif len(self._text) + len(data) > MAX_FIELD_BYTES:
+            raise Problem(400, f"The field {printable(self._field)} has more than {MAX_FIELD_BYTES} bytes.")
         else:
             self._text += data
 
-    def _end(self) -> None:
+    def _on_part_end(self) -> None:
         if self._file:
-            upload, self._file = self._file.whole(), None
-            # A browser sends a file field that nobody filled as one of no name and no bytes.
+            upload, self._file = self._file.finish(), None
+            # A browser sends an empty file field as a file without name and bytes.
             if upload.size or self._is_named:
                 self._received.files.append(upload)
-        elif len(self._received.fields) == MOST_FIELDS:
-            raise Problem(400, f"The form has more than {MOST_FIELDS} fields.")
+        elif len(self._received.fields) == MAX_FIELDS:
+            raise Problem(400, f"The form has more than {MAX_FIELDS} fields.")
         else:
             self._received.fields[self._field] = self._text.decode("utf-8", "replace")
 
-    def _all(self) -> None:
-        self._ended = True
+    def _on_end(self) -> None:
+        self._is_complete = True
 
 
-class _File:
-    """A file as it comes: what is no image of a known format is told by its first bytes, and not kept."""
+class _UploadFile:
+    """A file that is being received; only the first bytes are kept if they show an unsupported format."""
 
-    def __init__(self, path: Path, field: str, name: str, most: int) -> None:
-        self._path, self._field, self._name, self._most = path, field, name, most
+    def __init__(self, path: Path, field: str, name: str, max_bytes: int) -> None:
+        self._path, self._field, self._name, self._max_bytes = path, field, name, max_bytes
         self._stream: BinaryIO = path.open("xb")
-        self._first = b""
+        self._head = b""
         self._size = 0
-        self._refusal: Problem | None = None
+        self._error: Problem | None = None
 
     def write(self, data: bytes) -> None:
         self._size += len(data)
-        if self._size > self._most:
-            raise Problem(413, f"{self._name} has more than the {self._most} bytes allowed: send a smaller file.")
-        if self._refusal:
+        if self._size > self._max_bytes:
+            raise Problem(413, f"{self._name} has more than the {self._max_bytes} bytes allowed: send a smaller file.")
+        if self._error:
             return
         self._stream.write(data)
-        if len(self._first) < HEAD:
-            self._first += data[: HEAD - len(self._first)]
-            if len(self._first) == HEAD:
-                self._look()
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - len(self._head)]
+            if len(self._head) == HEAD_BYTES:
+                self._check_format()
 
-    def whole(self) -> Upload:
+    def finish(self) -> Upload:
         self.close()
         if not self._size:
-            self._refusal = Problem(422, f"{self._name} is empty: give a whole file.")
-        elif len(self._first) < HEAD:
-            self._look()
-        return Upload(self._field, self._name, self._path, self._size, self._refusal)
-
-    def _look(self) -> None:
-        try:
-            sniff(Path(self._name), self._first)
-        except UnknownFormat as error:
-            self._refusal = Problem(415, str(error))
+            self._error = Problem(422, f"{self._name} is empty: send the whole file.")
+        elif len(self._head) < HEAD_BYTES:
+            self._check_format()
+        return Upload(self._field, self._name, self._path, self._size, self._error)
 
     def close(self) -> None:
         self._stream.close()
+
+    def _check_format(self) -> None:
+        try:
+            sniff(Path(self._name), self._head)
+        except UnknownFormat as error:
+            self._error = Problem(415, str(error))

@@ -5,51 +5,53 @@ import threading
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.server.jobs.async_store import Ledger
-from pellucid.server.jobs.database import Store
+from pellucid.server.jobs.async_store import AsyncStore
+from pellucid.server.jobs.database import JobStore
 
 
-def opened(tmp_path, act):
+def with_store(tmp_path, use):
     async def run():
-        ledger = Ledger(tmp_path / "jobs.sqlite3", lambda: 5.0)
-        await ledger.open()
+        store = AsyncStore(tmp_path / "jobs.sqlite3", lambda: 5.0)
+        await store.open()
         try:
-            return await act(ledger)
+            return await use(store)
         finally:
-            await ledger.close()
+            await store.close()
 
     return asyncio.run(run())
 
 
-def test_calls_are_made_on_one_other_thread_in_turn(tmp_path, monkeypatch):
+def test_calls_are_made_one_by_one_on_another_thread(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(Store, "used", lambda store, number=0: seen.append((number, threading.get_ident())) or number)
+    monkeypatch.setattr(
+        JobStore, "used", lambda store, number=0: seen.append((number, threading.get_ident())) or number
+    )
 
-    async def act(ledger):
-        return await asyncio.gather(*(ledger.call(Store.used, number) for number in range(20)))
+    async def use(store):
+        return await asyncio.gather(*(store.call(JobStore.used, number) for number in range(20)))
 
-    assert opened(tmp_path, act) == list(range(20)) == [number for number, _ in seen]
+    assert with_store(tmp_path, use) == list(range(20)) == [number for number, _ in seen]
     assert len({thread for _, thread in seen}) == 1 and seen[0][1] != threading.get_ident()
 
 
-def test_a_caller_who_leaves_does_not_stop_a_call(tmp_path, monkeypatch):
+def test_a_cancelled_caller_does_not_stop_a_call(tmp_path, monkeypatch):
     go, done = threading.Event(), []
-    monkeypatch.setattr(Store, "used", lambda store: go.wait(10) and done.append(1))
+    monkeypatch.setattr(JobStore, "used", lambda store: go.wait(10) and done.append(1))
 
-    async def act(ledger):
-        call = asyncio.create_task(ledger.call(Store.used))
+    async def use(store):
+        call = asyncio.create_task(store.call(JobStore.used))
         await asyncio.sleep(0.01)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         go.set()
-        return await ledger.call(Store.waiting)
+        return await store.call(JobStore.waiting)
 
-    assert opened(tmp_path, act) == 0 and done == [1]
+    assert with_store(tmp_path, use) == 0 and done == [1]
 
 
-def test_what_has_to_be_written_is_tried_until_there_is_room_or_the_end(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("pellucid.server.jobs.async_store.PAUSE", 0.001)
+def test_retry_calls_until_the_disk_has_space_or_the_service_stops(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("pellucid.server.jobs.async_store.RETRY_SECONDS", 0.001)
     fails = [sqlite3.OperationalError("database or disk is full")] * 3
 
     def used(store):
@@ -57,27 +59,27 @@ def test_what_has_to_be_written_is_tried_until_there_is_room_or_the_end(tmp_path
             raise fails.pop()
         return 7
 
-    monkeypatch.setattr(Store, "used", used)
+    monkeypatch.setattr(JobStore, "used", used)
 
-    async def act(ledger):
-        ended = asyncio.Event()
-        found = await ledger.insist(ended, Store.used)
-        ended.set()
+    async def use(store):
+        stopping = asyncio.Event()
+        found = await store.retry(stopping, JobStore.used)
+        stopping.set()
         fails.append(sqlite3.OperationalError("database or disk is full"))
         with pytest.raises(sqlite3.OperationalError):
-            await ledger.insist(ended, Store.used)
+            await store.retry(stopping, JobStore.used)
         return found
 
-    assert opened(tmp_path, act) == 7 and caplog.text.count("free some space") == 3
+    assert with_store(tmp_path, use) == 7 and caplog.text.count("free some space") == 3
 
 
-def test_one_that_cannot_be_opened_can_be_closed(tmp_path):
+def test_a_store_that_cannot_be_opened_can_be_closed(tmp_path):
     (tmp_path / "jobs.sqlite3").write_bytes(b"not a database, but long enough to be looked at by SQLite" * 20)
 
     async def run():
-        ledger = Ledger(tmp_path / "jobs.sqlite3", lambda: 5.0)
+        store = AsyncStore(tmp_path / "jobs.sqlite3", lambda: 5.0)
         with pytest.raises(PellucidError, match=r"cannot use .*jobs\.sqlite3"):
-            await ledger.open()
-        await ledger.close()
+            await store.open()
+        await store.close()
 
     asyncio.run(run())

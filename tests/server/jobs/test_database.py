@@ -3,9 +3,9 @@ import sqlite3
 import pytest
 
 from pellucid.errors import PellucidError
-from pellucid.server.jobs.database import Ending, Item, Options, Store
+from pellucid.server.jobs.database import Item, ItemResult, JobOptions, JobStore
 
-PHOTO = Options("photo", 0.5, 0.1, "digits")
+PHOTO = JobOptions("photo", 0.5, 0.1, "digits")
 
 
 class Clock:
@@ -24,7 +24,7 @@ def clock():
 
 @pytest.fixture
 def store(tmp_path, clock):
-    store = Store(tmp_path / "jobs.sqlite3", clock)
+    store = JobStore(tmp_path / "jobs.sqlite3", clock)
     yield store
     store.close()
 
@@ -43,7 +43,7 @@ def states(store, job):
 
 def test_an_accepted_job_is_known_to_another_process(store, tmp_path):
     added = store.add("j", PHOTO, items("a", "b", reference="c"), {"a": 1, "b": 2, "c": 3})
-    other = Store(tmp_path / "jobs.sqlite3", Clock())
+    other = JobStore(tmp_path / "jobs.sqlite3", Clock())
     assert other.job("j") == added == store.job("j")
     assert added.options == PHOTO and added.status == "queued" and added.items[1].reference == "c"
     assert other.used() == 6 and other.known() == ({"j"}, {"a", "b", "c"}) and other.job("k") is None
@@ -57,69 +57,69 @@ def test_an_item_goes_from_queued_to_running_to_done(store):
     assert store.waiting() == 0
     assert (item.state, item.attempts, options) == ("running", 1, PHOTO) and store.job("j").status == "running"
     assert store.claim() is None
-    assert store.end(item, Ending("done", facts={"width": 3}, size=50))
+    assert store.end(item, ItemResult("done", metadata={"width": 3}, size=50))
     job = store.job("j")
-    assert job.status == "done" and job.finished > job.created and job.items[0].facts == {"width": 3}
+    assert job.status == "done" and job.finished > job.created and job.items[0].metadata == {"width": 3}
     assert store.used() == 150
 
 
-def test_a_job_of_anothers_items_begins_anew(store):
+def test_a_job_with_the_items_of_another_starts_fresh(store):
     accept(store, "j", "a", "b")
-    store.end(store.claim()[0], Ending("done", facts={"width": 3}))
+    store.end(store.claim()[0], ItemResult("done", metadata={"width": 3}))
     added = store.add("k", PHOTO, store.job("j").items, {})
-    assert added == store.job("k") and states(store, "k") == ["queued", "queued"] and added.items[0].facts is None
+    assert added == store.job("k") and states(store, "k") == ["queued", "queued"] and added.items[0].metadata is None
 
 
 def refused(number, source):
     return Item("", number, f"{source}.png", source, state="failed", error="no image")
 
 
-def test_what_was_refused_is_not_begun_now_or_again(store, tmp_path):
+def test_a_refused_item_is_never_started(store, tmp_path):
     added = store.add("j", PHOTO, [refused(1, "a"), *items("x", "b")[1:]], {"a": 1, "b": 1})
     assert added == store.job("j") and (added.status, store.waiting()) == ("queued", 1)
     assert added.items[0].is_refused and not added.items[1].is_refused
     store.recover(lambda job, number: None)
     item, _ = store.claim()
     assert item.number == 2 and store.job("j").status == "running" and store.claim() is None
-    store.end(item, Ending("failed", "out of memory"))
+    store.end(item, ItemResult("failed", "out of memory"))
     store.add("k", PHOTO, store.job("j").items, {})
     assert [(item.state, item.error) for item in store.job("k").items] == [("failed", "no image"), ("queued", None)]
     assert store.waiting() == 1 and store.job("k").status == "queued"
     assert store.remove("j") == [] and store.known() == ({"k"}, {"a", "b"})
 
 
-def test_a_job_of_which_one_was_refused_is_done_or_cancelled_by_the_others(store):
-    for job, ending in (("j", Ending("done")), ("k", Ending("cancelled"))):
+def test_a_job_with_a_refused_item_is_done_or_cancelled_with_the_others(store):
+    for job, result in (("j", ItemResult("done")), ("k", ItemResult("cancelled"))):
         new = {f"{job}{name}": 1 for name in "abc"}
         store.add(job, PHOTO, [refused(1, f"{job}a"), *items(*new)[1:]], new)
-        store.end(store.claim()[0], ending)
-        if ending.state == "cancelled":
+        store.end(store.claim()[0], result)
+        if result.state == "cancelled":
             store.cancel(job)
         else:
-            store.end(store.claim()[0], ending)
-        assert store.job(job).status == ending.state and states(store, job) == ["failed", *[ending.state] * 2]
+            store.end(store.claim()[0], result)
+        assert store.job(job).status == result.state and states(store, job) == ["failed", *[result.state] * 2]
     assert store.finished() == ["j", "k"]
 
 
-def test_what_is_done_is_never_done_again(store):
+def test_a_done_item_is_never_run_again(store):
     accept(store, "j", "a")
     item, _ = store.claim()
-    assert store.end(item, Ending("done", facts={"width": 3}))
-    assert not store.end(item, Ending("failed", "late"))
-    store.put_back(item)
+    assert store.end(item, ItemResult("done", metadata={"width": 3}))
+    assert not store.end(item, ItemResult("failed", "late"))
+    store.requeue(item)
     store.cancel("j")
     store.recover(lambda job, number: pytest.fail("nothing was running"))
     assert store.claim() is None and states(store, "j") == ["done"] and store.job("j").status == "done"
 
 
-def test_an_attempt_that_was_given_up_cannot_end_the_next(store):
+def test_an_abandoned_attempt_cannot_end_the_next(store):
     accept(store, "j", "a")
     first, _ = store.claim()
     store.recover(lambda job, number: None)
     second, _ = store.claim()
     assert (first.attempts, second.attempts) == (1, 2)
-    assert not store.end(first, Ending("done", facts={})) and states(store, "j") == ["running"]
-    assert store.end(second, Ending("done", facts={}))
+    assert not store.end(first, ItemResult("done", metadata={})) and states(store, "j") == ["running"]
+    assert store.end(second, ItemResult("done", metadata={}))
 
 
 def test_jobs_take_turns(store):
@@ -136,29 +136,29 @@ def test_a_job_is_failed_if_nothing_of_it_is_done(store):
     accept(store, "some", "c", "d")
     for _ in range(4):
         item, _ = store.claim()
-        store.end(item, Ending("done", facts={}) if item.source == "c" else Ending("failed", "damaged"))
+        store.end(item, ItemResult("done", metadata={}) if item.source == "c" else ItemResult("failed", "damaged"))
     assert store.job("none").status == "failed" and store.job("some").status == "done"
     assert [item.error for item in store.job("some").items] == [None, "damaged"]
 
 
-def test_a_cancelled_job_begins_nothing_more_and_ends_with_what_ran(store):
+def test_a_cancelled_job_starts_no_more_and_finishes_with_its_running_item(store):
     accept(store, "j", "a", "b", "c")
     running, _ = store.claim()
     assert not store.is_cancelled("j") and not store.is_cancelled("unknown")
     store.cancel("j")
     assert store.is_cancelled("j") and states(store, "j") == ["running", "cancelled", "cancelled"]
     assert store.claim() is None and store.job("j").status == "running" and store.remove("j") is None
-    store.end(running, Ending("cancelled"))
+    store.end(running, ItemResult("cancelled"))
     assert store.job("j").status == "cancelled" and store.remove("j") == ["a", "b", "c"]
 
 
-def test_a_job_that_waits_is_cancelled_at_once(store):
+def test_a_queued_job_is_cancelled_at_once(store):
     accept(store, "j", "a")
     store.cancel("j")
     assert store.job("j").status == "cancelled" and store.job("j").finished
 
 
-def test_what_ran_when_the_process_ended_runs_again_or_is_given_up(store):
+def test_an_item_that_ran_when_the_process_ended_runs_again_or_fails(store):
     accept(store, "j", "a")
     for attempt in (1, 2):
         item, _ = store.claim()
@@ -174,11 +174,11 @@ def test_a_result_that_was_there_when_the_process_ended_counts(store):
     accept(store, "j", "a", "b")
     assert store.claim() and store.claim()
     store.recover(lambda job, number: ({"width": 3}, 70) if number == 1 else None)
-    assert states(store, "j") == ["done", "queued"] and store.job("j").items[0].facts == {"width": 3}
+    assert states(store, "j") == ["done", "queued"] and store.job("j").items[0].metadata == {"width": 3}
     assert store.used() == 270
 
 
-def test_what_was_being_cancelled_when_the_process_ended_is_cancelled(store):
+def test_an_item_that_was_being_cancelled_when_the_process_ended_is_cancelled(store):
     accept(store, "j", "a")
     store.claim()
     store.cancel("j")
@@ -186,13 +186,13 @@ def test_what_was_being_cancelled_when_the_process_ended_is_cancelled(store):
     assert store.job("j").status == "cancelled"
 
 
-def test_an_item_put_back_has_lost_no_attempt(store):
+def test_a_requeued_item_has_lost_no_attempt(store):
     accept(store, "j", "a")
-    store.put_back(store.claim()[0])
+    store.requeue(store.claim()[0])
     assert states(store, "j") == ["queued"] and store.claim()[0].attempts == 1
 
 
-def test_uploads_go_with_the_last_job_that_works_on_them(store):
+def test_uploads_are_removed_with_the_last_job_that_uses_them(store):
     store.add("first", PHOTO, items("a", "b", reference="c"), {"a": 1, "b": 2, "c": 4})
     store.add("again", PHOTO, items("a", reference="c"), {})
     assert store.remove("first") is None and store.remove("unknown") is None
@@ -224,10 +224,10 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
     path = tmp_path / "jobs.sqlite3"
     path.write_bytes(b"not a database, but long enough to be looked at by SQLite" * 20)
     with pytest.raises(PellucidError, match=r"cannot use .*jobs\.sqlite3 .*: give another --spool"):
-        Store(path, Clock())
+        JobStore(path, Clock())
     path.unlink()
-    base = sqlite3.connect(path)
-    base.execute("PRAGMA user_version = 99")
-    base.close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
     with pytest.raises(PellucidError, match="another version"):
-        Store(path, Clock())
+        JobStore(path, Clock())

@@ -1,4 +1,4 @@
-"""A browser, a service to talk to, and a page that must not complain."""
+"""A browser, a fake service, and a page without errors."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
-PATIENCE = 30_000  # milliseconds that something awaited may take
+TIMEOUT = 30_000  # milliseconds
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
-    sync_api.expect.set_options(timeout=PATIENCE)
+    sync_api.expect.set_options(timeout=TIMEOUT)
     with sync_api.sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield launched
@@ -47,7 +47,7 @@ def browser():
 @pytest.fixture(scope="module")
 def application():
     pytest.importorskip("fastapi", reason="needs the server extra")
-    from .fake import application
+    from .fake_service import application
 
     app = application()
     with served(app) as address:
@@ -57,7 +57,7 @@ def application():
 
 @pytest.fixture
 def fake(application):
-    """What the service is told to do, and what it was asked for."""
+    """The state of the fake service: its behavior, and the requests that it received."""
     application.state.fake = type(application.state.fake)()
     return application.state.fake
 
@@ -67,45 +67,45 @@ def address(application) -> str:
     return application.state.address
 
 
-def is_complaint(said) -> bool:
-    """Tell what is wrong from what tests ask for: that a request was refused."""
-    return said.type == "error" and "Failed to load resource" not in said.text
+def is_error(message) -> bool:
+    """Return whether a message of the console is an error; failed requests are part of the tests."""
+    return message.type == "error" and "Failed to load resource" not in message.text
 
 
 @pytest.fixture
-def opened(browser):
-    """Return a function that opens an address; at the end, no page may have met an error or broken its policy."""
-    contexts, complaints = [], []
+def open_page(browser):
+    """Return a function that opens an address; at the end, no page may have had an error or violated its policy."""
+    contexts, errors = [], []
 
     def open_at(address, width=1280, height=800, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
         contexts.append(context)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: is_complaint(said) and complaints.append(said.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: is_error(message) and errors.append(message.text))
         page.goto(address)
         return page
 
     yield open_at
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert errors == []
 
 
 @pytest.fixture
-def page(opened, address, fake):
-    """The page, opened."""
-    return opened(address)
+def page(open_page, address, fake):
+    """The page, open_page."""
+    return open_page(address)
 
 
-def give(page, *paths):
-    """Choose images."""
+def choose(page, *paths):
+    """Choose files."""
     page.set_input_files("#files", paths)
 
 
-def done(page):
-    """Wait until an image is shown beside its result."""
+def wait_done(page):
+    """Wait until the result of an image is shown."""
     from playwright.sync_api import expect
 
     expect(page.locator("#stage")).to_have_attribute("data-has", re.compile("after"))
@@ -113,7 +113,7 @@ def done(page):
 
 @pytest.fixture(scope="session")
 def photo(tmp_path_factory):
-    """Return a function that makes a noisy picture of that name, and returns its path."""
+    """Return a function that writes a noisy image and returns its path."""
     folder = tmp_path_factory.mktemp("photos")
 
     def make(name="photo.png", size=(320, 240), seed=0):

@@ -5,25 +5,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .conftest import done, give
+from .conftest import choose, wait_done
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 expect = sync_api.expect
 
 
-def seen(page, inset=0):
-    """Return what the stage shows, as an array."""
+def pixels_of(page):
+    """Return the pixels of the stage."""
     shot = page.locator("#stage").screenshot()
     return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(float)
 
 
 def frame(page, layer="before"):
-    """Return where a picture is: x, y, width and height in the window."""
+    """Return x, y, width and height of a layer in the window."""
     return page.locator(f"[data-layer={layer}] img").bounding_box()
 
 
 def hide_marks(page):
-    """Take away what is drawn over the pictures."""
+    """Hide the elements above the image."""
     for selector in ("#divider", ".tag"):
         page.locator(selector).evaluate_all("found => found.forEach(each => { each.style.visibility = 'hidden'; })")
 
@@ -31,8 +31,8 @@ def hide_marks(page):
 @pytest.fixture
 def viewed(page, photo):
     """The page with an image of 320x240 that is done."""
-    give(page, photo())
-    done(page)
+    choose(page, photo())
+    wait_done(page)
     return page
 
 
@@ -44,7 +44,7 @@ def test_left_of_the_line_is_before_and_right_of_it_after(viewed):
     hide_marks(viewed)
     box, stage = frame(viewed), viewed.locator("#stage").bounding_box()
     left, top = round(box["x"] - stage["x"]), round(box["y"] - stage["y"])
-    picture = seen(viewed)[top : top + round(box["height"]), left : left + round(box["width"])]
+    picture = pixels_of(viewed)[top : top + round(box["height"]), left : left + round(box["width"])]
     middle = picture.shape[1] // 2
     assert noise(picture[:, : middle - 4]) > 4 * noise(picture[:, middle + 4 :])
 
@@ -68,7 +68,7 @@ def test_the_line_follows_the_mouse_and_the_keys(viewed):
     expect(viewed.locator(".tag-before")).to_have_css("opacity", "0")
 
 
-def test_a_click_in_a_picture_that_fits_brings_the_line_there(viewed):
+def test_a_click_in_an_image_that_fits_moves_the_line_there(viewed):
     box = frame(viewed)
     viewed.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + 10)
     expect(viewed.locator("#split")).to_have_value("80")
@@ -84,8 +84,8 @@ def test_pixels_are_squares_when_enlarged(viewed):
     hide_marks(viewed)
     box, stage = frame(viewed), viewed.locator("#stage").bounding_box()
     top, left = round(stage["y"] - box["y"]) % 4, round(stage["x"] - box["x"]) % 4
-    shown = seen(viewed)[(4 - top) % 4 :, (4 - left) % 4 :][:200, :200]
-    blocks = shown.reshape(50, 4, 50, 4, 3)
+    pixels = pixels_of(viewed)[(4 - top) % 4 :, (4 - left) % 4 :][:200, :200]
+    blocks = pixels.reshape(50, 4, 50, 4, 3)
     assert np.ptp(blocks, axis=(1, 3)).max() == 0
     assert np.ptp(blocks[:, 0, :, 0], axis=(0, 1)).min() > 20
 
@@ -102,16 +102,16 @@ def test_the_wheel_zooms_where_the_mouse_is(viewed):
     assert (y - grown["y"]) / grown["height"] == pytest.approx(0.6, abs=0.01)
 
 
-def test_a_picture_larger_than_its_frame_is_moved_by_hand_and_keys_but_not_out_of_it(viewed):
-    stage = viewed.get_by_role("group", name=re.compile("^Picture"))
+def test_an_image_larger_than_its_frame_is_panned_by_mouse_and_keys_within_the_frame(viewed):
+    stage = viewed.get_by_role("group", name=re.compile("^Image"))
     stage.press("1")
     for _ in range(4):
         stage.press("+")
     middle = frame(viewed)
     stage.press("ArrowRight")
     assert frame(viewed)["x"] == middle["x"] - 50
-    room = stage.bounding_box()
-    x, y = room["x"] + 100, room["y"] + 100
+    area = stage.bounding_box()
+    x, y = area["x"] + 100, area["y"] + 100
     viewed.mouse.move(x, y)
     viewed.mouse.down()
     viewed.mouse.move(x + 30, y + 40, steps=2)
@@ -120,9 +120,9 @@ def test_a_picture_larger_than_its_frame_is_moved_by_hand_and_keys_but_not_out_o
     for _ in range(8):
         stage.press("Shift+ArrowRight")
     moved = frame(viewed)
-    assert moved["x"] + moved["width"] == room["x"] + room["width"]
+    assert moved["x"] + moved["width"] == area["x"] + area["width"]
     stage.press("0")
-    assert frame(viewed)["width"] <= room["width"]
+    assert frame(viewed)["width"] <= area["width"]
 
 
 def test_a_double_click_shows_pixel_for_pixel_and_back(viewed):
@@ -133,10 +133,10 @@ def test_a_double_click_shows_pixel_for_pixel_and_back(viewed):
     expect(viewed.locator("#scale")).to_have_text("200\u2009%")
 
 
-def test_two_fingers_zoom(opened, address, fake, photo):
-    page = opened(address, 390, 844, has_touch=True, is_mobile=True)
-    give(page, photo())
-    done(page)
+def test_two_fingers_zoom(open_page, address, fake, photo):
+    page = open_page(address, 390, 844, has_touch=True, is_mobile=True)
+    choose(page, photo())
+    wait_done(page)
     before, stage = frame(page), page.locator("#stage").bounding_box()
     x, y = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
     touch = page.context.new_cdp_session(page)
@@ -152,32 +152,32 @@ def test_two_fingers_zoom(opened, address, fake, photo):
     assert frame(page)["width"] == pytest.approx(3 * before["width"], rel=0.1)
 
 
-def test_each_view_shows_its_picture(viewed):
+def test_each_view_shows_its_layer(viewed):
     stage = viewed.locator("#stage")
     for view in ("Before", "After", "Difference"):
         viewed.get_by_role("radio", name=view).check()
-        shown = stage.locator(f"[data-layer={view.lower()}]")
-        expect(shown).to_have_css("visibility", "visible")
+        layer = stage.locator(f"[data-layer={view.lower()}]")
+        expect(layer).to_have_css("visibility", "visible")
         expect(stage.locator(".layer:visible")).to_have_count(1)
         expect(viewed.locator("#divider")).to_be_hidden()
-    expect(viewed.locator(".tag-difference")).to_have_text("What was taken out, \u00d7 4")
-    expect(stage).to_have_attribute("aria-label", "Picture, showing the difference")
+    expect(viewed.locator(".tag-difference")).to_have_text("Removed noise, \u00d7 4")
+    expect(stage).to_have_attribute("aria-label", "Image, showing the difference")
 
 
-def test_digits_fill_the_frame_in_whole_steps(page, photo):
-    give(page, photo("digit.png", (28, 28)))
-    done(page)
-    box, room = frame(page), page.locator("#stage").bounding_box()
-    assert box["width"] % 28 == 0 and box["width"] + 28 > min(room["height"], room["width"])
+def test_small_images_are_enlarged_by_whole_numbers(page, photo):
+    choose(page, photo("digit.png", (28, 28)))
+    wait_done(page)
+    box, area = frame(page), page.locator("#stage").bounding_box()
+    assert box["width"] % 28 == 0 and box["width"] + 28 > min(area["height"], area["width"])
 
 
 @pytest.mark.parametrize("width", [320, 700])
-def test_nothing_sticks_out_of_a_narrow_screen(opened, address, fake, photo, width):
-    page = opened(address, width, 700)
+def test_nothing_sticks_out_of_a_narrow_screen(open_page, address, fake, photo, width):
+    page = open_page(address, width, 700)
     wide = "() => document.documentElement.scrollWidth"
     assert page.evaluate(wide) <= width
-    give(page, photo("a-rather-long-name-that-does-not-fit-anywhere.png", (600, 300)), photo("two.png"))
-    done(page)
+    choose(page, photo("a-rather-long-name-that-does-not-fit-anywhere.png", (600, 300)), photo("two.png"))
+    wait_done(page)
     assert page.evaluate(wide) <= width
     assert frame(page)["width"] <= width
     expect(page.get_by_role("link", name="Download", exact=True)).to_be_visible()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from .conftest import done, give, served
+from .conftest import choose, served, wait_done
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 pytest.importorskip("fastapi", reason="needs the server extra")
@@ -35,12 +35,12 @@ def scan(tmp_path):
     return path
 
 
-def test_what_the_browser_cannot_show_comes_back_in_its_own_format_and_depth(opened, service, scan):
-    page = opened(service)
+def test_an_image_that_the_browser_cannot_show_keeps_its_format_and_depth(open_page, service, scan):
+    page = open_page(service)
     expect(page.locator("#limits")).to_contain_text("TIFF")
-    give(page, scan)
-    done(page)
-    expect(page.locator("#facts")).to_contain_text("TIFF, 16 bits")
+    choose(page, scan)
+    wait_done(page)
+    expect(page.locator("#metadata")).to_contain_text("TIFF, 16 bits")
     expect(page.get_by_alt_text("scan.tif, before denoising")).to_have_js_property("naturalWidth", 80)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
@@ -49,46 +49,46 @@ def test_what_the_browser_cannot_show_comes_back_in_its_own_format_and_depth(ope
     assert result.dtype == np.uint16 and result.shape == (60, 80, 3)
 
 
-def test_settings_references_and_reloading_go_through_the_service(opened, service, scan, photo):
-    page = opened(service)
-    give(page, scan)
-    done(page)
-    page.get_by_role("radio", name="By hand").check()
+def test_settings_references_and_reloading_work_with_the_service(open_page, service, scan, photo):
+    page = open_page(service)
+    choose(page, scan)
+    wait_done(page)
+    page.get_by_role("radio", name="Manual").check()
     page.get_by_role("spinbutton", name="Noise level of 255").fill("20")
     page.get_by_role("spinbutton", name="Noise level of 255").press("Tab")
-    expect(page.locator("#facts")).to_contain_text("20.0 of 255")
+    expect(page.locator("#metadata")).to_contain_text("20.0 of 255")
     page.set_input_files("#reference-files", scan)
     # It is the image itself: before, nothing differs.
-    expect(page.locator("#facts")).to_contain_text("\u221e \u2192")
+    expect(page.locator("#metadata")).to_contain_text("\u221e \u2192")
     page.get_by_label("Model", exact=True).select_option("photo-fast")
     expect(page.locator("#work")).to_be_hidden()
-    expect(page.locator("#facts")).to_contain_text("PSNR")
+    expect(page.locator("#metadata")).to_contain_text("PSNR")
     page.reload()
-    done(page)
+    wait_done(page)
     expect(page.get_by_label("Model", exact=True)).to_have_value("photo-fast")
     expect(page.get_by_role("spinbutton", name="Noise level of 255")).to_have_value("20")
 
 
-def test_a_damaged_file_and_one_of_no_image_are_refused_in_words(opened, service, photo, tmp_path):
-    page = opened(service)
+def test_a_damaged_file_and_a_text_file_show_an_error(open_page, service, photo, tmp_path):
+    page = open_page(service)
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(photo().read_bytes()[:20_000])
-    give(page, damaged)
+    choose(page, damaged)
     expect(page.get_by_role("alert")).to_contain_text("damaged.png")
-    expect(page.locator("#plate")).to_be_visible()
+    expect(page.locator("#placeholder")).to_be_visible()
     text = tmp_path / "notes.txt"
     text.write_text("This is no image.")
-    give(page, text)
+    choose(page, text)
     expect(page.get_by_role("alert")).to_contain_text("notes.txt")
     expect(page.get_by_role("button", name="Clean", exact=True)).to_be_visible()
 
 
-def test_of_many_one_that_is_no_image_fails_by_itself(opened, service, photo, tmp_path):
-    page = opened(service)
+def test_a_file_that_is_no_image_fails_alone(open_page, service, photo, tmp_path):
+    page = open_page(service)
     notes = tmp_path / "notes.jpg"
     notes.write_text("This is no image.")
-    give(page, photo("one.png"), notes, photo("two.png"))
-    done(page)
+    choose(page, photo("one.png"), notes, photo("two.png"))
+    wait_done(page)
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg is not an image of a format that is supported")
     options = page.get_by_role("option")
     for index, state in enumerate(("done", "failed", "done")):
@@ -96,11 +96,11 @@ def test_of_many_one_that_is_no_image_fails_by_itself(opened, service, photo, tm
     expect(options.nth(1)).to_contain_text("failed")
     expect(options.nth(1)).to_have_attribute("title", re.compile("^notes.jpg is not an image of a format"))
     options.nth(1).click()
-    expect(page.locator("#plate")).to_contain_text("notes.jpg is not an image of a format")
+    expect(page.locator("#placeholder")).to_contain_text("notes.jpg is not an image of a format")
     expect(page.get_by_role("link", name="Download", exact=True)).to_have_count(0)
     options.nth(2).click()
-    done(page)
-    expect(page.locator("#plate")).to_be_hidden()
+    wait_done(page)
+    expect(page.locator("#placeholder")).to_be_hidden()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all as ZIP").click()
     with zipfile.ZipFile(download.value.path()) as archive:

@@ -1,4 +1,4 @@
-"""Stands in for a worker: what each image is called says what becomes of it. Run as a script."""
+"""A fake worker process: the name of each image says what happens to it. Run as a script."""
 
 import json
 import os
@@ -7,48 +7,48 @@ import sys
 import threading
 import time
 
-FACTS = {"width": 3, "height": 2, "frames": 1, "seconds": 0.01}
+METADATA = {"width": 3, "height": 2, "frames": 1, "seconds": 0.01}
 
 
 def main() -> None:
-    orders: queue.SimpleQueue[dict] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[dict] = queue.SimpleQueue()
     cancelled = threading.Event()
 
     def listen() -> None:
         for line in sys.stdin:
             message = json.loads(line)
-            cancelled.set() if "cancel" in message else orders.put(message)
+            cancelled.set() if "cancel" in message else requests.put(message)
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    settings = orders.get()
+    settings = requests.get()
     if settings["engine"] == "broken":
-        tell({"failed": "the engine is broken"})
+        send({"failed": "the engine is broken"})
         return
-    tell({"ready": {"denoisers": {}, "classifiers": {}}})
+    send({"ready": {"denoisers": {}, "classifiers": {}}})
     while True:
-        order = orders.get()["order"]
-        match order["name"]:
+        request = requests.get()["request"]
+        match request["name"]:
             case "hangs":
                 time.sleep(1000)
-            case "heeds":
-                tell({"progress": 0.5})
+            case "cancellable":
+                send({"progress": 0.5})
                 cancelled.wait()
                 cancelled.clear()
-                tell({"cancelled": True})
+                send({"cancelled": True})
             case "dies":
                 os._exit(1)
-            case "babbles":
-                print("nothing that can be understood", flush=True)
+            case "garbles":
+                print("this is no message", flush=True)
             case "refused":
-                tell({"refused": "refused is too large", "status": 413})
+                send({"refused": "refused is too large", "status": 413})
             case "fails":
-                tell({"failed": "the work failed"})
+                send({"failed": "the work failed"})
             case _:
-                tell({"facts": FACTS | {"pid": os.getpid(), "nice": os.nice(0)}})
+                send({"metadata": METADATA | {"pid": os.getpid(), "nice": os.nice(0)}})
 
 
-def tell(message: dict) -> None:
+def send(message: dict) -> None:
     print(json.dumps(message), flush=True)
 
 

@@ -1,1 +1,1 @@
-"""What the service answers, a file a kind of request; each has a `router`."""
+"""The routes of the HTTP API."""

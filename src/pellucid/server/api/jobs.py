@@ -1,43 +1,49 @@
-"""Jobs: many images, or one that takes long, whose result is followed and fetched later."""
+"""Routes for jobs: many images, or one that takes long, whose result is followed and fetched later."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
-from fastapi import Path as FromPath
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
+from zipstream.ng import ZipStream
 
-from pellucid.server import openapi_jobs, uploads
-from pellucid.server.errors import Problem, described
+from pellucid.server import openapi, uploads
+from pellucid.server.errors import Problem, openapi_problems
 from pellucid.server.filenames import disposition, result_name
 from pellucid.server.jobs.database import Item, Job
-from pellucid.server.jobs.disk_quota import Room
-from pellucid.server.jobs.files import NAME, RESULT, find
+from pellucid.server.jobs.disk_quota import DiskQuota
+from pellucid.server.jobs.files import NAME, RESULT, JobFiles, find
 from pellucid.server.jobs.queue import Jobs
-from pellucid.server.reference_matching import paired
-from pellucid.server.responses import WHITE, JobView, view
-from pellucid.server.schemas import wishes
+from pellucid.server.schemas import (
+    SIGMA_UNIT,
+    JobRequestOptions,
+    JobResponse,
+    job_options,
+    job_response,
+    merge_options,
+)
 from pellucid.server.settings import Settings
-from pellucid.server.zip_stream import zipped
 
 FILES, REFERENCES = "files", "references"
 ARCHIVE, FAILURES = "denoised.zip", "failed.txt"
-GONE = "There is no such job: it has expired, or was removed."
+NO_JOB = "There is no such job: it has expired, or was removed."
 EVENTS = "text/event-stream"
-MOST_FORM = 65_536
+MAX_FORM_BYTES = 65_536
 
-JobId = Annotated[str, FromPath(alias="id", description="From the answer that accepted the job.")]
-Number = Annotated[int, FromPath(ge=1, le=1_000_000)]
+JobId = Annotated[str, PathParameter(alias="id", description="From the response that accepted the job.")]
+Number = Annotated[int, PathParameter(ge=1, le=1_000_000)]
 Kind = Literal["result", "before", "after", "difference"]
 
 router = APIRouter(tags=["jobs"])
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
-        "model": JobView,
+        "model": JobResponse,
         "description": "Accepted: it will be done, or fail with a reason, also if the service is restarted.",
-        "headers": {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}},
+        "headers": {"Location": {"description": "The path of the job.", "schema": {"type": "string"}}},
     }
 }
 
@@ -47,47 +53,50 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
     status_code=202,
     summary="Accept images to be denoised",
     response_class=Response,
-    responses=ACCEPTED | described(400, 401, 408, 413, 415, 422, 429, 500, 507),
-    openapi_extra={"parameters": openapi_jobs.WISHES, "requestBody": openapi_jobs.BODY},
+    responses=ACCEPTED | openapi_problems(400, 401, 408, 413, 415, 422, 429, 500, 507),
+    openapi_extra={"requestBody": openapi.JOB_BODY},
 )
-async def accept(request: Request) -> Response:
-    """Take images, and answer at once: the work goes on by itself.
+async def accept(request: Request, query: Annotated[JobRequestOptions, Query()]) -> Response:
+    """Accept images, and respond before they are denoised.
 
-    References, clean images to compare with, belong to the images with the same names but for the suffix; with other
-    names, and as many of them as there are images, to those in the same order. Of several images, one that is of no
-    format that is supported has failed from the start, and the others are denoised.
+    References, clean images to compare with, belong to the images with the same names without suffix; if the names
+    differ and there are as many of them as images, to the images in the same order. If some of several images have an
+    unsupported format, these have failed from the start, and the others are denoised.
     """
     settings, _, jobs = _state(request)
-    asked = dict(request.query_params)
-    wishes(asked, settings)
-    await jobs.check_line()
-    async with uploads.made_room(request) as folder:
-        fields, most = (FILES, REFERENCES), 2 * settings.max_files
-        received = await uploads.receive(request, folder, fields, settings.max_bytes, most)
-        wanted = wishes(asked | received.fields, settings)
+    job_options(query, settings)
+    await jobs.check_queue()
+    async with uploads.reserve_space(request) as folder:
+        fields, max_files = (FILES, REFERENCES), 2 * settings.max_files
+        received = await uploads.receive(request, folder, fields, settings.max_bytes, max_files)
+        options = job_options(merge_options(query, received.fields), settings)
         files = [upload for upload in received.files if upload.field != REFERENCES]
         references = [upload for upload in received.files if upload.field == REFERENCES]
         if len(files) > settings.max_files:
             raise Problem(413, f"There are {len(files)} images, more than the {settings.max_files} allowed in a job.")
-        job = await jobs.accept(wanted, paired(files, references))
-    return _answer(request, job, 202)
+        job = await jobs.accept(options, uploads.match_references(files, references))
+    return _job_response(request, job, 202)
 
 
-@router.get("/v1/jobs/{id}", summary="How far a job is", responses=described(401, 404, 422), response_model=JobView)
+@router.get(
+    "/v1/jobs/{id}", summary="Show a job", responses=openapi_problems(401, 404, 422), response_model=JobResponse
+)
 async def show(id: JobId, request: Request) -> Response:
-    """Return a job as it stands."""
-    return _answer(request, await _job(request, id))
+    """Return a job with its progress."""
+    return _job_response(request, await _job(request, id))
 
 
-@router.delete("/v1/jobs/{id}", status_code=204, summary="Cancel or remove a job", responses=described(401, 404, 422))
+@router.delete(
+    "/v1/jobs/{id}", status_code=204, summary="Cancel or remove a job", responses=openapi_problems(401, 404, 422)
+)
 async def delete(id: JobId, request: Request) -> Response:
-    """Stop a job that is not finished, or remove one that is, with its files."""
+    """Cancel a job that is not finished, or remove one that is, with its files."""
     jobs = _state(request)[2]
     job = await _job(request, id)
     if job.finished is None:
         await jobs.cancel(id)
     elif not await jobs.remove(id):
-        raise Problem(404, GONE)
+        raise Problem(404, NO_JOB)
     return Response(status_code=204)
 
 
@@ -96,26 +105,27 @@ async def delete(id: JobId, request: Request) -> Response:
     status_code=202,
     summary="Accept the same images with other options",
     response_class=Response,
-    responses=ACCEPTED | described(400, 401, 404, 413, 422, 429, 507),
-    openapi_extra={"requestBody": openapi_jobs.AGAIN_BODY},
+    responses=ACCEPTED | openapi_problems(400, 401, 404, 413, 422, 429, 507),
+    openapi_extra={"requestBody": openapi.RERUN_BODY},
 )
-async def again(id: JobId, request: Request) -> Response:
-    """Make a new job of a job's images, which need not be sent again; what is left out stays as it was."""
+async def rerun(id: JobId, request: Request) -> Response:
+    """Create a new job of a job's images, which need not be sent again; options that are not sent stay as they were."""
     settings, _, jobs = _state(request)
-    before = (await _job(request, id)).options
-    asked = {"model": before.model, "strength": str(before.strength), "classifier": before.classifier or ""}
-    asked["sigma"] = "auto" if before.sigma is None else str(WHITE * before.sigma)
-    job = await jobs.again(id, wishes(asked | await _fields(request), settings))
+    previous = (await _job(request, id)).options
+    sigma_255 = "auto" if previous.sigma is None else SIGMA_UNIT * previous.sigma
+    unchanged = JobRequestOptions.model_validate(vars(previous) | {"sigma": sigma_255})
+    options = job_options(merge_options(unchanged, await _form_fields(request)), settings)
+    job = await jobs.rerun(id, options)
     if job is None:
-        raise Problem(404, GONE)
-    return _answer(request, job, 202)
+        raise Problem(404, NO_JOB)
+    return _job_response(request, job, 202)
 
 
 @router.get(
     "/v1/jobs/{id}/events",
     summary="Follow a job",
     response_class=StreamingResponse,
-    responses={200: {"description": "Events called job.", "content": {EVENTS: {}}}} | described(401, 404, 422),
+    responses={200: {"description": "Events called job.", "content": {EVENTS: {}}}} | openapi_problems(401, 404, 422),
 )
 async def events(id: JobId, request: Request) -> StreamingResponse:
     """Send the job as server-sent events (`event: job`) at each change, until it is finished."""
@@ -128,120 +138,140 @@ async def events(id: JobId, request: Request) -> StreamingResponse:
     "/v1/jobs/{id}/result",
     summary="Fetch a job's result",
     response_class=Response,
-    responses=openapi_jobs.files("application/zip") | described(401, 404, 409, 422),
+    responses=openapi.file_responses("application/zip") | openapi_problems(401, 404, 409, 422),
 )
 async def result(id: JobId, request: Request) -> Response:
-    """Return the image, or a ZIP of all that are done; what failed is told in it."""
-    _, spool, jobs = _state(request)
+    """Return the image, or a ZIP of all that are done, with a list of those that failed."""
+    _, files, jobs = _state(request)
     job = await _job(request, id)
     if job.finished is None:
-        raise Problem(409, "The job is not finished: follow its events, or ask again later.")
+        raise Problem(409, "The job is not finished: follow its events, or try again later.")
     if not any(item.state == "done" for item in job.items):
-        why = next((item.error for item in job.items if item.error), "it was cancelled")
-        raise Problem(409, f"There is no result: {why}")
+        reason = next((item.error for item in job.items if item.error), "it was cancelled")
+        raise Problem(409, f"There is no result: {reason}")
     if len(job.items) == 1:
-        return _file(request, job.items[0], RESULT)
-    headers = {"Content-Disposition": disposition(ARCHIVE)}
-    parts = zipped(_members(job, {item.number: spool.item(id, item.number) for item in job.items}))
-    return _Kept(StreamingResponse(parts, headers=headers, media_type="application/zip"), jobs.room, id)
+        return _file_response(request, job.items[0], RESULT)
+    with jobs.quota.pinned(id):
+        archive = await asyncio.to_thread(job_archive, job, files)
+    headers = {"Content-Disposition": disposition(ARCHIVE), "Content-Length": str(len(archive))}
+    response = StreamingResponse(archive, headers=headers, media_type="application/zip")
+    return PinnedResponse(response, jobs.quota, id)
 
 
 @router.get(
     "/v1/jobs/{id}/items/{number}/{kind}",
     summary="Fetch a file of one image",
     response_class=Response,
-    responses=openapi_jobs.files() | described(401, 404, 409, 422),
+    responses=openapi.file_responses() | openapi_problems(401, 404, 409, 422),
 )
 async def item_file(id: JobId, number: Number, kind: Kind, request: Request) -> Response:
-    """Return the denoised image, or a PNG to look at: the image before and after, or what was taken out of it."""
+    """Return the denoised image, or a PNG for display: the image before or after, or their difference."""
     job = await _job(request, id)
     if number > len(job.items):
         raise Problem(404, f"The job has {len(job.items)} images, and none of number {number}.")
     item = job.items[number - 1]
     if item.state != "done":
         raise Problem(409, f"Image {number} is not done: it is {item.state}.")
-    return _file(request, item, kind)
+    return _file_response(request, item, kind)
 
 
-class _Kept(Response):
-    """A response that is made of a job's files, which are not removed to make room while it is sent."""
+class PinnedResponse(Response):
+    """A response with a job's files, which are not removed to free space while it is sent."""
 
-    def __init__(self, response: Response, room: Room, job: str) -> None:
+    def __init__(self, response: Response, quota: DiskQuota, job: str) -> None:
+        """Take the response, and the job whose files it sends."""
         super().__init__()
-        self._response, self._room, self._job = response, room, job
+        self._response, self._quota, self._job = response, quota, job
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._room.pinned(self._job):
+        """Send the response."""
+        with self._quota.pinned(self._job):
             if isinstance(self._response, FileResponse) and not Path(self._response.path).exists():
-                raise Problem(404, GONE)
+                raise Problem(404, NO_JOB)
             await self._response(scope, receive, send)
 
 
-def _state(request: Request) -> tuple[Settings, Any, Jobs]:
+def job_archive(job: Job, files: JobFiles) -> ZipStream:
+    """Return a ZIP of a job's results, as a stream of known length; images are compressed already, so it is stored."""
+    archive = ZipStream(sized=True)
+    used_names: set[str] = set()
+    for item in job.items:
+        path = find(files.item(job.id, item.number), RESULT) if item.state == "done" else None
+        if path:
+            name = result_name(item.name, (item.metadata or {})["suffix"])
+            archive.add_path(path, unused_name(name, used_names))
+    failed = [f"{_reason(item)}\n" for item in job.items if item.state != "done"]
+    if failed:
+        archive.add("".join(failed).encode(), unused_name(FAILURES, used_names))
+    return archive
+
+
+def unused_name(name: str, used: set[str]) -> str:
+    """Return a name that differs from those used by more than case, and add it to them."""
+    path, candidate, count = Path(name), name, 1
+    while candidate.casefold() in used:
+        count += 1
+        candidate = f"{path.stem}-{count}{path.suffix}"
+    used.add(candidate.casefold())
+    return candidate
+
+
+def _reason(item: Item) -> str:
+    """Return why an image has no result, with its name."""
+    reason = item.error or item.state
+    return reason if item.name in reason else f"{item.name}: {reason}"
+
+
+def _state(request: Request) -> tuple[Settings, JobFiles, Jobs]:
     state = request.app.state
-    return state.settings, state.spool, state.jobs
+    return state.settings, state.files, state.jobs
 
 
 async def _job(request: Request, id: str) -> Job:
     job = await _state(request)[2].job(id) if NAME.fullmatch(id) else None
     if job is None:
-        raise Problem(404, GONE)
+        raise Problem(404, NO_JOB)
     return job
 
 
-def _seen(request: Request, job: Job) -> JobView:
+def _response_model(request: Request, job: Job) -> JobResponse:
     settings, _, jobs = _state(request)
-    return view(job, jobs.share, settings.job_expiry, request.scope.get("root_path", ""))
+    return job_response(job, jobs.progress_of, settings.job_expiry, request.scope.get("root_path", ""))
 
 
-def _answer(request: Request, job: Job, status: int = 200) -> Response:
-    seen = _seen(request, job)
-    headers = {"Location": seen.links.self} if status == 202 else None
-    return Response(seen.model_dump_json(), status, headers, "application/json")
+def _job_response(request: Request, job: Job, status: int = 200) -> Response:
+    model = _response_model(request, job)
+    headers = {"Location": model.links.self} if status == 202 else None
+    return Response(model.model_dump_json(), status, headers, "application/json")
 
 
 async def _events(request: Request, id: str) -> AsyncIterator[str]:
-    async for job in _state(request)[2].reports(id):
-        yield f"event: job\ndata: {_seen(request, job).model_dump_json()}\n\n" if job else ": nothing new\n\n"
+    async for job in _state(request)[2].events(id):
+        if job:
+            yield f"event: job\ndata: {_response_model(request, job).model_dump_json()}\n\n"
+        else:
+            yield ": no change\n\n"
 
 
-def _file(request: Request, item: Item, kind: str) -> Response:
-    _, spool, jobs = _state(request)
-    path = find(spool.item(item.job, item.number), kind)
+def _file_response(request: Request, item: Item, kind: str) -> Response:
+    _, files, jobs = _state(request)
+    path = find(files.item(item.job, item.number), kind)
     if path is None:
         raise Problem(404, f"There is no {kind} of image {item.number}.")
-    facts: Mapping[str, Any] = item.facts or {}
+    metadata: Mapping[str, Any] = item.metadata or {}
     if kind == RESULT:
-        name, media_type = result_name(item.name, facts["suffix"]), facts["media_type"]
+        name, media_type = result_name(item.name, metadata["suffix"]), metadata["media_type"]
     else:
         name, media_type = result_name(item.name, ".png", f"-{kind}"), "image/png"
-    place = "attachment" if kind == RESULT else "inline"
-    headers = {"Content-Disposition": disposition(name, place)}
-    return _Kept(FileResponse(path, headers=headers, media_type=media_type), jobs.room, item.job)
+    headers = {"Content-Disposition": disposition(name, "attachment" if kind == RESULT else "inline")}
+    return PinnedResponse(FileResponse(path, headers=headers, media_type=media_type), jobs.quota, item.job)
 
 
-def _members(job: Job, folders: Mapping[int, Path]) -> Iterator[tuple[str, Path | bytes]]:
-    """Yield names and contents for a job's archive."""
-    for item in job.items:
-        path = find(folders[item.number], RESULT) if item.state == "done" else None
-        if path:
-            yield result_name(item.name, (item.facts or {})["suffix"]), path
-    failed = [f"{_reason(item)}\n" for item in job.items if item.state != "done"]
-    if failed:
-        yield FAILURES, "".join(failed).encode()
-
-
-def _reason(item: Item) -> str:
-    """Return why there is no result of an image, with its name."""
-    why = item.error or item.state
-    return why if item.name in why else f"{item.name}: {why}"
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    """Return the fields of a form without files, which is held in memory and therefore small.
+async def _form_fields(request: Request) -> dict[str, str]:
+    """Return the fields of a form without files, which is kept in memory and therefore small.
 
     Raises:
-        Problem: 413 if it is not.
+        Problem: 413 if it is too large.
     """
     size = 0
 
@@ -249,9 +279,9 @@ async def _fields(request: Request) -> dict[str, str]:
         nonlocal size
         message = await request.receive()
         size += len(message.get("body", b""))
-        if size > MOST_FORM:
-            raise Problem(413, f"The form has more than the {MOST_FORM} bytes allowed: send options alone.")
+        if size > MAX_FORM_BYTES:
+            raise Problem(413, f"The form has more than the {MAX_FORM_BYTES} bytes allowed: send only options.")
         return message
 
-    async with Request(request.scope, receive).form(max_files=0, max_fields=uploads.MOST_FIELDS) as form:
+    async with Request(request.scope, receive).form(max_files=0, max_fields=uploads.MAX_FIELDS) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}

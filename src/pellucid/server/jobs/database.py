@@ -1,4 +1,4 @@
-"""Jobs in an SQLite file: what was accepted stays known, whatever becomes of the process."""
+"""Jobs in an SQLite file: an accepted job survives whatever happens to the process."""
 
 import json
 import sqlite3
@@ -11,17 +11,17 @@ from typing import Any, Literal
 from pellucid.errors import PellucidError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-VERSION = 1
-MOST_ATTEMPTS = 2
-GAVE_UP = f"the service was stopped {MOST_ATTEMPTS} times while working on it: try a smaller image"
+FORMAT = 2
+MAX_ATTEMPTS = 2
+TOO_MANY_ATTEMPTS = f"the service was stopped {MAX_ATTEMPTS} times while working on it: try a smaller image"
 
-# `turn` is when a job was last given a worker: whose turn was longest ago is next, so that one image need not wait for
-# a batch of hundreds that came before.
+# `last_scheduled` is when an item of the job was last started. The job that has waited longest is next, so that an
+# image does not wait for a batch of hundreds that came before.
 SCHEMA = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     created REAL NOT NULL,
-    turn REAL NOT NULL,
+    last_scheduled REAL NOT NULL,
     finished REAL,
     cancelled INTEGER NOT NULL DEFAULT 0,
     options TEXT NOT NULL
@@ -36,7 +36,7 @@ CREATE TABLE items (
     state TEXT NOT NULL DEFAULT 'queued',
     attempts INTEGER NOT NULL DEFAULT 0,
     error TEXT,
-    facts TEXT,
+    metadata TEXT,
     bytes INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (job, number)
 );
@@ -48,7 +48,7 @@ FINISHED = """
 UPDATE jobs SET finished = ? WHERE id = ? AND finished IS NULL
 AND NOT EXISTS (SELECT 1 FROM items WHERE job = jobs.id AND state IN ('queued', 'running'))
 """
-# What no item refers to any more.
+# Uploads that no item refers to any more.
 ORPHANS = """
 DELETE FROM uploads WHERE name NOT IN (SELECT source FROM items)
 AND name NOT IN (SELECT reference FROM items WHERE reference IS NOT NULL) RETURNING name
@@ -56,13 +56,13 @@ AND name NOT IN (SELECT reference FROM items WHERE reference IS NOT NULL) RETURN
 
 
 @dataclass(frozen=True)
-class Options:
-    """What is wanted of a job.
+class JobOptions:
+    """The options of a job.
 
     Attributes:
         model: a denoiser's name.
         strength: from 0 to 1.
-        sigma: the noise level in [0, 1] units, or None to have it estimated.
+        sigma: the noise level in [0, 1] units, or None to estimate it.
         classifier: a classifier's name, or None.
     """
 
@@ -79,13 +79,13 @@ class Item:
     Attributes:
         job: the job's id.
         number: from 1.
-        name: what its sender calls it: shown, but never a path.
+        name: the client's name for it: shown, but never used as a path.
         source: the upload's name in the spool.
-        reference: that of a clean image to compare with, or None.
-        state: queued and running are under way; done, failed and cancelled never change.
-        attempts: how often it was begun.
+        reference: the upload's name of a clean image to compare with, or None.
+        state: queued and running may change; done, failed and cancelled are final.
+        attempts: how often it was started.
         error: why it failed, or None.
-        facts: what is told of it once it is done.
+        metadata: of the result, see `pellucid.server.workers.tasks.WorkResult`; None until it is done.
     """
 
     job: str
@@ -96,28 +96,37 @@ class Item:
     state: State = "queued"
     attempts: int = 0
     error: str | None = None
-    facts: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
 
     @property
     def is_refused(self) -> bool:
-        """Whether it had failed before it was begun, and will whatever is wanted of it."""
+        """Whether it failed before it was started, and will fail with any options."""
         return self.state == "failed" and not self.attempts
 
 
 @dataclass(frozen=True)
 class Job:
-    """Images to be denoised with the same options; times are seconds since 1970, `finished` is None until then."""
+    """Images that are denoised with the same options.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        created: in seconds since 1970.
+        options: for all items.
+        items: the images.
+        finished: in seconds since 1970; None until all items are final.
+        cancelled: whether a client has cancelled it.
+    """
 
     id: str
     created: float
-    options: Options
+    options: JobOptions
     items: tuple[Item, ...]
     finished: float | None = None
     cancelled: bool = False
 
     @property
     def status(self) -> State:
-        """The state of the whole: a job is done if one of its items is, and failed if none is."""
+        """The state of the job: it is done if one of its items is, and failed if none is."""
         if self.finished is None:
             is_untouched = all(item.state == "queued" or item.is_refused for item in self.items)
             return "queued" if is_untouched else "running"
@@ -127,157 +136,165 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How an attempt at an item ended: its state, why it failed, what is told of it, the bytes of its files."""
+class ItemResult:
+    """The result of an attempt at an item: its final state, error, metadata, and the bytes of its files."""
 
     state: Literal["done", "failed", "cancelled"]
     error: str | None = None
-    facts: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
     size: int = 0
 
 
-class Store:
-    """Jobs and their items on disk; to be used by one thread at a time.
+class JobStore:
+    """Jobs and their items on disk; only one thread at a time may use it.
 
-    Every change is one transaction that is on the disk when the call returns. An item becomes done, failed or
-    cancelled once, and stays so.
+    Every change is one transaction that is on the disk when the call returns.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        """Open the file, or make it; `clock` tells seconds since 1970.
+        """Open or create the file.
+
+        Args:
+            path: of the file.
+            clock: returns seconds since 1970.
 
         Raises:
-            PellucidError: if the file is damaged, of another version, or cannot be written.
+            PellucidError: if the file is damaged, of another format, or cannot be written.
         """
         self._clock = clock
         try:
-            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._base.row_factory = sqlite3.Row
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
             for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                self._base.execute(f"PRAGMA {setting}")
-            (version,) = self._base.execute("PRAGMA user_version").fetchone()
+                self._connection.execute(f"PRAGMA {setting}")
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                self._base.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+                self._connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
         except sqlite3.Error as error:
             raise PellucidError(f"cannot use {path} ({error}): give another --spool, or remove this one") from error
-        if version not in (0, VERSION):
+        if version == 1:
+            raise PellucidError(f"{path.parent} is a spool of format 1: run pellucid convert {path.parent}")
+        if version not in (0, FORMAT):
             raise PellucidError(f"{path} is of another version of Pellucid: give another --spool, or remove this one")
 
     def close(self) -> None:
         """Close the file."""
-        self._base.close()
+        self._connection.close()
 
-    def add(self, id: str, options: Options, items: Sequence[Item], uploads: Mapping[str, int]) -> Job:
-        """Accept a job; `uploads` maps the names of its files that are new in the spool to their bytes.
+    def add(self, id: str, options: JobOptions, items: Sequence[Item], uploads: Mapping[str, int]) -> Job:
+        """Accept a job.
 
-        Of items that come from another job, states and facts are left behind; those that were refused stay so. Not all
-        may be.
+        Args:
+            id: of the job.
+            options: for all items.
+            items: may come from another job; only refused ones keep their state. At least one is not refused.
+            uploads: maps the names of files that are new in the spool to their bytes.
         """
         now = self._clock()
-        new = tuple(_anew(item, id) for item in items)
-        with self._change() as base:
-            base.execute(
-                "INSERT INTO jobs (id, created, turn, options) VALUES (?, ?, ?, ?)",
+        new = tuple(_fresh_item(item, id) for item in items)
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO jobs (id, created, last_scheduled, options) VALUES (?, ?, ?, ?)",
                 (id, now, now, json.dumps(vars(options))),
             )
-            base.executemany("INSERT INTO uploads (name, bytes) VALUES (?, ?)", uploads.items())
-            base.executemany(
+            connection.executemany("INSERT INTO uploads (name, bytes) VALUES (?, ?)", uploads.items())
+            connection.executemany(
                 "INSERT INTO items (job, number, name, source, reference, state, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(id, each.number, each.name, each.source, each.reference, each.state, each.error) for each in new],
             )
         return Job(id, now, options, new)
 
     def job(self, id: str) -> Job | None:
-        """Return a job as it stands, or None if there is none of this id."""
-        row = self._base.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone()
+        """Return a job, or None if there is none with this id."""
+        row = self._connection.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone()
         if row is None:
             return None
-        items = self._base.execute("SELECT * FROM items WHERE job = ? ORDER BY number", (id,))
-        options = Options(**json.loads(row["options"]))
+        items = self._connection.execute("SELECT * FROM items WHERE job = ? ORDER BY number", (id,))
+        options = JobOptions(**json.loads(row["options"]))
         return Job(id, row["created"], options, tuple(map(_item, items)), row["finished"], bool(row["cancelled"]))
 
-    def claim(self) -> tuple[Item, Options] | None:
-        """Begin the next item that waits, or return None if none does; jobs take turns."""
-        with self._change() as base:
-            row = base.execute(
+    def claim(self) -> tuple[Item, JobOptions] | None:
+        """Mark the next queued item as running and return it, or None if none is queued; jobs take turns."""
+        with self._transaction() as connection:
+            row = connection.execute(
                 "SELECT items.*, options FROM items JOIN jobs ON jobs.id = job WHERE state = 'queued' "
-                "ORDER BY turn, created, number LIMIT 1"
+                "ORDER BY last_scheduled, created, number LIMIT 1"
             ).fetchone()
             if row is None:
                 return None
-            base.execute("UPDATE jobs SET turn = ? WHERE id = ?", (self._clock(), row["job"]))
-            base.execute(
+            connection.execute("UPDATE jobs SET last_scheduled = ? WHERE id = ?", (self._clock(), row["job"]))
+            connection.execute(
                 "UPDATE items SET state = 'running', attempts = attempts + 1 WHERE job = ? AND number = ?",
                 (row["job"], row["number"]),
             )
         item = replace(_item(row), state="running", attempts=row["attempts"] + 1)
-        return item, Options(**json.loads(row["options"]))
+        return item, JobOptions(**json.loads(row["options"]))
 
-    def end(self, item: Item, ending: Ending) -> bool:
-        """Note how an attempt ended, and return whether it was the one under way."""
-        told = None if ending.facts is None else json.dumps(ending.facts, allow_nan=False)
-        with self._change() as base:
-            ended = base.execute(
-                "UPDATE items SET state = ?, error = ?, facts = ?, bytes = ? "
+    def end(self, item: Item, result: ItemResult) -> bool:
+        """Store the result of an attempt; returns False, and changes nothing, if it was not the current attempt."""
+        metadata = None if result.metadata is None else json.dumps(result.metadata, allow_nan=False)
+        with self._transaction() as connection:
+            ended = connection.execute(
+                "UPDATE items SET state = ?, error = ?, metadata = ?, bytes = ? "
                 "WHERE job = ? AND number = ? AND state = 'running' AND attempts = ?",
-                (ending.state, ending.error, told, ending.size, item.job, item.number, item.attempts),
+                (result.state, result.error, metadata, result.size, item.job, item.number, item.attempts),
             )
-            base.execute(FINISHED, (self._clock(), item.job))
+            connection.execute(FINISHED, (self._clock(), item.job))
         return ended.rowcount == 1
 
-    def put_back(self, item: Item) -> None:
-        """Let an item that was begun wait again, as if it had not been."""
-        with self._change() as base:
-            base.execute(
+    def requeue(self, item: Item) -> None:
+        """Put a running item back into the queue; the attempt does not count."""
+        with self._transaction() as connection:
+            connection.execute(
                 "UPDATE items SET state = 'queued', attempts = attempts - 1 "
                 "WHERE job = ? AND number = ? AND state = 'running' AND attempts = ?",
                 (item.job, item.number, item.attempts),
             )
 
     def cancel(self, id: str) -> None:
-        """Begin no more of a job; `end` says when what is running has stopped."""
-        with self._change() as base:
-            base.execute("UPDATE jobs SET cancelled = 1 WHERE id = ? AND finished IS NULL", (id,))
-            base.execute("UPDATE items SET state = 'cancelled' WHERE job = ? AND state = 'queued'", (id,))
-            base.execute(FINISHED, (self._clock(), id))
+        """Start no more items of a job; `end` is called for those that run."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE jobs SET cancelled = 1 WHERE id = ? AND finished IS NULL", (id,))
+            connection.execute("UPDATE items SET state = 'cancelled' WHERE job = ? AND state = 'queued'", (id,))
+            connection.execute(FINISHED, (self._clock(), id))
 
     def is_cancelled(self, id: str) -> bool:
-        """Return whether somebody has cancelled a job."""
-        row = self._base.execute("SELECT cancelled FROM jobs WHERE id = ?", (id,)).fetchone()
+        """Return whether a job was cancelled."""
+        row = self._connection.execute("SELECT cancelled FROM jobs WHERE id = ?", (id,)).fetchone()
         return row is not None and bool(row["cancelled"])
 
     def remove(self, id: str) -> list[str] | None:
-        """Forget a finished job; return the uploads that no other works on, or None if there is no such job."""
-        with self._change() as base:
-            gone = base.execute("DELETE FROM jobs WHERE id = ? AND finished IS NOT NULL", (id,))
-            return [name for (name,) in base.execute(ORPHANS)] if gone.rowcount else None
+        """Remove a finished job; returns the uploads that no other job uses, or None if there is no such job."""
+        with self._transaction() as connection:
+            removed = connection.execute("DELETE FROM jobs WHERE id = ? AND finished IS NOT NULL", (id,))
+            return [name for (name,) in connection.execute(ORPHANS)] if removed.rowcount else None
 
-    def recover(self, settled: Callable[[str, int], tuple[dict[str, Any], int] | None]) -> None:
-        """Put right what was running when the process ended; to be called before anything is claimed.
+    def recover(self, committed: Callable[[str, int], tuple[dict[str, Any], int] | None]) -> None:
+        """Resolve the items that were running when the process ended; to be called before `claim`.
 
         Args:
-            settled: returns facts and bytes of an item's result if there is one: then it is done, and is not done
-                twice. Others wait again, unless they were cancelled or begun `MOST_ATTEMPTS` times.
+            committed: returns metadata and bytes of an item's result if there is one: such an item is done. Others are
+                queued again, unless they were cancelled or started `MAX_ATTEMPTS` times.
         """
-        for row in self._base.execute(
+        for row in self._connection.execute(
             "SELECT items.*, cancelled FROM items JOIN jobs ON jobs.id = job WHERE state = 'running'"
         ).fetchall():
             item = _item(row)
-            found = settled(item.job, item.number)
-            if found:
-                self.end(item, Ending("done", facts=found[0], size=found[1]))
+            result = committed(item.job, item.number)
+            if result:
+                self.end(item, ItemResult("done", metadata=result[0], size=result[1]))
             elif row["cancelled"]:
-                self.end(item, Ending("cancelled"))
-            elif item.attempts >= MOST_ATTEMPTS:
-                self.end(item, Ending("failed", GAVE_UP))
+                self.end(item, ItemResult("cancelled"))
+            elif item.attempts >= MAX_ATTEMPTS:
+                self.end(item, ItemResult("failed", TOO_MANY_ATTEMPTS))
             else:
-                self._base.execute(
+                self._connection.execute(
                     "UPDATE items SET state = 'queued' WHERE job = ? AND number = ?", (item.job, item.number)
                 )
 
     def finished(self, before: float | None = None) -> list[str]:
-        """Return the ids of the finished jobs, the oldest first, or of those that finished before a time."""
-        rows = self._base.execute(
+        """Return the ids of finished jobs, the oldest first; with `before` only those that finished by then."""
+        rows = self._connection.execute(
             "SELECT id FROM jobs WHERE finished IS NOT NULL AND finished <= ifnull(?, finished) ORDER BY finished, id",
             (before,),
         )
@@ -285,52 +302,42 @@ class Store:
 
     def used(self) -> int:
         """Return the bytes of all uploads and results."""
-        (total,) = self._base.execute(
+        (total,) = self._connection.execute(
             "SELECT (SELECT ifnull(sum(bytes), 0) FROM uploads) + (SELECT ifnull(sum(bytes), 0) FROM items)"
         ).fetchone()
         return total
 
     def waiting(self) -> int:
-        """Return how many items wait for their turn."""
-        (count,) = self._base.execute("SELECT count(*) FROM items WHERE state = 'queued'").fetchone()
+        """Return the number of queued items."""
+        (count,) = self._connection.execute("SELECT count(*) FROM items WHERE state = 'queued'").fetchone()
         return count
 
     def known(self) -> tuple[set[str], set[str]]:
         """Return the ids of all jobs and the names of all uploads."""
         ids, names = (
-            {name for (name,) in self._base.execute(f"SELECT {column} FROM {table}")}
+            {name for (name,) in self._connection.execute(f"SELECT {column} FROM {table}")}
             for column, table in (("id", "jobs"), ("name", "uploads"))
         )
         return ids, names
 
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection within a transaction."""
-        self._base.execute("BEGIN IMMEDIATE")
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield self._base
+            yield self._connection
         except BaseException:
-            self._base.execute("ROLLBACK")
+            self._connection.execute("ROLLBACK")
             raise
-        self._base.execute("COMMIT")
+        self._connection.execute("COMMIT")
 
 
-def _anew(item: Item, job: str) -> Item:
-    """Return an item of a new job as it begins."""
-    begun = Item(job, item.number, item.name, item.source, item.reference)
-    return replace(begun, state="failed", error=item.error) if item.is_refused else begun
+def _fresh_item(item: Item, job: str) -> Item:
+    """Return an item as it is at the start of a job."""
+    fresh = Item(job, item.number, item.name, item.source, item.reference)
+    return replace(fresh, state="failed", error=item.error) if item.is_refused else fresh
 
 
 def _item(row: sqlite3.Row) -> Item:
-    facts = None if row["facts"] is None else json.loads(row["facts"])
-    return Item(
-        row["job"],
-        row["number"],
-        row["name"],
-        row["source"],
-        row["reference"],
-        row["state"],
-        row["attempts"],
-        row["error"],
-        facts,
-    )
+    columns = ("job", "number", "name", "source", "reference", "state", "attempts", "error")
+    metadata = None if row["metadata"] is None else json.loads(row["metadata"])
+    return Item(*(row[column] for column in columns), metadata=metadata)

@@ -1,6 +1,5 @@
-"""The folder in which uploads and results lie: every name in it is the service's own, never a client's."""
+"""The spool: the folder of uploads and results. The service makes every name in it, no client does."""
 
-import fcntl
 import json
 import os
 import re
@@ -11,31 +10,34 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from pellucid.errors import PellucidError
-from pellucid.utils.atomic_write import reason_of
+from pellucid.utils.atomic_write import error_reason
 
 NAME = re.compile(r"[0-9a-f]{32}")
-FACTS = "facts.json"
+METADATA = "metadata.json"
 RESULT, PREVIEWS = "result", ("before", "after", "difference")
 
 
-class Spool:
-    """A folder of the service's own, which one process at a time may use.
+class JobFiles:
+    """The spool folder, which one process at a time may use.
 
-    `incoming/` holds what is being received or worked on for a request that waits for it, and is emptied on start;
-    `uploads/` what jobs work on, several of which may share a file; `results/JOB/NUMBER/` what an item came to. The
-    folder of an attempt becomes that of the item by one rename, so that there is a whole result or none.
+    `incoming/` holds uploads that are arriving and the files of requests without a job; it is emptied on start.
+    `uploads/` holds the images of jobs; several jobs may use the same file. `results/JOB/NUMBER/` holds the result of
+    an item. An attempt works in a folder of its own that is renamed to that of the item, so that there is a whole
+    result or none.
 
     Attributes:
-        folder: where it is; absolute.
+        folder: its absolute path.
         database: the file for `pellucid.server.jobs.database`.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder, for the owner's eyes alone, if it is not there.
+        """Create the folder, readable by its owner only, if it does not exist.
 
         Raises:
-            PellucidError: if it cannot be made or written to.
+            PellucidError: if it cannot be created or written to.
         """
         self.folder = folder.absolute()
         self.database = self.folder / "jobs.sqlite3"
@@ -47,29 +49,29 @@ class Spool:
             for part in (self._incoming, self._uploads, self._results):
                 part.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
-            raise PellucidError(f"cannot use the spool {folder}: {reason_of(error)}") from error
+            raise PellucidError(f"cannot use the spool {folder}: {error_reason(error)}") from error
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the spool, which ends with the process however that ends, and empty `incoming/`.
+    def locked(self) -> Iterator[None]:
+        """Lock the spool, and empty `incoming/`; the lock ends with the process, however that ends.
 
         Raises:
-            PellucidError: if another process holds it.
+            PellucidError: if another process has locked it.
         """
-        with (self.folder / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise PellucidError(
-                    f"another pellucid serve uses the spool {self.folder}: stop it, or give another --spool"
-                ) from error
-            for left in self._incoming.iterdir():
-                remove(left)
+        try:
+            lock = FileLock(self.folder / "lock").acquire(timeout=0)
+        except Timeout as error:
+            raise PellucidError(
+                f"another pellucid serve uses the spool {self.folder}: stop it, or give another --spool"
+            ) from error
+        with lock:
+            for path in self._incoming.iterdir():
+                remove(path)
             yield
 
     @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """Yield a new folder, which is removed at the end with what is still in it."""
+    def temporary_folder(self) -> Iterator[Path]:
+        """Yield a new folder, which is removed at the end with its content."""
         folder = self._incoming / new_name()
         folder.mkdir(mode=0o700)
         try:
@@ -77,56 +79,56 @@ class Spool:
         finally:
             remove(folder)
 
-    def keep(self, received: Path) -> str:
-        """Move a file that is whole out of `scratch` to the uploads, and return its name there."""
+    def store_upload(self, received: Path) -> str:
+        """Move a complete file from a temporary folder to the uploads; returns its name there."""
         name = new_name()
-        synchronise(received)
+        fsync(received)
         received.rename(self._uploads / name)
-        synchronise(self._uploads)
+        fsync(self._uploads)
         return name
 
     def upload(self, name: str) -> Path:
-        """Return where an upload lies."""
+        """Return the path of an upload."""
         return self._uploads / _checked(name)
 
     def item(self, job: str, number: int) -> Path:
-        """Return the folder of what an item came to; it is there once there is a result."""
+        """Return the folder of an item's result; it exists once there is a result."""
         return self._results / _checked(job) / str(int(number))
 
     def attempt(self, job: str, number: int, attempt: int) -> Path:
-        """Return a new folder to work in, which the caller removes unless `settle` moved it.
+        """Return a new folder to work in, which the caller removes unless `commit` has moved it.
 
-        No other attempt, such as that of a worker that outlived its server, has the same folder.
+        No other attempt has the same folder, such as that of a worker whose server was killed before it.
         """
         folder = self.item(job, number).with_name(f"{int(number)}.{int(attempt)}")
         remove(folder)
         folder.mkdir(parents=True, mode=0o700)
         return folder
 
-    def settle(self, attempt: Path, job: str, number: int, facts: dict[str, Any]) -> None:
-        """Make the folder of an attempt that of the item, with its facts, in one step that survives a power cut."""
-        (attempt / FACTS).write_text(json.dumps(facts, allow_nan=False), encoding="utf-8")
+    def commit(self, attempt: Path, job: str, number: int, metadata: dict[str, Any]) -> None:
+        """Write the metadata and make the folder of an attempt that of the item, in one step that survives a crash."""
+        (attempt / METADATA).write_text(json.dumps(metadata, allow_nan=False), encoding="utf-8")
         for path in (*attempt.iterdir(), attempt):
-            synchronise(path)
+            fsync(path)
         target = self.item(job, number)
         attempt.rename(target)
         for folder in (target.parent, self._results):
-            synchronise(folder)
+            fsync(folder)
 
-    def settled(self, job: str, number: int) -> dict[str, Any] | None:
-        """Return the facts of an item that there is a result of, else None."""
+    def committed(self, job: str, number: int) -> dict[str, Any] | None:
+        """Return the metadata of an item that has a result, else None."""
         with suppress(OSError, ValueError):
-            return json.loads((self.item(job, number) / FACTS).read_text(encoding="utf-8"))
+            return json.loads((self.item(job, number) / METADATA).read_text(encoding="utf-8"))
         return None
 
-    def forget(self, job: str, uploads: Iterable[str]) -> None:
-        """Remove what a job came to, and uploads that no other works on."""
+    def remove_job(self, job: str, uploads: Iterable[str]) -> None:
+        """Remove the results of a job, and uploads that no other job uses."""
         remove(self._results / _checked(job))
         for name in uploads:
             remove(self.upload(name))
 
-    def tidy(self, jobs: set[str], uploads: set[str]) -> None:
-        """Remove what belongs to no job, and what attempts left that were killed; none may be under way."""
+    def remove_orphans(self, jobs: set[str], uploads: set[str]) -> None:
+        """Remove files of unknown jobs and of killed attempts; no attempt may be running."""
         for path in self._uploads.iterdir():
             if path.name not in uploads:
                 remove(path)
@@ -134,22 +136,21 @@ class Spool:
             if folder.name not in jobs:
                 remove(folder)
                 continue
-            for left in folder.iterdir():
-                if not left.name.isdecimal():
-                    remove(left)
+            for path in folder.iterdir():
+                if not path.name.isdecimal():
+                    remove(path)
 
 
 def new_name() -> str:
-    """Return a name that nobody can guess, for a job or an upload."""
+    """Return a name for a job or an upload that nobody can guess."""
     return secrets.token_hex(16)
 
 
 def find(folder: Path, kind: str) -> Path | None:
-    """Return the file of a settled item: its result, or one of the PREVIEWS; None if there is none."""
+    """Return a file of a committed item: its result, or one of the PREVIEWS; None if it does not exist."""
     if kind not in (RESULT, *PREVIEWS):
         return None
-    found = [path for path in folder.iterdir() if path.stem == kind] if folder.is_dir() else []
-    return found[0] if found else None
+    return next((path for path in folder.iterdir() if path.stem == kind), None) if folder.is_dir() else None
 
 
 def size_of(path: Path) -> int:
@@ -158,7 +159,7 @@ def size_of(path: Path) -> int:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder that may be gone already."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -166,8 +167,8 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
-def synchronise(path: Path) -> None:
-    """Have what was written to a file, or the names in a folder, reach the disk."""
+def fsync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -179,7 +180,7 @@ def _checked(name: str) -> str:
     """Return a name that the service made.
 
     Raises:
-        ValueError: if it cannot be one.
+        ValueError: if it is any other name.
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name in the spool")

@@ -1,4 +1,4 @@
-"""Jobs: accepted, run, watched, cancelled, run again with other options, kept for a while, removed."""
+"""The queue of jobs: accept, run, follow, cancel, run again with other options, keep for a while, remove."""
 
 import asyncio
 import logging
@@ -10,31 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid.server.jobs.async_store import Ledger
-from pellucid.server.jobs.database import Item, Job, Options, Store
-from pellucid.server.jobs.disk_quota import NoRoom, Room
-from pellucid.server.jobs.events import Watch, within
-from pellucid.server.jobs.files import Spool, new_name, remove, size_of
-from pellucid.server.jobs.runner import Runner, Running
+from pellucid.server.jobs.async_store import AsyncStore
+from pellucid.server.jobs.database import Item, Job, JobOptions, JobStore
+from pellucid.server.jobs.disk_quota import DiskQuota, QuotaExceeded
+from pellucid.server.jobs.events import JobNotifier, wait_for_event
+from pellucid.server.jobs.files import JobFiles, new_name, remove, size_of
+from pellucid.server.jobs.runner import JobRunner, WorkerPoolProtocol
 from pellucid.server.settings import Settings
-from pellucid.server.workers.tasks import Busy
+from pellucid.server.workers.tasks import QueueFull
 
-EVENT_PAUSE, MANY = 0.2, 100  # seconds between two reports on a job, which grow with every so many images of it
-SILENCE = 15.0  # seconds after which a report says that nothing is new
-EXPIRY_PAUSE = 60.0  # the most seconds between two looks for what has expired
+EVENT_INTERVAL = 0.2  # seconds between two events of a job with few images
+ITEMS_PER_INTERVAL = 100  # the interval grows by itself with each so many images
+KEEPALIVE_SECONDS = 15.0  # without a change, after which an empty event is sent
+EXPIRY_INTERVAL = 60.0  # the longest time between two searches for expired jobs
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Upload:
-    """One image of a job to be.
+class NewItem:
+    """One image of a new job.
 
     Attributes:
-        name: what its sender calls it.
-        source: where it lies in the scratch.
-        reference: where a clean image to compare it with lies there, or None.
-        error: why it has failed before it is begun, or None.
+        name: the client's name for it.
+        source: its file in a temporary folder.
+        reference: the file of a clean image to compare it with, or None.
+        error: why it fails without being started, or None.
     """
 
     name: str
@@ -44,165 +45,171 @@ class Upload:
 
 
 class Jobs:
-    """All jobs of a service; its methods are for the event loop, which they never hold up.
+    """All jobs of a service; its methods run on the event loop and never block it.
 
     Attributes:
-        room: what keeps to the disk budget.
-        waiting: the images that waited for their turn when `count` was called.
-        used: the bytes of all uploads and results then.
+        quota: keeps the spool within the disk quota.
+        waiting: the number of queued images at the last `update_counts`.
+        used: the bytes of all uploads and results at the last `update_counts`.
     """
 
-    def __init__(self, settings: Settings, spool: Spool, pool: Runner, clock: Callable[[], float] = time.time) -> None:
-        """Take the settings, the spool, which is held, and the pool; `clock` tells seconds since 1970."""
-        self._settings, self._spool, self._pool = settings, spool, pool
-        self._ledger = Ledger(spool.database, clock)
-        self._watch = Watch()
-        self.room = Room(settings, spool, self._ledger, clock)
-        self._running = Running(spool, self._ledger, self.room, self._watch, pool)
+    def __init__(
+        self,
+        settings: Settings,
+        files: JobFiles,
+        pool: WorkerPoolProtocol,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the settings, the locked spool, the pool, and a clock that returns seconds since 1970."""
+        self._settings, self._files, self._pool = settings, files, pool
+        self._store = AsyncStore(files.database, clock)
+        self._notifier = JobNotifier()
+        self.quota = DiskQuota(settings, files, self._store, clock)
+        self._runner = JobRunner(files, self._store, self.quota, self._notifier, pool)
         self._tasks: list[asyncio.Task[None]] = []
         self.waiting = self.used = 0
 
     async def start(self) -> None:
-        """Put right what a kill left, and begin to work.
+        """Recover from a killed process, and start to run the queued items.
 
         Raises:
             PellucidError: if the database cannot be used.
         """
-        await self._ledger.open()
-        await self._ledger.call(Store.recover, self._settled)
-        await asyncio.to_thread(self._spool.tidy, *await self._ledger.call(Store.known))
-        self._tasks = [asyncio.create_task(self._running.work()), asyncio.create_task(self._expire())]
+        await self._store.open()
+        await self._store.call(JobStore.recover, self._committed)
+        await asyncio.to_thread(self._files.remove_orphans, *await self._store.call(JobStore.known))
+        self._tasks = [asyncio.create_task(self._runner.work()), asyncio.create_task(self._expire())]
 
     @property
-    def works(self) -> bool:
-        """Whether what waits will be run."""
+    def is_running(self) -> bool:
+        """Whether queued items will be run."""
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     def close(self) -> None:
-        """Begin nothing more, and end the reports to those who watch; what waits is kept for the next start."""
-        self._running.close()
-        self._watch.tell_all()
+        """Start no more items, and end all event streams; queued items are kept for the next start."""
+        self._runner.close()
+        self._notifier.notify_all()
 
     async def stop(self) -> None:
-        """Wait for what runs, which is for the pool to end, and close the database; `start` is the way back."""
+        """Wait for the running items, which the pool ends, and close the database."""
         self.close()
-        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                log.error("jobs had stopped", exc_info=ended)
-        await self._ledger.close()
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("jobs had stopped", exc_info=result)
+        await self._store.close()
 
-    async def check_line(self, new: int = 1) -> None:
-        """Raise Busy if so many more images may not wait."""
-        await self.count()
+    async def check_queue(self, new: int = 1) -> None:
+        """Raise QueueFull if so many more images are more than may be queued."""
+        await self.update_counts()
         if self.waiting + new > self._settings.max_waiting:
-            raise Busy(self._pool.retry_after)
+            raise QueueFull(self._pool.retry_after)
 
-    async def accept(self, options: Options, uploads: Sequence[Upload]) -> Job:
-        """Accept a job, and take its uploads: once this returns, it will be done, or fail with a reason.
+    async def accept(self, options: JobOptions, items: Sequence[NewItem]) -> Job:
+        """Accept a job and take over its files: from now on it will be done, or fail with a reason.
 
-        The caller has `room.expecting` it, and at least one of the uploads has not failed before it is begun.
-
-        Raises:
-            Busy: if too many images wait already.
-            NoRoom: if there is none for it.
-        """
-        # Shielded, so that a client who leaves now leaves either a job with its files or neither.
-        return await asyncio.shield(self._accept(options, uploads))
-
-    async def again(self, id: str, options: Options) -> Job | None:
-        """Accept a job on the images of another, which are not sent again; None if that is not there any more.
+        The caller holds `quota.reserve` for the files. At least one item has no error.
 
         Raises:
-            Busy: if too many images wait already.
-            NoRoom: if there is none for it.
+            QueueFull: if too many images are queued.
+            QuotaExceeded: if there is no space for it.
         """
-        before = await self.job(id)
-        if before is None:
+        # Shielded: if the client disconnects now, there is either a job with its files or neither.
+        return await asyncio.shield(self._accept(options, items))
+
+    async def rerun(self, id: str, options: JobOptions) -> Job | None:
+        """Accept a job on the images of another job, which are not sent again; None if that does not exist.
+
+        Raises:
+            QueueFull: if too many images are queued.
+            QuotaExceeded: if there is no space for it.
+        """
+        original = await self.job(id)
+        if original is None:
             return None
-        await self.check_line(sum(not item.is_refused for item in before.items))
-        # It may be removed at this very moment, and the images with it.
-        with suppress(sqlite3.IntegrityError), self.room.pinned(id):
-            return await self._add(options, before.items, {})
+        await self.check_queue(sum(not item.is_refused for item in original.items))
+        # The job may be removed at this moment, and its images with it.
+        with suppress(sqlite3.IntegrityError), self.quota.pinned(id):
+            return await self._add(options, original.items, {})
         return None
 
     async def job(self, id: str) -> Job | None:
-        """Return a job as it stands, or None if there is none of this id."""
-        return await self._ledger.call(Store.job, id)
+        """Return a job, or None if there is none with this id."""
+        return await self._store.call(JobStore.job, id)
 
-    def share(self, item: Item) -> float:
-        """Return how much of an item is done, from 0 to 1."""
-        return self._watch.share(item)
+    def progress_of(self, item: Item) -> float:
+        """Return the fraction of an item that is done, from 0 to 1."""
+        return self._notifier.progress_of(item)
 
     async def cancel(self, id: str) -> None:
-        """Stop what runs of a job, and begin no more of it."""
-        await self._ledger.call(Store.cancel, id)
-        self._running.cancel(id)
-        self._watch.tell(id)
+        """Stop the running items of a job, and start no more."""
+        await self._store.call(JobStore.cancel, id)
+        self._runner.cancel(id)
+        self._notifier.notify(id)
 
     async def remove(self, id: str) -> bool:
         """Remove a finished job and its files; returns whether there was one."""
-        is_gone = await self.room.remove(id)
-        self._watch.tell(id)
-        return is_gone
+        is_removed = await self.quota.remove(id)
+        self._notifier.notify(id)
+        return is_removed
 
-    async def reports(self, id: str) -> AsyncIterator[Job | None]:
-        """Yield a job as it stands, again at each change until it is finished or removed; None if there is no news."""
-        with self._watch.changes(id) as changed:
+    async def events(self, id: str) -> AsyncIterator[Job | None]:
+        """Yield a job now and at each change until it is finished or removed; None if nothing changes for a while."""
+        with self._notifier.subscribe(id) as changed:
             while job := await self.job(id):
                 yield job
-                if job.finished is not None or self._running.closing.is_set():
+                if job.finished is not None or self._runner.closing.is_set():
                     return
-                await within(self._running.closing, EVENT_PAUSE * (1 + len(job.items) / MANY))
-                while not await within(changed, SILENCE):
+                await wait_for_event(self._runner.closing, EVENT_INTERVAL * (1 + len(job.items) / ITEMS_PER_INTERVAL))
+                while not await wait_for_event(changed, KEEPALIVE_SECONDS):
                     yield None
                 changed.clear()
 
-    async def count(self) -> None:
-        """Look how many images wait, and how much is kept."""
-        self.waiting = await self._ledger.call(Store.waiting)
-        self.used = await self._ledger.call(Store.used)
+    async def update_counts(self) -> None:
+        """Update `waiting` and `used`."""
+        self.waiting = await self._store.call(JobStore.waiting)
+        self.used = await self._store.call(JobStore.used)
 
-    async def _accept(self, options: Options, uploads: Sequence[Upload]) -> Job:
-        await self.check_line(sum(not upload.error for upload in uploads))
-        kept: dict[str, int] = {}
+    async def _accept(self, options: JobOptions, new_items: Sequence[NewItem]) -> Job:
+        await self.check_queue(sum(not item.error for item in new_items))
+        stored: dict[str, int] = {}
 
-        def keep(path: Path) -> str:
+        def store(path: Path) -> str:
             size = size_of(path)
-            kept[name := self._spool.keep(path)] = size
+            stored[name := self._files.store_upload(path)] = size
             return name
 
         def items() -> Iterator[Item]:
-            for number, upload in enumerate(uploads, 1):
-                reference = keep(upload.reference) if upload.reference else None
-                state = "failed" if upload.error else "queued"
-                yield Item("", number, upload.name, keep(upload.source), reference, state, error=upload.error)
+            for number, item in enumerate(new_items, 1):
+                reference = store(item.reference) if item.reference else None
+                state = "failed" if item.error else "queued"
+                yield Item("", number, item.name, store(item.source), reference, state, error=item.error)
 
         try:
-            return await self._add(options, await asyncio.to_thread(list, items()), kept)
+            return await self._add(options, await asyncio.to_thread(list, items()), stored)
         except BaseException:
-            for name in kept:
-                remove(self._spool.upload(name))
+            for name in stored:
+                remove(self._files.upload(name))
             raise
 
-    async def _add(self, options: Options, items: Sequence[Item], sizes: Mapping[str, int]) -> Job:
-        await self.room.make()
+    async def _add(self, options: JobOptions, items: Sequence[Item], sizes: Mapping[str, int]) -> Job:
+        await self.quota.free_space()
         try:
-            job = await self._ledger.call(Store.add, new_name(), options, items, sizes)
+            job = await self._store.call(JobStore.add, new_name(), options, items, sizes)
         except sqlite3.OperationalError as error:
-            raise NoRoom(f"the service cannot write the job down ({error}): free some space on its disk") from error
-        self._running.arrived()
+            raise QuotaExceeded(f"the service cannot store the job ({error}): free some space on its disk") from error
+        self._runner.notify()
         return job
 
     async def _expire(self) -> None:
-        pause = min(EXPIRY_PAUSE, self._settings.job_expiry / 4)
+        interval = min(EXPIRY_INTERVAL, self._settings.job_expiry / 4)
         while True:
             try:
-                await self.room.expire()
+                await self.quota.expire()
             except (OSError, sqlite3.OperationalError) as error:
-                log.warning("cannot remove what has expired: %s", error)
-            if await within(self._running.closing, pause):
+                log.warning("cannot remove expired jobs: %s", error)
+            if await wait_for_event(self._runner.closing, interval):
                 return
 
-    def _settled(self, job: str, number: int) -> tuple[dict[str, Any], int] | None:
-        facts = self._spool.settled(job, number)
-        return None if facts is None else (facts, size_of(self._spool.item(job, number)))
+    def _committed(self, job: str, number: int) -> tuple[dict[str, Any], int] | None:
+        metadata = self._files.committed(job, number)
+        return None if metadata is None else (metadata, size_of(self._files.item(job, number)))

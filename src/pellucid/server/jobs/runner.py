@@ -1,4 +1,4 @@
-"""The items of jobs, run one after the other on the pool, as many at a time as there are workers."""
+"""Runs the items of jobs on the pool, as many at a time as there are workers."""
 
 import asyncio
 import logging
@@ -8,167 +8,175 @@ from pathlib import Path
 from typing import Protocol
 
 from pellucid.errors import PellucidError
-from pellucid.server.jobs.async_store import Ledger
-from pellucid.server.jobs.database import Ending, Item, Options, Store
-from pellucid.server.jobs.disk_quota import Room
-from pellucid.server.jobs.events import Watch, within
-from pellucid.server.jobs.files import PREVIEWS, RESULT, Spool, find, remove, size_of
-from pellucid.server.workers.tasks import Busy, Cancelled, Failed, Order, Outcome
-from pellucid.utils.atomic_write import reason_of
+from pellucid.server.jobs.async_store import AsyncStore
+from pellucid.server.jobs.database import Item, ItemResult, JobOptions, JobStore
+from pellucid.server.jobs.disk_quota import DiskQuota
+from pellucid.server.jobs.events import JobNotifier, wait_for_event
+from pellucid.server.jobs.files import PREVIEWS, RESULT, JobFiles, find, remove, size_of
+from pellucid.server.workers.tasks import Cancelled, QueueFull, WorkFailed, WorkRequest, WorkResult
+from pellucid.utils.atomic_write import error_reason
 
-LINE_PAUSE = 0.5  # seconds between two attempts to stand in a line that is full
-STOPPED = 503  # the status of what failed because the service was stopping
+QUEUE_RETRY_SECONDS = 0.5  # between two attempts to submit an item while the queue of the pool is full
+STATUS_STOPPED = 503  # of work that failed because the service was stopping
 
-OWN_FAULT = "the service failed at it, and has noted why: tell whoever runs it"
+INTERNAL_ERROR = "an error in the service, which is in its log: ask whoever runs it"
 
 log = logging.getLogger(__name__)
 
 
-class Runner(Protocol):
-    """What runs orders; `pellucid.server.workers.pool.Pool` does."""
+class WorkerPoolProtocol(Protocol):
+    """What jobs need of `pellucid.server.workers.pool.Pool`."""
 
     @property
     def size(self) -> int:
-        """How many at a time."""
+        """The number of workers."""
         ...
 
     @property
     def retry_after(self) -> int:
-        """In how many whole seconds there may be room for more."""
+        """In how many whole seconds the queue may have space."""
         ...
 
     async def run(
         self,
-        order: Order,
+        request: WorkRequest,
         *,
         progress: Callable[[float], None] | None = None,
         cancelled: asyncio.Event | None = None,
-        waits: bool = True,
-    ) -> Outcome:
-        """Have an order done."""
+        may_queue: bool = True,
+    ) -> WorkResult:
+        """Run a request."""
         ...
 
 
-class Running:
-    """Runs what waits in the store, and notes how it ended."""
+class JobRunner:
+    """Runs the queued items of the store, and stores their results.
 
-    def __init__(self, spool: Spool, ledger: Ledger, room: Room, watch: Watch, pool: Runner) -> None:
-        """Take what jobs are kept in, who is told of them, and what runs them."""
-        self._spool, self._ledger, self._room, self._watch, self._pool = spool, ledger, room, watch, pool
-        self._arrived, self.closing = asyncio.Event(), asyncio.Event()
+    Attributes:
+        closing: set when the service stops.
+    """
+
+    def __init__(
+        self, files: JobFiles, store: AsyncStore, quota: DiskQuota, notifier: JobNotifier, pool: WorkerPoolProtocol
+    ) -> None:
+        """Take the parts that it works with."""
+        self._files, self._store, self._quota, self._notifier, self._pool = files, store, quota, notifier, pool
+        self._item_added, self.closing = asyncio.Event(), asyncio.Event()
         self._cancelled: dict[tuple[str, int], asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def work(self) -> None:
-        """Run what waits, whenever there is a worker for it, until `close`; returns when what runs has ended."""
-        free = asyncio.Semaphore(self._pool.size)
+        """Run queued items, whenever a worker is idle, until `close`; returns when the last has ended."""
+        idle = asyncio.Semaphore(self._pool.size)
         while not self.closing.is_set():
-            await free.acquire()
-            claimed = await self._claimed()
+            await idle.acquire()
+            claimed = await self._claim()
             if claimed is None:
                 break
             task = asyncio.create_task(self._run(*claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(lambda _: free.release())
+            task.add_done_callback(lambda _: idle.release())
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def arrived(self) -> None:
-        """Say that there is something to run."""
-        self._arrived.set()
+    def notify(self) -> None:
+        """Report that an item was added to the store."""
+        self._item_added.set()
 
     def close(self) -> None:
-        """Begin nothing more; what waits is kept."""
+        """Start no more items; those in the queue stay there."""
         self.closing.set()
-        self._arrived.set()
+        self._item_added.set()
 
     def cancel(self, job: str) -> None:
-        """Stop what runs of a job that the store knows to be cancelled."""
-        for (its_job, _), cancelled in self._cancelled.items():
-            if its_job == job:
+        """Stop the running items of a job, which is cancelled in the store already."""
+        for (running_job, _), cancelled in self._cancelled.items():
+            if running_job == job:
                 cancelled.set()
 
-    async def _claimed(self) -> tuple[Item, Options] | None:
-        """Return the next item, begun; None when the service is stopping."""
+    async def _claim(self) -> tuple[Item, JobOptions] | None:
+        """Wait for the next item and return it; None when the service is stopping."""
         while not self.closing.is_set():
-            self._arrived.clear()
-            if claimed := await self._ledger.insist(self.closing, Store.claim):
+            self._item_added.clear()
+            if claimed := await self._store.retry(self.closing, JobStore.claim):
                 return claimed
             if not self.closing.is_set():
-                await self._arrived.wait()
+                await self._item_added.wait()
         return None
 
-    async def _run(self, item: Item, options: Options) -> None:
+    async def _run(self, item: Item, options: JobOptions) -> None:
         cancelled = self._cancelled[item.job, item.number] = asyncio.Event()
         try:
-            with self._watch.following(item), self._room.pinned(item.job):
-                ending = await self._ending(item, options, cancelled)
-                if ending is None:
-                    await self._ledger.insist(self.closing, Store.put_back, item)
+            with self._notifier.track(item), self._quota.pinned(item.job):
+                result = await self._run_item(item, options, cancelled)
+                if result is None:
+                    await self._store.retry(self.closing, JobStore.requeue, item)
                 else:
-                    await self._ledger.insist(self.closing, Store.end, item, ending)
-                await self._room.trim()
+                    await self._store.retry(self.closing, JobStore.end, item, result)
+                await self._quota.trim()
         except sqlite3.OperationalError:
-            log.exception("how item %s of job %s ended is seen on the next start", item.number, item.job)
+            log.exception("the result of item %s of job %s is stored on the next start", item.number, item.job)
         finally:
             del self._cancelled[item.job, item.number]
 
-    async def _ending(self, item: Item, options: Options, cancelled: asyncio.Event) -> Ending | None:
-        """Do the work on an item, and return how it ended; None if the stopping service cut it short."""
+    async def _run_item(self, item: Item, options: JobOptions, cancelled: asyncio.Event) -> ItemResult | None:
+        """Do the work on an item and return its result; None if the service stopped before it was done."""
         try:
-            # The job may have been cancelled between the claim and the event that says so.
-            if await self._ledger.call(Store.is_cancelled, item.job):
-                return Ending("cancelled")
-            await self._room.check()
-            folder = await asyncio.to_thread(self._spool.attempt, item.job, item.number, item.attempts)
+            # The job may have been cancelled between the claim and the entry in `_cancelled`.
+            if await self._store.call(JobStore.is_cancelled, item.job):
+                return ItemResult("cancelled")
+            await self._quota.check()
+            folder = await asyncio.to_thread(self._files.attempt, item.job, item.number, item.attempts)
             try:
-                outcome = await self._outcome(_order(self._spool, item, options, folder), item, cancelled)
-                facts = outcome.facts | {"previews": [kind for kind in PREVIEWS if find(folder, kind)]}
-                await asyncio.to_thread(self._spool.settle, folder, item.job, item.number, facts)
+                result = await self._submit(_work_request(self._files, item, options, folder), item, cancelled)
+                metadata = result.metadata | {"previews": [kind for kind in PREVIEWS if find(folder, kind)]}
+                await asyncio.to_thread(self._files.commit, folder, item.job, item.number, metadata)
             finally:
                 await asyncio.to_thread(remove, folder)
-            return Ending("done", facts=facts, size=size_of(self._spool.item(item.job, item.number)))
+            return ItemResult("done", metadata=metadata, size=size_of(self._files.item(item.job, item.number)))
         except Cancelled:
-            return Ending("cancelled")
-        except (Busy, Failed) as error:
-            is_cut_short = isinstance(error, Busy) or error.status == STOPPED
-            return None if is_cut_short and self.closing.is_set() else Ending("failed", str(error))
+            return ItemResult("cancelled")
+        except (QueueFull, WorkFailed) as error:
+            is_stopped = isinstance(error, QueueFull) or error.status == STATUS_STOPPED
+            return None if is_stopped and self.closing.is_set() else ItemResult("failed", str(error))
         except PellucidError as error:
-            return Ending("failed", str(error))
+            return ItemResult("failed", str(error))
         except OSError as error:
-            return Ending("failed", f"the service cannot keep the result: {reason_of(error)}")
+            return ItemResult("failed", f"the service cannot keep the result: {error_reason(error)}")
         except Exception:
             log.exception("item %s of job %s", item.number, item.job)
-            return Ending("failed", OWN_FAULT)
+            return ItemResult("failed", INTERNAL_ERROR)
 
-    async def _outcome(self, order: Order, item: Item, cancelled: asyncio.Event) -> Outcome:
-        """Have an order done, once there is a place in the line, which requests may fill for a while."""
+    async def _submit(self, request: WorkRequest, item: Item, cancelled: asyncio.Event) -> WorkResult:
+        """Run a request on the pool; while its queue is full, try again."""
         while True:
-            outcome = None
+            result = None
             try:
-                outcome = await self._pool.run(
-                    order, progress=lambda share: self._watch.progress(item, share), cancelled=cancelled
+                result = await self._pool.run(
+                    request,
+                    progress=lambda fraction: self._notifier.set_progress(item, fraction),
+                    cancelled=cancelled,
                 )
-            except Busy:
+            except QueueFull:
                 if self.closing.is_set():
                     raise
-                await within(cancelled, LINE_PAUSE)
+                await wait_for_event(cancelled, QUEUE_RETRY_SECONDS)
             if cancelled.is_set():
                 raise Cancelled(f"{item.name} was cancelled")
-            if outcome:
-                return outcome
+            if result:
+                return result
 
 
-def _order(spool: Spool, item: Item, options: Options, folder: Path) -> Order:
-    return Order(
+def _work_request(files: JobFiles, item: Item, options: JobOptions, folder: Path) -> WorkRequest:
+    return WorkRequest(
         "denoise",
-        spool.upload(item.source),
+        files.upload(item.source),
         folder / RESULT,
         model=options.model,
         sigma=options.sigma,
         strength=options.strength,
-        reference=spool.upload(item.reference) if item.reference else None,
+        reference=files.upload(item.reference) if item.reference else None,
         previews=folder,
         classifier=options.classifier,
         name=item.name,

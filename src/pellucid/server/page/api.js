@@ -1,11 +1,10 @@
-// What the page asks of the service: requests with the token where there is one, uploads that tell how far they are,
-// and a job's events.
+// Requests to the service: with the token where there is one, uploads with progress, and the events of a job.
 
 const TOKEN = "pellucid-token";
-const PATIENCE = 30; // times that a lost connection is tried again
+const MAX_RETRIES = 30; // of a lost connection
 
-/** What the service refused, or that it does not answer (status 0). */
-export class Refusal extends Error {
+/** An error response of the service, or no response (status 0). */
+export class ApiError extends Error {
   constructor(status, message, retryAfter = null) {
     super(message);
     this.status = status;
@@ -13,10 +12,10 @@ export class Refusal extends Error {
   }
 }
 
-let askForToken = async () => { throw new Refusal(401, "The service asks for a token."); };
-let asking = null;
+let askForToken = async () => { throw new ApiError(401, "The service needs a token."); };
+let pendingToken = null;
 
-/** Have `ask(wasRefused)` called when a token is needed; it resolves to what was typed. */
+/** Call `ask(wasRefused)` when a token is needed; it resolves to the token. */
 export function onTokenNeeded(ask) { askForToken = ask; }
 
 export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
@@ -26,62 +25,62 @@ export const address = link => new URL(link, document.baseURI);
 const authorization = () => hasToken() ? { Authorization: `Bearer ${sessionStorage.getItem(TOKEN)}` } : {};
 
 async function newToken(used) {
-  // Several requests may be refused at once; one question is enough, and none where another has been answered since.
+  // Several requests may be refused at once: ask once, and not at all if the token has changed since.
   if (used && used !== authorization().Authorization) return;
-  asking ??= askForToken(hasToken()).finally(() => { asking = null; });
-  sessionStorage.setItem(TOKEN, await asking);
+  pendingToken ??= askForToken(hasToken()).finally(() => { pendingToken = null; });
+  sessionStorage.setItem(TOKEN, await pendingToken);
 }
 
-function refusal(status, body, headers) {
+function errorFrom(status, body, headers) {
   let problem = {};
-  try { problem = JSON.parse(body); } catch { /* A proxy's own error page: the status says enough. */ }
+  try { problem = JSON.parse(body); } catch { /* The error page of a proxy: the status is enough. */ }
   const detail = typeof problem.detail === "string" ? problem.detail : problem.title;
-  const wait = Number(headers("Retry-After"));
-  return new Refusal(status, detail || `The service answered with status ${status}.`, wait > 0 ? wait : null);
+  const seconds = Number(headers("Retry-After"));
+  return new ApiError(status, detail || `The service answered with status ${status}.`, seconds > 0 ? seconds : null);
 }
 
-const silence = () => new Refusal(0, "The service does not answer. Is it still running?");
+const noResponse = () => new ApiError(0, "The service does not answer. Is it still running?");
 
-/** Fetch `link`; the response is one that succeeded. */
+/** Fetch `link`; resolves to a successful response. */
 export async function request(link, options = {}) {
   for (;;) {
     const used = authorization();
     const response = await fetch(address(link), { ...options, headers: { ...options.headers, ...used } }).catch(error => {
-      throw error.name === "AbortError" ? error : silence();
+      throw error.name === "AbortError" ? error : noResponse();
     });
     if (response.status === 401) await newToken(used.Authorization);
     else if (response.ok) return response;
-    else throw refusal(response.status, await response.text(), name => response.headers.get(name));
+    else throw errorFrom(response.status, await response.text(), name => response.headers.get(name));
   }
 }
 
 export const json = async (link, options) => (await request(link, options)).json();
 
-/** POST a form; `told(share)` hears how much of it is sent. Resolves to the answer's JSON. */
-export async function upload(link, form, { told = () => {}, signal } = {}) {
+/** POST a form; `onProgress(fraction)` is called with the part that is sent. Resolves to the JSON of the response. */
+export async function upload(link, form, { onProgress = () => {}, signal } = {}) {
   for (;;) {
     const used = authorization();
-    const sent = await send(link, form, used, told, signal);
-    if (sent.status === 401) await newToken(used.Authorization);
-    else if (sent.status >= 200 && sent.status < 300) return JSON.parse(sent.responseText);
-    else throw refusal(sent.status, sent.responseText, name => sent.getResponseHeader(name));
+    const response = await send(link, form, used, onProgress, signal);
+    if (response.status === 401) await newToken(used.Authorization);
+    else if (response.status >= 200 && response.status < 300) return JSON.parse(response.responseText);
+    else throw errorFrom(response.status, response.responseText, name => response.getResponseHeader(name));
   }
 }
 
-// fetch does not tell how much of a body is sent.
-function send(link, form, headers, told, signal) {
+// fetch does not report the progress of an upload.
+function send(link, form, headers, onProgress, signal) {
   return new Promise((resolve, reject) => {
-    const sending = new XMLHttpRequest();
-    const aborted = () => reject(new DOMException("Cancelled", "AbortError"));
-    if (signal?.aborted) { aborted(); return; }
-    sending.open("POST", address(link));
-    for (const [name, value] of Object.entries(headers)) sending.setRequestHeader(name, value);
-    sending.upload.onprogress = event => { if (event.lengthComputable) told(event.loaded / event.total); };
-    sending.onload = () => resolve(sending);
-    sending.onerror = () => reject(silence());
-    sending.onabort = aborted;
-    signal?.addEventListener("abort", () => sending.abort(), { once: true });
-    sending.send(form);
+    const xhr = new XMLHttpRequest();
+    const onAbort = () => reject(new DOMException("Cancelled", "AbortError"));
+    if (signal?.aborted) { onAbort(); return; }
+    xhr.open("POST", address(link));
+    for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
+    xhr.upload.onprogress = event => { if (event.lengthComputable) onProgress(event.loaded / event.total); };
+    xhr.onload = () => resolve(xhr);
+    xhr.onerror = () => reject(noResponse());
+    xhr.onabort = onAbort;
+    signal?.addEventListener("abort", () => xhr.abort(), { once: true });
+    xhr.send(form);
   });
 }
 
@@ -109,16 +108,16 @@ async function* events(link, signal) {
   }
 }
 
-/** Yield `job` at each change until it is finished; a connection that breaks is taken up again, once `lost()` is told. */
-export async function* follow(job, lost, signal) {
+/** Yield `job` at each change until it is finished; after `onLost()`, a lost connection is opened again. */
+export async function* follow(job, onLost, signal) {
   for (let tries = 0; !finished(job); tries++) {
     try {
       for await (job of events(job.links.events, signal)) { tries = 0; yield job; }
       if (finished(job)) return;
       yield job = await json(job.links.self, { signal });
     } catch (error) {
-      if (error.name === "AbortError" || tries >= PATIENCE || (error.status >= 400 && error.status < 500)) throw error;
-      lost();
+      if (error.name === "AbortError" || tries >= MAX_RETRIES || (error.status >= 400 && error.status < 500)) throw error;
+      onLost();
     }
     if (!finished(job)) await pause(Math.min(1 + tries, 5), signal);
   }

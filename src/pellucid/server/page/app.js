@@ -1,128 +1,125 @@
-// The page: images go in as a job, the job is followed, and what comes back is shown.
+// The page: images are sent as a job, the job is followed, and its results are shown.
 
-import { address, finished, follow, hasToken, json, onTokenNeeded, pause, Refusal, request, upload } from "./api.js";
-import { admitted, listen, sizeOf } from "./intake.js";
-import { Settings, tellFacts } from "./panel.js";
-import { Pictures } from "./pictures.js";
-import { Strip } from "./strip.js";
-import { askToken, bytes, complain, count, duration, percent, progress, reason, tell } from "./telling.js";
+import { address, ApiError, finished, follow, hasToken, json, onTokenNeeded, pause, request, upload } from "./api.js";
+import { ImageCache, listenForFiles, selectFiles, totalSize } from "./files.js";
+import { askToken, bytes, count, duration, failureMessage, percent, setProgress, setStatus, Settings, showError, showMetadata, Thumbnails } from "./ui.js";
 import { Viewer } from "./viewer.js";
 
-const BROWSER_SHOWS = /^image\/(jpeg|png|webp|avif|bmp|gif)$/;
-const MEASURES = "A clean take of the same picture measures the result: PSNR and SSIM.";
+const BROWSER_FORMATS = /^image\/(jpeg|png|webp|avif|bmp|gif)$/;
+const REFERENCE_HINT = "A clean version of the same image measures the result: PSNR and SSIM.";
 
 const find = id => document.getElementById(id);
 const viewer = new Viewer(find("viewer"));
-const strip = new Strip(find("strip"), find("option"), select);
-const settings = new Settings(settingsChanged);
-const pictures = new Pictures();
+const thumbnails = new Thumbnails(find("thumbnails"), find("option"), select);
+const settings = new Settings(onSettingsChanged);
+const images = new ImageCache();
 
-// `isDue`: settings have changed and wait to be applied. `kept` is the last job that brought something: where a change of settings is cancelled, it is gone back to.
-const empty = () => ({ files: [], references: [], leftOut: "", job: null, kept: null, selected: 0, running: null, isDue: false, shown: "", began: 0 });
-let state = empty();
+// `hasPendingChanges`: settings have changed and wait to be applied. `lastJob` is the last job with a result, which is shown again when a change of settings is cancelled.
+const emptyState = () => ({ files: [], references: [], skipped: "", job: null, lastJob: null, selected: 0, running: null, hasPendingChanges: false, shown: "", startTime: 0 });
+let state = emptyState();
 let limits = null;
-let offered; // resolves once the service has said what it has
+let modelsLoaded; // a promise
 
 const names = () => (state.job?.items ?? state.files).map(({ name }) => name);
 
 // ---- from files to a job
 
-function begin(given) {
-  const { files, said } = admitted(given, limits);
+function start(chosen) {
+  const { files, message } = selectFiles(chosen, limits);
   if (!files.length) {
-    if (said) complain(said);
+    if (message) showError(message);
     return;
   }
-  const wasChosen = find("welcome").contains(document.activeElement);
-  forget();
-  [state.files, state.leftOut] = [files, said];
-  strip.list(names(), files);
+  const hadFocus = find("welcome").contains(document.activeElement);
+  reset();
+  [state.files, state.skipped] = [files, message];
+  thumbnails.list(names(), files);
   select(0);
   send();
-  complain(said);
-  if (wasChosen) find("stage").focus(); // What was chosen with is gone.
+  showError(message);
+  if (hadFocus) find("stage").focus(); // The button that had the focus is hidden now.
 }
 
-function forget() {
-  leave();
-  state = empty();
-  pictures.clear();
+function reset() {
+  abortJob();
+  state = emptyState();
+  images.clear();
   viewer.clear();
 }
 
-// Stop what is under way, here and at the service.
-function leave() {
+// Stop the running job, here and at the service.
+function abortJob() {
   state.running?.abort();
   state.running = null;
   if (state.job && !finished(state.job)) request(state.job.links.self, { method: "DELETE" }).catch(() => {});
 }
 
 const send = () => run("sending", async signal => {
-  const job = await sent(signal);
+  const job = await createJob(signal);
   history.pushState(null, "", `#${job.id}`);
   return job;
 });
 
-// The same files with the settings as they are now.
-const again = () => run("working", async signal => {
-  progress(null, "Waiting for the service");
+// The same files with the current settings.
+const rerun = () => run("working", async signal => {
+  setProgress(null, "Waiting for the service");
   const job = await json(`${state.job.links.self}/again`, { method: "POST", body: new URLSearchParams(settings.fields), signal })
-    // Jobs expire, and their files with them; the user's own may still be at hand.
-    .catch(error => error.status === 404 && state.files.length ? sent(signal) : Promise.reject(error));
+    // Jobs expire with their files; the page may still have them.
+    .catch(error => error.status === 404 && state.files.length ? createJob(signal) : Promise.reject(error));
   history.replaceState(null, "", `#${job.id}`);
   return job;
 });
 
-async function sent(signal) {
-  await offered; // before that, there is no model to name
+async function createJob(signal) {
+  await modelsLoaded;
   const form = new FormData();
   for (const [name, value] of Object.entries(settings.fields)) form.append(name, value);
   for (const file of state.files) form.append("files", file, file.name);
   for (const file of state.references) form.append("references", file, file.name);
-  tell(`Sending ${count(state.files.length)}.`);
-  const size = bytes(sizeOf([...state.files, ...state.references]));
-  const told = share => progress(share, share < 1 ? `Sending, ${percent(share)} of ${size}${remaining(share)}` : "Waiting for the service");
-  state.began = performance.now();
-  return upload("v1/jobs", form, { told, signal });
+  setStatus(`Sending ${count(state.files.length)}.`);
+  const size = bytes(totalSize([...state.files, ...state.references]));
+  const onProgress = fraction => setProgress(fraction, fraction < 1 ? `Sending, ${percent(fraction)} of ${size}${remainingTime(fraction)}` : "Waiting for the service");
+  state.startTime = performance.now();
+  return upload("v1/jobs", form, { onProgress, signal });
 }
 
-/** Run `start(signal)`, which resolves to a job, in place of what is under way; then follow the job to its end. */
-async function run(name, start) {
-  leave();
+/** Run `startJob(signal)`, which resolves to a job, instead of the running job; then follow the job to its end. */
+async function run(phase, startJob) {
+  abortJob();
   const running = state.running = new AbortController();
   const { signal } = running;
-  complain();
-  phase(name);
+  showError();
+  setPhase(phase);
   try {
-    const job = await patiently(() => start(signal), signal);
-    state.began = performance.now();
-    phase("working");
+    const job = await retryWhenBusy(() => startJob(signal), signal);
+    state.startTime = performance.now();
+    setPhase("working");
     show(job);
-    const lost = () => progress(null, "The service does not answer; trying again");
-    for await (const now of follow(job, lost, signal)) { signal.throwIfAborted(); show(now); }
+    const onLost = () => setProgress(null, "The service does not answer; trying again");
+    for await (const update of follow(job, onLost, signal)) { signal.throwIfAborted(); show(update); }
     signal.throwIfAborted();
     state.running = null;
-    ended();
+    onFinished();
   } catch (error) {
     if (state.running !== running) return;
     state.running = null;
     const isCancelled = error.name === "AbortError";
-    if (!isCancelled && !(error instanceof Refusal)) throw error;
-    complain(isCancelled ? "" : error.message);
-    tell(isCancelled ? "Cancelled." : "");
-    phase(names().length ? "done" : "empty");
+    if (!isCancelled && !(error instanceof ApiError)) throw error;
+    showError(isCancelled ? "" : error.message);
+    setStatus(isCancelled ? "Cancelled." : "");
+    setPhase(names().length ? "done" : "empty");
     if (names().length) select(state.selected);
   }
 }
 
-/** Call `start` until the service is not too busy for it. */
-async function patiently(start, signal) {
+/** Call `attempt` again while the service is too busy. */
+async function retryWhenBusy(attempt, signal) {
   for (;;) {
-    try { return await start(); } catch (error) {
+    try { return await attempt(); } catch (error) {
       if (!error.retryAfter || ![429, 503].includes(error.status)) throw error;
-      tell("The service is busy. The images are sent again as soon as it is not.");
+      setStatus("The service is busy. The images are sent again as soon as it is not.");
       for (let left = Math.ceil(error.retryAfter); left > 0; left--) {
-        progress(null, `The service is busy; again in ${left} s`);
+        setProgress(null, `The service is busy; again in ${left} s`);
         await pause(1, signal);
       }
     }
@@ -130,93 +127,93 @@ async function patiently(start, signal) {
 }
 
 function cancel() {
-  // What is with the service tells itself when it has stopped.
-  if (state.running && state.job && !finished(state.job)) request(state.job.links.self, { method: "DELETE" }).catch(error => complain(error.message));
+  // The events of a job at the service report its end.
+  if (state.running && state.job && !finished(state.job)) request(state.job.links.self, { method: "DELETE" }).catch(error => showError(error.message));
   else state.running?.abort();
   find("stage").focus();
 }
 
-// ---- a job as it stands
+// ---- the state of a job
 
-function phase(name) {
+function setPhase(name) {
   document.body.dataset.phase = name;
   const isBusy = name === "sending" || name === "working";
   find("welcome").hidden = name !== "empty";
   find("viewer").hidden = name === "empty";
   find("work").hidden = !isBusy;
   find("stage").setAttribute("aria-busy", isBusy);
-  tellReferences();
-  offerToApply();
+  updateReferenceField();
+  updateApplyButton();
 }
 
-function offerToApply() {
-  find("apply").hidden = !(state.isDue || (state.files.length && !state.job && !state.running));
+function updateApplyButton() {
+  find("apply").hidden = !(state.hasPendingChanges || (state.files.length && !state.job && !state.running));
   find("apply").textContent = state.job ? "Clean all again" : "Clean";
 }
 
 function show(job) {
-  const old = state.job;
+  const previous = state.job;
   state.job = job;
   const total = job.items.length;
-  if (old?.items.length !== total) strip.list(names(), state.files);
-  strip.update(job.items);
+  if (previous?.items.length !== total) thumbnails.list(names(), state.files);
+  thumbnails.update(job.items);
   const done = job.items.filter(finished).length;
-  if (old?.id !== job.id) tell(`Cleaning ${count(total)}.`);
-  else if (total > 1 && done > old.items.filter(finished).length && done < total) tell(`${done} of ${total} done.`);
-  const which = total > 1 ? `${Math.min(done + 1, total)} of ${total}, ` : "";
-  const words = `Cleaning ${which}${percent(job.progress)}${remaining(job.progress)}`;
-  progress(job.status === "queued" ? null : job.progress, job.status === "queued" ? "Waiting for its turn" : words);
+  if (previous?.id !== job.id) setStatus(`Cleaning ${count(total)}.`);
+  else if (total > 1 && done > previous.items.filter(finished).length && done < total) setStatus(`${done} of ${total} done.`);
+  const position = total > 1 ? `${Math.min(done + 1, total)} of ${total}, ` : "";
+  const text = `Cleaning ${position}${percent(job.progress)}${remainingTime(job.progress)}`;
+  setProgress(job.status === "queued" ? null : job.progress, job.status === "queued" ? "Waiting in the queue" : text);
   select(state.selected);
 }
 
-function remaining(share) {
-  const passed = (performance.now() - state.began) / 1000;
-  return share > 0.05 && share < 1 && passed > 3 ? `, about ${duration(passed * (1 - share) / share)} left` : "";
+function remainingTime(fraction) {
+  const elapsed = (performance.now() - state.startTime) / 1000;
+  return fraction > 0.05 && fraction < 1 && elapsed > 3 ? `, about ${duration(elapsed * (1 - fraction) / fraction)} left` : "";
 }
 
-function ended() {
-  const { job, kept } = state;
+function onFinished() {
+  const { job, lastJob } = state;
   const done = job.items.filter(item => item.status === "done");
   const failed = job.items.filter(item => item.status === "failed");
-  if (done.length) state.kept = job;
-  else if (job.status === "cancelled" && kept) {
-    state.job = kept;
-    settings.adopt(kept);
-    strip.update(kept.items);
-    history.replaceState(null, "", `#${kept.id}`);
+  if (done.length) state.lastJob = job;
+  else if (job.status === "cancelled" && lastJob) {
+    state.job = lastJob;
+    settings.setFromJob(lastJob);
+    thumbnails.update(lastJob.items);
+    history.replaceState(null, "", `#${lastJob.id}`);
   }
-  phase("done");
+  setPhase("done");
   select(state.selected);
-  const level = done[0]?.facts.sigma;
-  if (job.status === "cancelled") tell("Cancelled.");
-  else if (job.items.length > 1) tell(`${done.length} of ${job.items.length} done.`);
-  else tell(!done.length ? "" : `${done[0].name} is done.${typeof level === "number" ? ` Noise level ${level.toFixed(1)} of 255.` : ""}`);
-  if (failed.length) complain(`${state.leftOut} ${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${reason(failed[0])}`.trim());
+  const sigma255 = done[0]?.metadata.sigma_255;
+  if (job.status === "cancelled") setStatus("Cancelled.");
+  else if (job.items.length > 1) setStatus(`${done.length} of ${job.items.length} done.`);
+  else setStatus(!done.length ? "" : `${done[0].name} is done.${typeof sigma255 === "number" ? ` Noise level ${sigma255.toFixed(1)} of 255.` : ""}`);
+  if (failed.length) showError(`${state.skipped} ${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${failureMessage(failed[0])}`.trim());
 }
 
-// ---- one image of it
+// ---- one image of a job
 
 function select(index) {
   const isOther = index !== state.selected;
   if (isOther) { viewer.clear(); state.shown = ""; }
   state.selected = index;
-  strip.select(index, isOther);
+  thumbnails.select(index, isOther);
   const { job } = state;
   const name = names()[index];
   const item = job?.items[index];
   const isDone = item?.status === "done";
-  const share = state.running && job && !finished(job) ? `${percent(job.progress)} ` : "";
+  const progress = state.running && job && !finished(job) ? `${percent(job.progress)} ` : "";
   find("title").textContent = name ?? "";
-  document.title = name ? `${share}${name} – Pellucid` : "Pellucid";
+  document.title = name ? `${progress}${name} – Pellucid` : "Pellucid";
   find("results").hidden = !job?.items.some(({ status }) => status === "done");
-  find("facts").hidden = !isDone;
-  settings.estimated(isDone ? item.facts.sigma : null);
-  link(find("download"), isDone && item.links.result);
-  link(find("download-all"), job?.items.length > 1 && finished(job) && job.links.result);
-  if (name) draw(name, item, state.files[index]).catch(error => complain(`${name} cannot be shown: ${error.message}`));
+  find("metadata").hidden = !isDone;
+  settings.setEstimate(isDone ? item.metadata.sigma_255 : null);
+  setLink(find("download"), isDone && item.links.result);
+  setLink(find("download-all"), job?.items.length > 1 && finished(job) && job.links.result);
+  if (name) draw(name, item, state.files[index]).catch(error => showError(`${name} cannot be shown: ${error.message}`));
 }
 
-function link(anchor, target) {
+function setLink(anchor, target) {
   anchor.hidden = !target;
   if (target) anchor.href = address(target);
   else anchor.removeAttribute("href");
@@ -225,98 +222,98 @@ function link(anchor, target) {
 async function draw(name, item, file) {
   const isDone = item?.status === "done";
   const key = isDone ? item.links.result : name;
-  plate();
-  // While another strength is at work, the last result stays.
+  showPlaceholder();
+  // While the image is denoised with other settings, the last result stays.
   if (key === state.shown || (!isDone && state.shown)) return;
   state.shown = key;
-  const isLate = () => state.shown !== key;
+  const isOutdated = () => state.shown !== key;
   if (isDone) {
-    tellFacts(item.facts, state.job.sigma === "auto");
-    const [before, after, difference] = await Promise.all(["before", "after", "difference"].map(which => pictures.get(address(item.links[which]).href)));
-    if (isLate()) return;
-    const { width, height, difference_gain: gain } = item.facts;
+    showMetadata(item.metadata, state.job.sigma === "auto");
+    const [before, after, difference] = await Promise.all(["before", "after", "difference"].map(kind => images.get(address(item.links[kind]).href)));
+    if (isOutdated()) return;
+    const { width, height, difference_gain: gain } = item.metadata;
     await viewer.show({ name, width, height, gain, before: before.url, after: after.url, difference: difference.url });
-    strip.picture(item.number - 1, before.blob);
-  } else if (file && BROWSER_SHOWS.test(file.type)) {
-    const { url } = await pictures.get(file);
-    // What the browser cannot read may still be something for the service.
-    if (!isLate()) await viewer.show({ name, before: url }).catch(() => viewer.clear());
+    thumbnails.drawThumbnail(item.number - 1, before.blob);
+  } else if (file && BROWSER_FORMATS.test(file.type)) {
+    const { url } = await images.get(file);
+    // The service may be able to read an image that the browser cannot.
+    if (!isOutdated()) await viewer.show({ name, before: url }).catch(() => viewer.clear());
   }
-  if (!isLate()) plate();
+  if (!isOutdated()) showPlaceholder();
 }
 
-// Where there is nothing to see, the frame says why.
-function plate() {
+// Explain in the frame why there is no image.
+function showPlaceholder() {
   const name = names()[state.selected] ?? "";
   const item = state.job?.items[state.selected];
-  const texts = { failed: item?.error, cancelled: "Cancelled before it was done." };
-  const waits = state.running ? "It is shown once it is clean." : "Not sent.";
-  const text = item?.status === "failed" || !viewer.has ? texts[item?.status] ?? (item?.status === "done" ? "" : waits) : "";
-  find("plate").hidden = !text;
-  find("plate").classList.toggle("over", viewer.has);
-  find("plate-name").textContent = text.includes(name) ? "" : name;
-  find("plate-text").textContent = text;
+  const texts = { failed: item?.error, cancelled: "Cancelled before it was done.", done: "" };
+  const waiting = state.running ? "It is shown once it is clean." : "Not sent.";
+  const text = item?.status === "failed" || !viewer.hasImage ? texts[item?.status] ?? waiting : "";
+  find("placeholder").hidden = !text;
+  find("placeholder").classList.toggle("over", viewer.hasImage);
+  find("placeholder-name").textContent = text.includes(name) ? "" : name;
+  find("placeholder-text").textContent = text;
 }
 
-// ---- the user's hand
+// ---- controls
 
-function settingsChanged() {
-  // Many images are not done anew with every touch of a slider.
-  state.isDue = names().length > 1;
-  offerToApply();
+function onSettingsChanged() {
+  // Many images are not denoised again at each move of a slider.
+  state.hasPendingChanges = names().length > 1;
+  updateApplyButton();
   if (names().length === 1) apply();
 }
 
 function apply() {
-  state.isDue = false;
-  if (state.job) again();
+  state.hasPendingChanges = false;
+  if (state.job) rerun();
   else if (state.files.length) send();
 }
 
-function tellReferences() {
+function updateReferenceField() {
   const { files, references, job } = state;
   find("reference-remove").hidden = !references.length;
   find("reference-choose").hidden = references.length > 0;
   find("reference-choose").disabled = !files.length;
-  const names = references.length === 1 ? references[0].name : count(references.length);
-  find("reference-hint").textContent = references.length ? names : job && !files.length ? "Drop the image again to compare it with a clean take." : MEASURES;
+  const chosen = references.length === 1 ? references[0].name : count(references.length);
+  find("reference-hint").textContent = references.length ? chosen : job && !files.length ? "Drop the image again to compare it with a clean version." : REFERENCE_HINT;
 }
 
 function compareWith(references) {
-  const wasHere = find("reference-field").contains(document.activeElement);
-  const { files, said } = admitted(references, limits, state.files);
-  if (said) { complain(said); return; }
+  const hadFocus = find("reference-field").contains(document.activeElement);
+  const { files, message } = selectFiles(references, limits, state.files);
+  if (message) { showError(message); return; }
   state.references = files;
   send();
-  // Of the two buttons, one takes the other's place.
-  if (wasHere) find(references.length ? "reference-remove" : "reference-choose").focus();
+  // One of the two buttons replaces the other.
+  if (hadFocus) find(references.length ? "reference-remove" : "reference-choose").focus();
 }
 
 // A link cannot send a token: then the file is fetched first.
 async function save(event) {
   if (!hasToken()) return;
   event.preventDefault();
-  const response = await request(event.currentTarget.href).catch(error => complain(error.message));
+  const response = await request(event.currentTarget.href).catch(error => showError(error.message));
   if (!response) return;
-  const said = response.headers.get("Content-Disposition");
-  const name = /filename\*=UTF-8''([^;]+)/i.exec(said) ?? /filename="?([^";]+)/i.exec(said);
+  const disposition = response.headers.get("Content-Disposition");
+  const name = /filename\*=UTF-8''([^;]+)/i.exec(disposition) ?? /filename="?([^";]+)/i.exec(disposition);
   const url = URL.createObjectURL(await response.blob());
   Object.assign(document.createElement("a"), { href: url, download: name ? decodeURIComponent(name[1]) : "" }).click();
   setTimeout(URL.revokeObjectURL, 60_000, url);
 }
 
 async function tryExample() {
-  const response = await request("static/example.jpg").catch(error => complain(error.message));
-  if (response) begin([new File([await response.blob()], "mountains.jpg", { type: "image/jpeg" })]);
+  const response = await request("static/example.jpg").catch(error => showError(error.message));
+  if (response) start([new File([await response.blob()], "mountains.jpg", { type: "image/jpeg" })]);
 }
 
 function listenToControls() {
-  const on = (id, what, then) => find(id).addEventListener(what, then);
-  const chosen = (id, take) => on(id, "change", ({ target }) => { const files = [...target.files]; target.value = ""; take(files); });
+  const on = (id, type, handler) => find(id).addEventListener(type, handler);
+  const onChosen = (id, handler) => on(id, "change", ({ target }) => { const files = [...target.files]; target.value = ""; handler(files); });
   for (const id of ["choose", "choose-more"]) on(id, "click", () => find("files").click());
-  chosen("files", begin);
+  onChosen("files", start);
   on("reference-choose", "click", () => find("reference-files").click());
-  chosen("reference-files", files => { if (files.length) compareWith(files); });
+  onChosen("reference-files", files => { if (files.length) compareWith(files); });
   on("reference-remove", "click", () => compareWith([]));
   on("example", "click", tryExample);
   on("cancel", "click", cancel);
@@ -326,39 +323,39 @@ function listenToControls() {
   });
   on("views", "change", event => { viewer.view = event.target.value; });
   for (const id of ["download", "download-all"]) on(id, "click", save);
-  listen(find("drop"), (files, target) => {
+  listenForFiles(find("drop"), (files, target) => {
     if (files.length && state.files.length && target?.closest?.("#reference-field")) compareWith(files);
-    else begin(files);
+    else start(files);
   });
   addEventListener("popstate", open);
 }
 
-/** Show the job that the address names, or the empty page. */
+/** Show the job in the address, or the empty page. */
 function open() {
   const id = location.hash.slice(1);
   if (state.job && id === state.job.id) return;
-  forget();
-  strip.list([], []);
+  reset();
+  thumbnails.list([], []);
   select(0);
-  phase("empty");
+  setPhase("empty");
   if (/^[\w-]+$/.test(id)) run("working", async signal => {
-    progress(null, "Fetching it");
-    const [job] = await Promise.all([json(`v1/jobs/${id}`, { signal }), offered]);
-    settings.adopt(job);
+    setProgress(null, "Fetching the job");
+    const [job] = await Promise.all([json(`v1/jobs/${id}`, { signal }), modelsLoaded]);
+    settings.setFromJob(job);
     return job;
   });
 }
 
-async function offer() {
-  const found = await json("v1/models");
-  settings.offer(found);
-  limits = found.limits;
-  const formats = found.formats.map(name => name.toUpperCase()).join(", ");
+async function loadModels() {
+  const available = await json("v1/models");
+  settings.setModels(available);
+  limits = available.limits;
+  const formats = available.formats.map(name => name.toUpperCase()).join(", ");
   find("limits").textContent = `${formats}; up to ${bytes(limits.max_bytes)} and ${Math.round(limits.max_pixels / 1e6)} megapixels each, ${bytes(limits.max_batch_bytes)} together.`;
 }
 
 onTokenNeeded(askToken);
 listenToControls();
-offered = offer();
-offered.catch(error => complain(error.message));
+modelsLoaded = loadModels();
+modelsLoaded.catch(error => showError(error.message));
 open();

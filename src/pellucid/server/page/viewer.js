@@ -1,16 +1,16 @@
-// The picture before and after under a line to move, with zoom and pan. Lengths on the screen are CSS pixels; the zoom
-// is device pixels per image pixel, so that 100 % shows each pixel of the image as one of the screen.
+// An image before and after with a movable line between, with zoom and pan. Lengths on the screen are CSS pixels; the
+// zoom is device pixels per image pixel, so that 100 % shows each pixel of the image as one pixel of the screen.
 
 const STEPS = [1 / 16, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
-const MOST = STEPS.at(-1);
-const SQUARE = 2; // the zoom from which the pixels are shown as squares
-const SHOWN = { compare: "the line between before and after", before: "before", after: "after", difference: "the difference" };
+const MAX_ZOOM = STEPS.at(-1);
+const MIN_SQUARE_ZOOM = 2; // from which pixels are shown as squares
+const VIEW_LABELS = { compare: "the line between before and after", before: "before", after: "after", difference: "the difference" };
 
 export class Viewer {
   #stage; #layers; #split; #divider; #scale; #gain;
   #width = 0; #height = 0; #zoom = 1; #x = 0; #y = 0;
-  #fitted = true; #share = 0.5; #view = "compare"; #empty = true;
-  #pointers = new Map(); #drag = null; #turn = 0;
+  #fitted = true; #splitFraction = 0.5; #view = "compare"; #empty = true;
+  #pointers = new Map(); #drag = null; #generation = 0;
 
   constructor(root) {
     this.#stage = root.querySelector("#stage");
@@ -19,8 +19,8 @@ export class Viewer {
     this.#scale = root.querySelector("#scale");
     this.#gain = root.querySelector("#gain");
     this.#layers = Object.fromEntries([...root.querySelectorAll(".layer")].map(layer => [layer.dataset.layer, layer]));
-    new ResizeObserver(() => this.#resized()).observe(this.#stage);
-    this.#split.addEventListener("input", () => { this.#share = this.#split.value / 100; this.#draw(); });
+    new ResizeObserver(() => this.#onResize()).observe(this.#stage);
+    this.#split.addEventListener("input", () => { this.#splitFraction = this.#split.value / 100; this.#draw(); });
     this.#listen(root);
     for (const button of root.querySelectorAll("[data-zoom]")) {
       button.addEventListener("click", () => this.#zoomBy(button.dataset.zoom));
@@ -28,41 +28,41 @@ export class Viewer {
   }
 
   /**
-   * Show an image. `width` and `height` are those of the image itself; pictures of other sizes are stretched to them.
-   * `before`, `after` and `difference` are URLs, or left out; the last enlarges what was taken out by `gain`. What is
-   * shown stays until the new pictures are decoded.
+   * Show an image. `width` and `height` are those of the image itself; previews of other sizes are stretched to them.
+   * `before`, `after` and `difference` are URLs or undefined; `difference` is multiplied by `gain`. The current image
+   * stays until the new one is decoded.
    */
   async show({ name, width, height, gain, before, after, difference }) {
-    const turn = ++this.#turn;
-    const wanted = { before, after, difference };
-    const pictures = await Promise.all(Object.entries(wanted).map(async ([layer, url]) => {
-      const shown = this.#layers[layer].firstElementChild;
-      if (!url || shown.src === url) return [layer, url ? shown : null];
-      const picture = new Image();
-      picture.src = url;
-      await picture.decode();
-      return [layer, picture];
+    const generation = ++this.#generation;
+    const urls = { before, after, difference };
+    const images = await Promise.all(Object.entries(urls).map(async ([layer, url]) => {
+      const current = this.#layers[layer].firstElementChild;
+      if (!url || current.src === url) return [layer, url ? current : null];
+      const image = new Image();
+      image.src = url;
+      await image.decode();
+      return [layer, image];
     }));
-    if (turn !== this.#turn) return; // Something else was to be shown meanwhile.
-    const first = pictures.find(([, picture]) => picture)?.[1];
+    if (generation !== this.#generation) return; // Another image is shown meanwhile.
+    const first = images.find(([, image]) => image)?.[1];
     width ??= first?.naturalWidth ?? 0;
     height ??= first?.naturalHeight ?? 0;
-    for (const [layer, picture] of pictures) this.#put(layer, picture, name);
+    for (const [layer, image] of images) this.#put(layer, image, name);
     this.#gain.textContent = gain > 1 ? `, × ${gain}` : "";
-    this.#stage.dataset.has = pictures.filter(([, picture]) => picture).map(([layer]) => layer).join(" ");
+    this.#stage.dataset.has = images.filter(([, image]) => image).map(([layer]) => layer).join(" ");
     const same = !this.#empty && width === this.#width && height === this.#height;
     [this.#width, this.#height, this.#empty] = [width, height, !first];
     if (!same) this.#fitted = true;
     if (first) this.#stage.style.setProperty("--ratio", width / height);
-    this.#resized();
+    this.#onResize();
   }
 
-  /** Whether there is a picture. */
-  get has() { return !this.#empty; }
+  /** Whether an image is shown. */
+  get hasImage() { return !this.#empty; }
 
-  /** Take the pictures away. */
+  /** Remove the image. */
   clear() {
-    this.#turn++;
+    this.#generation++;
     for (const layer of Object.keys(this.#layers)) this.#put(layer, null, "");
     this.#stage.dataset.has = "";
     this.#empty = true;
@@ -72,17 +72,17 @@ export class Viewer {
   /** Show "compare", "before", "after" or "difference". */
   set view(view) {
     this.#view = this.#stage.dataset.view = view;
-    this.#stage.setAttribute("aria-label", `Picture, showing ${SHOWN[view]}`);
+    this.#stage.setAttribute("aria-label", `Image, showing ${VIEW_LABELS[view]}`);
     this.#draw();
   }
 
-  #put(layer, picture, name) {
-    const shown = this.#layers[layer].firstElementChild;
-    if (picture === shown) return;
-    if (!picture) { shown.hidden = true; shown.removeAttribute("src"); shown.alt = ""; return; }
-    picture.alt = layer === "difference" ? `What was taken out of ${name}` : `${name}, ${layer} denoising`;
-    picture.draggable = false;
-    shown.replaceWith(picture);
+  #put(layer, image, name) {
+    const current = this.#layers[layer].firstElementChild;
+    if (image === current) return;
+    if (!image) { current.hidden = true; current.removeAttribute("src"); current.alt = ""; return; }
+    image.alt = layer === "difference" ? `Noise removed from ${name}` : `${name}, ${layer} denoising`;
+    image.draggable = false;
+    current.replaceWith(image);
   }
 
   get #box() { return { width: this.#stage.clientWidth, height: this.#stage.clientHeight }; }
@@ -90,8 +90,8 @@ export class Viewer {
   get #fitting() {
     const { width, height } = this.#box;
     const zoom = Math.min(width / this.#width, height / this.#height) * devicePixelRatio;
-    // Beyond the size that a browser shows them at, small images grow by whole numbers: their pixels stay squares.
-    return zoom < Math.max(devicePixelRatio, 1) ? zoom : Math.min(Math.floor(zoom), MOST);
+    // Small images are enlarged by whole numbers, so that their pixels stay squares.
+    return zoom < Math.max(devicePixelRatio, 1) ? zoom : Math.min(Math.floor(zoom), MAX_ZOOM);
   }
 
   get #pannable() {
@@ -100,7 +100,7 @@ export class Viewer {
     return this.#width * scale > width + 0.5 || this.#height * scale > height + 0.5;
   }
 
-  #resized() {
+  #onResize() {
     if (this.#fitted && !this.#empty) this.#zoom = this.#fitting;
     this.#draw();
   }
@@ -109,7 +109,7 @@ export class Viewer {
     if (this.#empty) return;
     const { width, height } = this.#box;
     const point = at ?? { x: width / 2, y: height / 2 };
-    const next = Math.min(Math.max(zoom, Math.min(this.#fitting, STEPS[0])), MOST);
+    const next = Math.min(Math.max(zoom, Math.min(this.#fitting, STEPS[0])), MAX_ZOOM);
     const grown = next / this.#zoom;
     this.#x = point.x - (point.x - this.#x) * grown;
     this.#y = point.y - (point.y - this.#y) * grown;
@@ -119,23 +119,23 @@ export class Viewer {
   }
 
   #zoomBy(how, at = null) {
-    if (how === "fit") { this.#fitted = true; this.#resized(); }
+    if (how === "fit") { this.#fitted = true; this.#onResize(); }
     else if (how === "one") this.#zoomTo(1, at);
-    else if (how === "in") this.#zoomTo(STEPS.find(step => step > this.#zoom * 1.001) ?? MOST, at);
+    else if (how === "in") this.#zoomTo(STEPS.find(step => step > this.#zoom * 1.001) ?? MAX_ZOOM, at);
     else this.#zoomTo(STEPS.findLast(step => step < this.#zoom * 0.999) ?? 0, at);
   }
 
   #panBy(x, y) { this.#x += x; this.#y += y; this.#draw(); }
 
-  // Where the picture can be seen, as left and right edge in the stage.
-  #seen() {
+  // Return the left and right edge of the visible part of the image in the stage.
+  #visibleEdges() {
     const width = this.#width * this.#zoom / devicePixelRatio;
     return [Math.max(this.#x, 0), Math.min(this.#x + width, this.#box.width)];
   }
 
   #splitTo(x) {
-    const [left, right] = this.#seen();
-    this.#share = Math.min(Math.max((x - left) / (right - left), 0), 1);
+    const [left, right] = this.#visibleEdges();
+    this.#splitFraction = Math.min(Math.max((x - left) / (right - left), 0), 1);
     this.#draw();
   }
 
@@ -144,16 +144,16 @@ export class Viewer {
     const scale = this.#zoom / devicePixelRatio;
     const [wide, high] = [this.#width * scale, this.#height * scale];
     const whole = value => Math.round(value * devicePixelRatio) / devicePixelRatio;
-    const place = (at, size, room) => whole(size <= room ? (room - size) / 2 : Math.min(0, Math.max(at, room - size)));
+    const place = (at, size, space) => whole(size <= space ? (space - size) / 2 : Math.min(0, Math.max(at, space - size)));
     this.#x = place(this.#x, wide, width);
     this.#y = place(this.#y, high, height);
-    const [left, right] = this.#seen();
-    const line = this.#view === "compare" ? whole(left + this.#share * (right - left)) : null;
+    const [left, right] = this.#visibleEdges();
+    const line = this.#view === "compare" ? whole(left + this.#splitFraction * (right - left)) : null;
     for (const layer of Object.values(this.#layers)) {
       const style = layer.firstElementChild.style;
       [style.width, style.height] = [`${wide}px`, `${high}px`];
       style.transform = `translate(${this.#x}px, ${this.#y}px)`;
-      style.imageRendering = this.#zoom >= SQUARE ? "pixelated" : "auto";
+      style.imageRendering = this.#zoom >= MIN_SQUARE_ZOOM ? "pixelated" : "auto";
     }
     this.#layers.after.style.clipPath = line === null ? "none" : `inset(0 0 0 ${line}px)`;
     this.#divider.style.transform = `translateX(${line ?? 0}px)`;
@@ -162,13 +162,13 @@ export class Viewer {
     this.#stage.style.setProperty("--top", `${Math.max(this.#y, 0)}px`);
     this.#stage.style.setProperty("--bottom", `${Math.max(height - this.#y - high, 0)}px`);
     this.#stage.classList.toggle("pannable", this.#pannable);
-    this.#stage.classList.toggle("all-after", this.#share < 0.08);
-    this.#stage.classList.toggle("all-before", this.#share > 0.92);
-    this.#tell();
+    this.#stage.classList.toggle("all-after", this.#splitFraction < 0.08);
+    this.#stage.classList.toggle("all-before", this.#splitFraction > 0.92);
+    this.#updateLabels();
   }
 
-  #tell() {
-    const before = Math.round(100 * this.#share);
+  #updateLabels() {
+    const before = Math.round(100 * this.#splitFraction);
     this.#split.value = before;
     this.#split.setAttribute("aria-valuetext", `${before} percent before, ${100 - before} percent after`);
     const percent = 100 * this.#zoom;
@@ -177,8 +177,8 @@ export class Viewer {
 
   #listen(root) {
     const stage = this.#stage;
-    stage.addEventListener("pointerdown", event => this.#pressed(event));
-    stage.addEventListener("pointermove", event => this.#moved(event));
+    stage.addEventListener("pointerdown", event => this.#onPointerDown(event));
+    stage.addEventListener("pointermove", event => this.#onPointerMove(event));
     for (const end of ["pointerup", "pointercancel"]) {
       stage.addEventListener(end, event => {
         this.#pointers.delete(event.pointerId);
@@ -189,24 +189,24 @@ export class Viewer {
     stage.addEventListener("wheel", event => {
       event.preventDefault();
       const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-      this.#zoomTo(this.#zoom * 2 ** (-event.deltaY * lines / (event.ctrlKey ? 60 : 240)), this.#inside(event));
+      this.#zoomTo(this.#zoom * 2 ** (-event.deltaY * lines / (event.ctrlKey ? 60 : 240)), this.#pointOf(event));
     }, { passive: false });
-    stage.addEventListener("dblclick", event => this.#zoomBy(this.#fitted ? "one" : "fit", this.#inside(event)));
-    root.addEventListener("keydown", event => this.#key(event));
+    stage.addEventListener("dblclick", event => this.#zoomBy(this.#fitted ? "one" : "fit", this.#pointOf(event)));
+    root.addEventListener("keydown", event => this.#onKey(event));
   }
 
-  #inside(event) {
+  #pointOf(event) {
     const box = this.#stage.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   }
 
-  #pressed(event) {
+  #onPointerDown(event) {
     if (event.button || this.#empty) return;
-    const at = this.#inside(event);
+    const at = this.#pointOf(event);
     this.#stage.setPointerCapture(event.pointerId);
     this.#pointers.set(event.pointerId, at);
-    const grips = this.#view === "compare" && (this.#divider.contains(event.target) || !this.#pannable);
-    this.#drag = this.#pointers.size > 1 ? "pinch" : grips ? "split" : "pan";
+    const isSplit = this.#view === "compare" && (this.#divider.contains(event.target) || !this.#pannable);
+    this.#drag = this.#pointers.size > 1 ? "pinch" : isSplit ? "split" : "pan";
     this.#stage.classList.toggle("dragging", this.#drag === "pan");
     if (this.#drag === "split") {
       this.#split.focus({ preventScroll: true, focusVisible: false });
@@ -215,23 +215,23 @@ export class Viewer {
     event.preventDefault();
   }
 
-  #moved(event) {
+  #onPointerMove(event) {
     const old = this.#pointers.get(event.pointerId);
     if (!old || !this.#drag) return;
-    const at = this.#inside(event);
+    const at = this.#pointOf(event);
     if (this.#drag === "pinch") {
       const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
-      const reach = point => Math.hypot(point.x - other.x, point.y - other.y);
-      if (other && reach(old) > 0) {
+      const distance = point => Math.hypot(point.x - other.x, point.y - other.y);
+      if (other && distance(old) > 0) {
         this.#panBy((at.x - old.x) / 2, (at.y - old.y) / 2);
-        this.#zoomTo(this.#zoom * reach(at) / reach(old), { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 });
+        this.#zoomTo(this.#zoom * distance(at) / distance(old), { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 });
       }
     } else if (this.#drag === "split") this.#splitTo(at.x);
     else this.#panBy(at.x - old.x, at.y - old.y);
     this.#pointers.set(event.pointerId, at);
   }
 
-  #key(event) {
+  #onKey(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("[type=radio]")) return;
     const zooms = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "one" };
     const step = event.shiftKey ? 200 : 50;

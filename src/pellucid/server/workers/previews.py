@@ -1,4 +1,4 @@
-"""Pictures for the page: an image before and after, and what was taken out, as browsers show them."""
+"""PNG files for the page: an image before and after denoising, and the difference."""
 
 import io
 from pathlib import Path
@@ -13,52 +13,51 @@ from pellucid.utils.atomic_write import atomic_write
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LONGEST_SIDE = 4096
-# The difference is shown around mid-gray, its values times a power of two: as many as keep all but a thousandth of them
-# within the range, and no more than makes one step of 8 bits plain.
+MAX_SIDE = 4096
+# The difference is shown around mid-gray, multiplied by the largest of these for which all but a thousandth of its
+# values stay in range.
 GAINS = tuple(1 << power for power in range(7))
 WITHIN = 0.999
 
 
-def all_three(folder: Path, noisy: Frames, denoised: Frames, icc: bytes | None) -> dict[str, Any]:
+def write_previews(folder: Path, noisy: Frames, denoised: Frames, icc: bytes | None) -> dict[str, Any]:
     """Write before.png, after.png and difference.png of an image; of a stack, of its first frame.
 
     Args:
-        folder: where to.
+        folder: where they are written.
         noisy: the image.
         denoised: the same, denoised.
-        icc: its colour profile, from which colours become sRGB, or None.
+        icc: its color profile, from which colors are converted to sRGB, or None.
 
     Returns:
-        `size_note`: how the pictures were reduced, or None; and `difference_gain`: by how much what was taken out is
-        enlarged.
+        `size_note`, a text if the images are reduced, else None; and `difference_gain`, the factor on the difference.
     """
-    factor = -(-max(noisy.shape[2:]) // LONGEST_SIDE)
+    factor = -(-max(noisy.shape[2:]) // MAX_SIDE)
     planes = [reduced(frames, factor) for frames in (noisy, denoised)]
-    for name, shown in zip(("before", "after"), planes, strict=True):
-        _write(folder / f"{name}.png", _in_srgb(picture(shown), icc))
-    taken_out = planes[0] - planes[1]
-    most = float(np.quantile(np.abs(taken_out), WITHIN))
-    gain = max((gain for gain in GAINS if gain * most <= 0.5), default=1)
-    _write(folder / "difference.png", picture(0.5 + gain * taken_out))
+    for name, version in zip(("before", "after"), planes, strict=True):
+        _write(folder / f"{name}.png", _in_srgb(picture(version), icc))
+    residual = planes[0] - planes[1]
+    maximum = float(np.quantile(np.abs(residual), WITHIN))
+    gain = max((gain for gain in GAINS if gain * maximum <= 0.5), default=1)
+    _write(folder / "difference.png", picture(0.5 + gain * residual))
     note = f"shown reduced, one pixel for {factor}x{factor}; the result is at full size" if factor > 1 else None
     return {"size_note": note, "difference_gain": gain}
 
 
-def _write(path: Path, shown: "Image") -> None:
+def _write(path: Path, image: "Image") -> None:
     with atomic_write(path) as temporary:
-        shown.save(temporary, "PNG", compress_level=1)
+        image.save(temporary, "PNG", compress_level=1)
 
 
-def _in_srgb(shown: "Image", icc: bytes | None) -> "Image":
-    """Return a picture in the colours that browsers show without a profile; one that does not fit is left out."""
+def _in_srgb(image: "Image", icc: bytes | None) -> "Image":
+    """Return an image in sRGB, the color space that browsers assume; a profile that does not fit is ignored."""
     if not icc:
-        return shown
+        return image
     from PIL import ImageCms
 
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        converted = ImageCms.profileToProfile(shown, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
-        return shown
-    return converted or shown
+        return image
+    return converted or image

@@ -1,4 +1,4 @@
-"""What a worker does with one image, file to file."""
+"""The networks of a worker, and the work on one image: read, denoised, compared, classified, written."""
 
 import math
 import time
@@ -11,39 +11,42 @@ import numpy as np
 
 from pellucid.evaluate.classifiers import FileClassifier, load_classifier
 from pellucid.evaluate.compare import compare
-from pellucid.image import ImageFile, range_remark, read_image, write_image
+from pellucid.image import ImageFile, range_warning, read_image, write_image
 from pellucid.image.files import written_format
 from pellucid.image.formats import SUFFIXES
 from pellucid.inference.denoiser import Denoiser
 from pellucid.inference.frames import Frames
-from pellucid.inference.image_file import Cleaned, clean, frames_of
+from pellucid.inference.functional import load_denoiser
+from pellucid.inference.image_file import DenoisedImage, as_frames, denoise_image
 from pellucid.server.settings import Settings
-from pellucid.server.workers import previews
-from pellucid.server.workers.tasks import MEDIA_TYPES, Order, Refused
+from pellucid.server.workers.previews import write_previews
+from pellucid.server.workers.tasks import MEDIA_TYPES, WorkRefused, WorkRequest
 
-WHITE = 255
-Facts = dict[str, Any]
+SIGMA_UNIT = 255
+Metadata = dict[str, Any]
 Network = TypeVar("Network")
-Tell = Callable[[int, int], bool]
+Progress = Callable[[int, int], bool]
 
 
-class Workshop:
-    """The networks in memory, and what is done with them."""
+class ModelHost:
+    """Keeps the networks in memory and processes work requests with them."""
 
     def __init__(self, settings: Settings) -> None:
-        """Load all that is on offer.
+        """Load all models of the settings.
 
         Raises:
-            PellucidError: naming what cannot be loaded.
+            PellucidError: naming the model that cannot be loaded.
         """
-        self._settings, threads = settings, settings.threads_each
+        self._settings, threads = settings, settings.threads_per_worker
         self._denoisers = {
-            name: Denoiser.load(model, settings.engine, threads) for name, model in settings.denoisers.items()
+            name: load_denoiser(model, settings.engine, threads) for name, model in settings.denoisers.items()
         }
-        self._classifiers = {name: load_classifier(path, threads) for name, path in settings.readers.items()}
+        self._classifiers = {
+            name: load_classifier(path, threads) for name, path in settings.classifiers_by_name.items()
+        }
 
-    def on_offer(self) -> dict[str, Facts]:
-        """Return what is told of the networks: `denoisers` and `classifiers`, each by name."""
+    def available_models(self) -> dict[str, Metadata]:
+        """Return what clients may know of the networks: `denoisers` and `classifiers`, each by name."""
         denoisers = {
             name: {
                 "channels": list(denoiser.input_spec.channels),
@@ -52,85 +55,90 @@ class Workshop:
             }
             for name, denoiser in self._denoisers.items()
         }
-        classifiers = {name: {"classes": list(reader.classes)} for name, reader in self._classifiers.items()}
+        classifiers = {name: {"classes": list(network.classes)} for name, network in self._classifiers.items()}
         return {"denoisers": denoisers, "classifiers": classifiers}
 
-    def do(self, order: Order, tell: Tell) -> Facts:
-        """Do an order; returns the facts, as `pellucid.server.workers.tasks.Outcome` has them.
+    def process(self, request: WorkRequest, progress: Progress) -> Metadata:
+        """Do the work of a request; returns the metadata of `pellucid.server.workers.tasks.WorkResult`.
 
         Args:
-            order: what is to be done.
-            tell: told the parts done and the parts in all; returns whether to go on.
+            request: the work.
+            progress: called with the number of parts that are done and of all parts; returns whether to go on.
 
         Raises:
-            Refused: if what is asked for is not on offer.
-            PellucidError: if the image cannot be taken, or as whatever does the work.
-            Cancelled: if `tell` returned False.
+            WorkRefused: if the requested model is not available.
+            PellucidError: if the image cannot be processed.
+            Cancelled: if `progress` returned False.
         """
         started = time.monotonic()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            image = self._read(order.source)
-            facts = said_of(image)
-            facts |= getattr(self, f"_{order.kind}")(order, image, tell)
-        remark = None if self._knows_white(order, image) else range_remark(image.pixels.dtype, image.white)
-        said = [*filter(None, [remark]), *(str(warning.message) for warning in caught)]
-        named = [text.replace(str(order.source), order.name) for text in said]
-        return facts | {"remarks": list(dict.fromkeys(named)), "seconds": time.monotonic() - started}
+            image = self._read(request.source)
+            metadata = image_metadata(image)
+            metadata |= getattr(self, f"_{request.kind}")(request, image, progress)
+        messages = [str(warning.message) for warning in caught]
+        range_message = (
+            None if self._has_data_range(request, image) else range_warning(image.pixels.dtype, image.data_range)
+        )
+        if range_message:
+            messages.insert(0, range_message)
+        named = [message.replace(str(request.source), request.name) for message in messages]
+        return metadata | {"warnings": list(dict.fromkeys(named)), "seconds": time.monotonic() - started}
 
-    def _classify(self, order: Order, image: ImageFile, tell: Tell) -> Facts:
-        after = self._clean(order, image, tell).after if order.model else None
-        return self._read_labels(order, frames_of(image), after)
+    def _classify(self, request: WorkRequest, image: ImageFile, progress: Progress) -> Metadata:
+        after = self._denoised(request, image, progress).after if request.model else None
+        return self._predict_labels(request, as_frames(image), after)
 
-    def _denoise(self, order: Order, image: ImageFile, tell: Tell) -> Facts:
-        assert order.target
-        reference = self._reference(order, image) if order.reference else None
-        cleaned = self._clean(order, image, tell)
-        write_image(order.target, cleaned.pixels, like=image, overwrite=True, format=written_format(image))
-        facts: Facts = {"sigma": None if cleaned.level is None else WHITE * cleaned.level}
-        facts["engine"] = self._denoiser(order.model).engine
+    def _denoise(self, request: WorkRequest, image: ImageFile, progress: Progress) -> Metadata:
+        assert request.target
+        reference = self._reference(request, image) if request.reference else None
+        denoised = self._denoised(request, image, progress)
+        write_image(request.target, denoised.pixels, like=image, overwrite=True, format=written_format(image))
+        metadata: Metadata = {"sigma_255": None if denoised.sigma is None else SIGMA_UNIT * denoised.sigma}
+        metadata["engine"] = self._denoiser(request.model).engine
         if reference:
-            facts |= _compared(cleaned, reference)
-        if order.previews:
-            facts |= previews.all_three(order.previews, cleaned.before, cleaned.after, image.icc)
-        if order.classifier:
-            facts |= self._read_labels(order, cleaned.before, cleaned.after)
-        return facts
+            metadata |= _quality(denoised, reference)
+        if request.previews:
+            metadata |= write_previews(request.previews, denoised.before, denoised.after, image.icc)
+        if request.classifier:
+            metadata |= self._predict_labels(request, denoised.before, denoised.after)
+        return metadata
 
-    def _knows_white(self, order: Order, image: ImageFile) -> bool:
-        return bool(order.model) and self._denoiser(order.model).input_spec.white_of(image.pixels) is not None
+    def _has_data_range(self, request: WorkRequest, image: ImageFile) -> bool:
+        return bool(request.model) and self._denoiser(request.model).input_spec.data_range_for(image.pixels) is not None
 
     def _read(self, path: Path) -> ImageFile:
         limits = self._settings
         return read_image(path, limits.max_pixels, limits.max_frames, "the service's --max-pixels", limits.max_text)
 
-    def _reference(self, order: Order, image: ImageFile) -> ImageFile:
+    def _reference(self, request: WorkRequest, image: ImageFile) -> ImageFile:
         """Return the clean image, once it is known to be comparable."""
-        assert order.reference
-        reference = self._read(order.reference)
-        if frames_of(reference).shape != frames_of(image).shape:
-            raise Refused(f"the reference of {order.name} is of another size or kind: give the clean image itself")
+        assert request.reference
+        reference = self._read(request.reference)
+        if as_frames(reference).shape != as_frames(image).shape:
+            raise WorkRefused(f"the reference of {request.name} has another size or kind: send the clean image itself")
         return reference
 
-    def _clean(self, order: Order, image: ImageFile, tell: Tell) -> Cleaned:
-        return clean(image, self._denoiser(order.model), order.sigma, order.strength, progress=tell)
+    def _denoised(self, request: WorkRequest, image: ImageFile, progress: Progress) -> DenoisedImage:
+        denoiser = self._denoiser(request.model)
+        return denoise_image(image, denoiser, request.sigma, request.strength, progress=progress)
 
-    def _read_labels(self, order: Order, before: Frames, after: Frames | None) -> Facts:
-        """Return what the classifier sees in an image, and in the same denoised."""
-        assert order.classifier
-        classifier = _chosen("classifier", order.classifier, self._classifiers)
-        shown = {"before": before} | ({"after": after} if after else {})
-        scores = {version: _scores(classifier, frames) for version, frames in shown.items()}
+    def _predict_labels(self, request: WorkRequest, before: Frames, after: Frames | None) -> Metadata:
+        """Return the labels and scores of an image, and of the same image denoised."""
+        assert request.classifier
+        classifier = _find_model("classifier", request.classifier, self._classifiers)
+        versions = {"before": before} | ({"after": after} if after else {})
+        scores = {version: _class_scores(classifier, frames) for version, frames in versions.items()}
         labels = {version: max(found, key=found.__getitem__) for version, found in scores.items()}
         return {"labels": labels, "scores": scores}
 
     def _denoiser(self, name: str) -> Denoiser:
-        return _chosen("model", name, self._denoisers)
+        return _find_model("model", name, self._denoisers)
 
 
-def said_of(image: ImageFile) -> Facts:
-    """Return what is told of every image that was read."""
-    frames, channels, height, width = frames_of(image).shape
+def image_metadata(image: ImageFile) -> Metadata:
+    """Return the metadata that every image has."""
+    frames, channels, height, width = as_frames(image).shape
     written = written_format(image)
     return {
         "width": width,
@@ -147,37 +155,40 @@ def said_of(image: ImageFile) -> Facts:
     }
 
 
-def _chosen(kind: str, name: str, loaded: Mapping[str, Network]) -> Network:
-    """Return a network; raises Refused if there is none of that name, as after a restart with others."""
+def _find_model(kind: str, name: str, loaded: Mapping[str, Network]) -> Network:
+    """Return a network; raises WorkRefused if it is missing, as after a restart with other models."""
     if name not in loaded:
-        raise Refused(f'this service has no {kind} "{name}" any more: choose one of {", ".join(loaded) or "none"}')
+        raise WorkRefused(f'this service has no {kind} "{name}" any more: choose one of {", ".join(loaded) or "none"}')
     return loaded[name]
 
 
-def _compared(cleaned: Cleaned, reference: ImageFile) -> Facts:
-    """Return how near the clean image is, before and after; None stands for an infinite PSNR."""
-    same_kind = reference.pixels.dtype == cleaned.pixels.dtype
-    white = cleaned.before.white if same_kind else None
-    facts: Facts = {}
-    for mark, frames in (("", cleaned.after), ("_before", cleaned.before)):
-        found = compare(frames, frames_of(reference, white))
-        facts[f"psnr{mark}"] = found.psnr if math.isfinite(found.psnr) else None
-        facts[f"ssim{mark}"] = found.ssim
-    return facts
+def _quality(denoised: DenoisedImage, reference: ImageFile) -> Metadata:
+    """Return PSNR and SSIM before and after; None stands for an infinite PSNR."""
+    same_kind = reference.pixels.dtype == denoised.pixels.dtype
+    data_range = denoised.before.data_range if same_kind else None
+    metadata: Metadata = {}
+    for suffix, frames in (("", denoised.after), ("_before", denoised.before)):
+        comparison = compare(frames, as_frames(reference, data_range))
+        metadata[f"psnr{suffix}"] = comparison.psnr if math.isfinite(comparison.psnr) else None
+        metadata[f"ssim{suffix}"] = comparison.ssim
+    return metadata
 
 
-def _scores(classifier: FileClassifier, frames: Frames) -> dict[str, float]:
-    """Return the probability of each class of the first frame; of a classifier that only names one, that alone."""
+def _class_scores(classifier: FileClassifier, frames: Frames) -> dict[str, float]:
+    """Return the probability of each class for the first frame; only the class if that is all that a classifier says.
+
+    Outputs that are no probabilities are taken as logits.
+    """
     _, _, height, width = frames.shape
     planes = frames.read(0, slice(0, height), slice(0, width))
-    answer = np.asarray(classifier(np.clip(planes, 0, 1)))[0]
+    output = np.asarray(classifier(np.clip(planes, 0, 1)))[0]
     classes = classifier.classes
-    if answer.ndim == 0:
-        number = int(answer)
-        return {classes[number] if classes else str(number): 1.0}
-    shares = answer.astype(np.float64)
-    if shares.min() < 0 or abs(shares.sum() - 1) > 1e-3:
-        shares = np.exp(shares - shares.max())
-        shares /= shares.sum()
-    names = classes or tuple(map(str, range(len(shares))))
-    return dict(zip(names, shares.tolist(), strict=True))
+    if output.ndim == 0:
+        index = int(output)
+        return {classes[index] if classes else str(index): 1.0}
+    probabilities = output.astype(np.float64)
+    if probabilities.min() < 0 or abs(probabilities.sum() - 1) > 1e-3:
+        probabilities = np.exp(probabilities - probabilities.max())
+        probabilities /= probabilities.sum()
+    names = classes or tuple(map(str, range(len(probabilities))))
+    return dict(zip(names, probabilities.tolist(), strict=True))

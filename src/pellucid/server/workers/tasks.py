@@ -1,4 +1,4 @@
-"""What a worker process is asked to do, what it answers, and the ways in which it fails."""
+"""Work requests to a worker process, their results, and the ways in which they fail."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pellucid.errors import Cancelled, PellucidError
 
-__all__ = ["MEDIA_TYPES", "Busy", "Cancelled", "Failed", "Order", "Outcome", "Refused"]
+__all__ = ["MEDIA_TYPES", "Cancelled", "QueueFull", "WorkFailed", "WorkRefused", "WorkRequest", "WorkResult"]
 
 MEDIA_TYPES = {
     "PNG": "image/png",
@@ -23,22 +23,22 @@ Kind = Literal["denoise", "classify"]
 
 
 @dataclass(frozen=True)
-class Order:
-    """One image's work, file to file.
+class WorkRequest:
+    """The work on one image, from file to file.
 
     Attributes:
-        kind: `denoise` writes `target` (and the previews, if there is a folder for them); `classify` reads what is in
-            the image, with a model also what is in it denoised.
+        kind: `denoise` writes `target`, and the previews if `previews` is set; `classify` predicts the class of the
+            image and, with a model, of the denoised image.
         source: the image.
-        target: where the denoised image goes; it appears whole or not at all, and no suffix is needed.
-        model: one of `Settings.models`; empty where none is needed.
-        sigma: the noise level in [0, 1] units; None has it estimated.
+        target: where the denoised image is written, all at once; its name needs no suffix.
+        model: one of the names of `Settings.denoisers`; empty where no denoiser is needed.
+        sigma: the noise level in [0, 1] units; None estimates it.
         strength: from 0 to 1.
         reference: a clean image to compare with, or None.
         previews: a folder for before.png, after.png and difference.png (8-bit sRGB, reduced to 4096 pixels a side), or
             None.
-        classifier: the name of one of `Settings.classifiers`, or None.
-        name: what errors call the image: a name from the client, which is never used as a path.
+        classifier: one of the names of `Settings.classifiers_by_name`, or None.
+        name: the client's name for the image, used in error messages and never as a path.
     """
 
     kind: Kind
@@ -54,43 +54,43 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What was found and done.
+class WorkResult:
+    """The result of a work request.
 
     Attributes:
-        facts: always `width`, `height`, `frames`, `channels` (without alpha), `has_alpha`, `dtype`, `bit_depth`,
-            `format` (as read), `written` (the format of the result), `media_type` and `suffix` (of the result),
-            `remarks` (texts) and `seconds`. After denoising `sigma` (of 255, None if the model is not told one) and
-            `engine`; with a reference `psnr`, `psnr_before` (None for identical images), `ssim`, `ssim_before`; with
-            previews `size_note` (None, or that they are reduced) and `difference_gain`; with a classifier `labels`
-            {"before", "after"} and `scores` {"before", "after"}, each label: probability.
+        metadata: always `width`, `height`, `frames`, `channels` (without alpha), `has_alpha`, `dtype`, `bit_depth`,
+            `format` (of the source), `written` (format of the result), `media_type` and `suffix` (of the result),
+            `warnings` (texts) and `seconds`. After denoising `sigma_255` (None if the model does not take one) and
+            `engine`. With a reference `psnr`, `psnr_before` (None for identical images), `ssim`, `ssim_before`. With
+            previews `size_note` (a text if they are reduced, else None) and `difference_gain`. With a classifier
+            `labels` {"before", "after"} and `scores` {"before", "after"}, each a dictionary from label to probability.
     """
 
-    facts: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
-class Refused(PellucidError):
-    """The image cannot be taken as it is; the message says why, and `status` is the HTTP status for it."""
+class WorkRefused(PellucidError):
+    """The image cannot be processed as it is; `status` is the HTTP status for it."""
 
     def __init__(self, message: str, status: int = 422) -> None:
-        """Take the message, and 413 (too large), 415 (no format that is supported) or 422 (anything else)."""
+        """Take the reason, and 413 (too large), 415 (unsupported format) or 422 (anything else)."""
         super().__init__(message)
         self.status = status
 
 
-class Failed(PellucidError):
-    """The work failed through no fault of the image that is known: the worker died, or took too long."""
+class WorkFailed(PellucidError):
+    """The work failed, and the image is not known to be the cause: the worker died, or took too long."""
 
     def __init__(self, message: str, status: int = 500) -> None:
-        """Take the message, and 500 (the worker died) or 504 (it took too long)."""
+        """Take the reason, and 500 (the worker died) or 504 (it took too long)."""
         super().__init__(message)
         self.status = status
 
 
-class Busy(PellucidError):
-    """The waiting line is full; `retry_after` is in how many whole seconds there may be room."""
+class QueueFull(PellucidError):
+    """Too many images wait for a worker; `retry_after` is the number of whole seconds until there may be space."""
 
     def __init__(self, retry_after: int) -> None:
         """Take the seconds."""
-        super().__init__(f"too much is waiting already: try again in {retry_after} s")
+        super().__init__(f"too many images are waiting: try again in {retry_after} s")
         self.retry_after = retry_after

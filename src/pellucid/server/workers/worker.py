@@ -1,6 +1,6 @@
-"""What a worker process runs: orders come in as lines of JSON on standard input, what is told goes out likewise.
+"""The program of a worker process: work requests arrive as lines of JSON on standard input, replies leave on stdout.
 
-It lives no longer than the service: standard input ends with it, however it ended.
+It ends with the service: standard input closes when the service ends, however that happens.
 """
 
 import json
@@ -17,132 +17,132 @@ from typing import Any, BinaryIO
 
 from pellucid.errors import Cancelled, PellucidError, TooLarge, UnknownFormat
 from pellucid.server.settings import Settings
-from pellucid.server.workers.processing import Workshop
-from pellucid.server.workers.tasks import Order, Refused
+from pellucid.server.workers.processing import ModelHost
+from pellucid.server.workers.tasks import WorkRefused, WorkRequest
 
-NICER = 5  # so that requests are answered while images are denoised
-FIRST_TO_GO = "500"  # if the system runs out of memory, it is a worker that ends (proc(5), oom_score_adj)
-TELL_EVERY = 0.1  # seconds
+NICE_INCREMENT = 5  # so that the service answers while images are denoised
+OOM_SCORE_ADJ = "500"  # if the system runs out of memory, it ends a worker first (proc(5))
+PROGRESS_INTERVAL = 0.1  # seconds
 SECRETS = ("PELLUCID_TOKEN",)
 PATHS = ("source", "target", "reference", "previews")
 STATUS = {TooLarge: 413, UnknownFormat: 415}
 
 
-class Line:
-    """The line to the web process; a thread of its own listens, so that an order can be cancelled."""
+class WorkerPipe:
+    """The connection to the web process; its own thread reads, so that a request can be cancelled while it runs."""
 
-    def __init__(self, given: BinaryIO, taken: BinaryIO) -> None:
-        """Take what is read from, and what is written to."""
-        self._given, self._taken = given, taken
-        self._orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    def __init__(self, input: BinaryIO, output: BinaryIO) -> None:
+        """Start to read from `input`; `send` writes to `output`."""
+        self._input, self._output = input, output
+        self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.cancelled = threading.Event()
-        self._told_at = 0.0
+        self._last_progress = 0.0
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def next(self) -> dict[str, Any]:
-        """Wait for what is asked next."""
-        return self._orders.get()
+    def receive(self) -> dict[str, Any]:
+        """Wait for the next message and return it."""
+        return self._requests.get()
 
-    def tell(self, message: dict[str, Any]) -> None:
-        """Say something."""
-        self._taken.write(json.dumps(message, allow_nan=False).encode() + b"\n")
-        self._taken.flush()
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message."""
+        self._output.write(json.dumps(message, allow_nan=False).encode() + b"\n")
+        self._output.flush()
 
     def progress(self, done: int, total: int) -> bool:
-        """Say how far the work is, now and then; returns whether to go on."""
+        """Report progress, at most every `PROGRESS_INTERVAL`; returns whether to go on."""
         now = time.monotonic()
-        if now - self._told_at >= TELL_EVERY:
-            self._told_at = now
-            self.tell({"progress": done / total if total else 1.0})
+        if now - self._last_progress >= PROGRESS_INTERVAL:
+            self._last_progress = now
+            self.send({"progress": done / total if total else 1.0})
         return not self.cancelled.is_set()
 
     def _listen(self) -> None:
-        for line in self._given:
+        for line in self._input:
             message = json.loads(line)
             if "cancel" in message:
                 self.cancelled.set()
             else:
-                if "order" in message:
+                if "request" in message:
                     self.cancelled.clear()
-                self._orders.put(message)
+                self._requests.put(message)
         os._exit(0)
 
 
 def main() -> None:
-    """Work through orders until the service is gone."""
+    """Handle work requests until the service ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in SECRETS:
         os.environ.pop(name, None)
-    # Libraries may print: what they say must not get among the answers.
-    taken = os.fdopen(os.dup(1), "wb")
+    # Libraries may print: their output must not mix with the replies.
+    output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    line = Line(sys.stdin.buffer, taken)
-    settings = settings_from(line.next())
-    limit(settings)
+    pipe = WorkerPipe(sys.stdin.buffer, output)
+    settings = settings_from(pipe.receive())
+    set_limits(settings)
     try:
-        workshop = Workshop(settings)
+        host = ModelHost(settings)
     except PellucidError as error:
-        line.tell({"failed": str(error)})
+        pipe.send({"failed": str(error)})
         return
-    line.tell({"ready": workshop.on_offer()})
+    pipe.send({"ready": host.available_models()})
     while True:
-        line.tell(answer(workshop, order_from(line.next()["order"]), line))
+        pipe.send(handle(host, work_request_from(pipe.receive()["request"]), pipe))
 
 
-def answer(workshop: Workshop, order: Order, line: Line) -> dict[str, Any]:
-    """Do an order, and return what is told of it: `facts`, `refused` with `status`, `failed` or `cancelled`."""
+def handle(host: ModelHost, request: WorkRequest, pipe: WorkerPipe) -> dict[str, Any]:
+    """Process a request; returns the reply: `metadata`, `refused` with `status`, `failed` or `cancelled`."""
     try:
-        return {"facts": workshop.do(order, line.progress)}
+        return {"metadata": host.process(request, pipe.progress)}
     except Cancelled:
         return {"cancelled": True}
-    except Refused as error:
-        return {"refused": _named(str(error), order), "status": error.status}
+    except WorkRefused as error:
+        return {"refused": _without_paths(str(error), request), "status": error.status}
     except MemoryError:
-        return {"refused": f"{order.name} takes more memory than a worker may have: send a smaller one", "status": 413}
+        return {"refused": f"{request.name} needs more memory than a worker may use: send a smaller one", "status": 413}
     except PellucidError as error:
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 422)
-        return {"refused": _named(str(error), order), "status": status}
-    except Exception as error:  # the next order may go well: a worker outlives what it did not foresee
-        print(f"pellucid: {order.kind}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        return {"failed": f"the work on {order.name} failed: {type(error).__name__}"}
+        return {"refused": _without_paths(str(error), request), "status": status}
+    except Exception as error:  # the next request may succeed: the worker goes on
+        print(f"pellucid: {request.kind}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return {"failed": f"the work on {request.name} failed: {type(error).__name__}"}
 
 
-def limit(settings: Settings) -> None:
-    """Bound what a hostile image can make this process take."""
-    os.nice(NICER)
+def set_limits(settings: Settings) -> None:
+    """Bound the memory, files and CPU priority of this process, in case of a hostile image."""
+    os.nice(NICE_INCREMENT)
     os.umask(0o077)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
-    for kind, most in (
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJ)
+    for kind, limit in (
         (resource.RLIMIT_DATA, settings.memory_limit),
         (resource.RLIMIT_FSIZE, settings.disk_budget),
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(kind)
-        resource.setrlimit(kind, (most, most) if hard == resource.RLIM_INFINITY else (min(most, hard), hard))
+        resource.setrlimit(kind, (limit, limit) if hard == resource.RLIM_INFINITY else (min(limit, hard), hard))
 
 
 def settings_from(values: dict[str, Any]) -> Settings:
-    """Return the settings that went through JSON."""
-    made = {"spool": Path(values["spool"]), "classifiers": tuple(map(Path, values["classifiers"]))}
+    """Return settings that were sent as JSON."""
+    paths = {"spool": Path(values["spool"]), "classifiers": tuple(map(Path, values["classifiers"]))}
     tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    arguments: dict[str, Any] = values | tuples | made
+    arguments: dict[str, Any] = values | tuples | paths
     return Settings(**arguments)
 
 
-def order_from(values: dict[str, Any]) -> Order:
-    """Return the order that went through JSON."""
+def work_request_from(values: dict[str, Any]) -> WorkRequest:
+    """Return a work request that was sent as JSON."""
     paths: dict[str, Any] = {name: Path(values[name]) for name in PATHS if values[name] is not None}
-    return Order(**values | paths)
+    return WorkRequest(**values | paths)
 
 
-def _named(message: str, order: Order) -> str:
-    """Return a message that calls the files by what the client calls them: where they lie is nobody's business."""
-    message = message.replace(str(order.source), order.name).replace(order.source.name, order.name)
-    if order.reference:
-        message = message.replace(str(order.reference), f"the reference of {order.name}")
-    if order.target:
-        message = message.replace(str(order.target), "the result")
+def _without_paths(message: str, request: WorkRequest) -> str:
+    """Replace the paths in a message by the client's name for the file: clients must not see where files are."""
+    message = message.replace(str(request.source), request.name).replace(request.source.name, request.name)
+    if request.reference:
+        message = message.replace(str(request.reference), f"the reference of {request.name}")
+    if request.target:
+        message = message.replace(str(request.target), "the result")
     return message
 
 

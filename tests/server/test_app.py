@@ -7,9 +7,9 @@ import pytest
 fastapi = pytest.importorskip("fastapi", reason="needs the server extra")
 testclient = pytest.importorskip("fastapi.testclient", reason="needs httpx")
 
-from pellucid.server.api import page  # noqa: E402
+from pellucid.server import app as page  # noqa: E402
 
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -17,13 +17,13 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 # What the page itself loads: the example is fetched only when it is asked for.
-OWN = sorted(path.name for path in page.FOLDER.iterdir())
+OWN = sorted(path.name for path in page.PAGE.iterdir())
 
 
 @pytest.fixture
 def client():
     app = fastapi.FastAPI()
-    app.include_router(page.router)
+    page.add_page(app)
     return testclient.TestClient(app)
 
 
@@ -32,20 +32,20 @@ def address(name):
 
 
 def test_every_file_of_the_page_is_served_and_nothing_else(client):
-    assert set(OWN) | {"example.jpg"} == set(page.MEDIA_TYPES)
+    assert {Path(name).suffix for name in OWN} == set(TYPES)
     for name in OWN:
         response = client.get(address(name))
-        assert response.status_code == 200 and response.content == (page.FOLDER / name).read_bytes()
+        assert response.status_code == 200 and response.content == (page.PAGE / name).read_bytes()
         assert response.headers["content-type"] == TYPES[Path(name).suffix]
         head = client.head(address(name))
         assert head.status_code == 200 and head.content == b"" and head.headers["etag"] == response.headers["etag"]
     assert client.get("/static/example.jpg").content[:2] == b"\xff\xd8"
-    for name in ("index.html", "nothing.js", "..%2f..%2froutes%2fpage.py", "%2fetc%2fpasswd", "page.py", "app.js/"):
+    for name in ("index.html", "nothing.js", "..%2f..%2froutes%2fpage.py", "%2fetc%2fpasswd", "app.py", "app.js/"):
         assert client.get(f"/static/{name}", follow_redirects=False).status_code in (404, 307), name
 
 
-def test_the_page_weighs_little():
-    assert sum((page.FOLDER / name).stat().st_size for name in OWN) < MOST_BYTES
+def test_the_page_is_small():
+    assert sum((page.PAGE / name).stat().st_size for name in OWN) < MAX_BYTES
 
 
 def test_an_unchanged_file_is_not_sent_again(client):
@@ -82,27 +82,27 @@ class Links(HTMLParser):
 
 def test_the_page_loads_its_own_files_alone_and_holds_no_script_or_style_inline():
     links = Links()
-    links.feed((page.FOLDER / "index.html").read_text(encoding="utf-8"))
+    links.feed((page.PAGE / "index.html").read_text(encoding="utf-8"))
     assert links.inline == []
     assert {link.removeprefix("static/") for link in links.found} <= set(OWN)
     for name in OWN:
-        text = (page.FOLDER / name).read_text(encoding="utf-8")
+        text = (page.PAGE / name).read_text(encoding="utf-8")
         assert set(re.findall(r"https?://[^\s\"']+", text)) <= {"http://www.w3.org/2000/svg"}, name
 
 
 def test_every_script_that_is_imported_is_there():
     for name in OWN:
         if name.endswith(".js"):
-            imported = re.findall(r'from "\./([^"]+)"', (page.FOLDER / name).read_text(encoding="utf-8"))
+            imported = re.findall(r'from "\./([^"]+)"', (page.PAGE / name).read_text(encoding="utf-8"))
             assert set(imported) <= set(OWN), name
 
 
 def test_every_element_that_a_script_asks_for_is_in_the_page():
-    html = (page.FOLDER / "index.html").read_text(encoding="utf-8")
+    html = (page.PAGE / "index.html").read_text(encoding="utf-8")
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     for name in OWN:
         if name.endswith(".js"):
-            text = (page.FOLDER / name).read_text(encoding="utf-8")
+            text = (page.PAGE / name).read_text(encoding="utf-8")
             wanted = re.findall(r'\bfind\("([^"]+)"\)|\bon\("([^"]+)"|"#([\w-]+)"', text)
             assert {next(filter(None, found)) for found in wanted} <= set(ids), name

@@ -1,6 +1,5 @@
 import pytest
-
-from pellucid.server.accept_header import accepts
+from pellucid.server.api.images import accepts
 
 
 @pytest.mark.parametrize(
