@@ -1,4 +1,4 @@
-"""What sizes and channels a model takes; torch-free, stored in checkpoints and in exported files."""
+"""The sizes and channels that a model accepts; needs no torch, stored in checkpoints and in exported files."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,14 @@ class InputSpec:
     """The images that a model accepts, as (channels, height, width).
 
     Attributes:
-        channels: the channel counts it takes.
-        multiple_of: height and width are padded by the caller to a multiple of this.
-        fixed_size: (height, width) if the model takes one size alone; such a model is never tiled.
+        channels: the numbers of channels it accepts.
+        multiple_of: the caller pads height and width to a multiple of this.
+        fixed_size: (height, width) if the model accepts one size only; such a model is never tiled.
         minimum_size: the least height and width in pixels.
-        dtype: the type of the samples that it was trained on, where their white is not the usual one; else empty.
-        white: the value that was 1 in those; 0 where it is the usual one.
-        stretched: whether each of those had been stretched to its own peaks, as what it denoises then is
-            (`pellucid.inference.contrast`).
+        dtype: the dtype of the training images, if their data range is not the usual one; else empty.
+        data_range: the value that became 1 in those; 0 if it is the usual one.
+        stretched: whether the contrast of each training image was stretched to its own peaks, so that the denoised
+            image is stretched too (`pellucid.inference.contrast`).
     """
 
     channels: tuple[int, ...] = (1, 3)
@@ -29,22 +29,22 @@ class InputSpec:
     fixed_size: tuple[int, int] | None = None
     minimum_size: int = 1
     dtype: str = ""
-    white: float = 0.0
+    data_range: float = 0.0
     stretched: bool = False
 
-    def white_of(self, pixels: "np.ndarray") -> float | None:
-        """Return the white of the training images for an array of their type, or None; floats of any size are alike."""
-        if not self.white:
+    def data_range_for(self, pixels: "np.ndarray") -> float | None:
+        """Return the data range of the training images if `pixels` are of their type; all floats count as one type."""
+        if not self.data_range:
             return None
         both_floats = pixels.dtype.kind == "f" and self.dtype.startswith("float")
-        return self.white if both_floats or pixels.dtype == self.dtype else None
+        return self.data_range if both_floats or pixels.dtype == self.dtype else None
 
     def check(self, shape: tuple[int, int, int], name: str = "the image") -> None:
-        """Raise UsageError, naming the culprit and the remedy, if an image of `shape` (C, H, W) does not fit."""
+        """Raise UsageError if an image of `shape` (C, H, W) does not fit, with its name and the remedy."""
         channels, height, width = shape
         if channels not in self.channels:
-            wanted = " or ".join(str(count) for count in self.channels)
-            raise UsageError(f"{name} has {channels} channels, the model takes {wanted}: convert the image first")
+            expected = " or ".join(str(count) for count in self.channels)
+            raise UsageError(f"{name} has {channels} channels, the model takes {expected}: convert the image first")
         if self.fixed_size and (height, width) != self.fixed_size:
             rows, columns = self.fixed_size
             raise UsageError(
@@ -63,7 +63,7 @@ class InputSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "InputSpec":
-        """Rebuild a spec from `to_dict`'s values, lists and tuples alike."""
+        """Rebuild a spec from the values that `to_dict` returned; lists may stand for tuples."""
         fixed = values.get("fixed_size")
         return cls(
             channels=tuple(values["channels"]),
@@ -71,6 +71,6 @@ class InputSpec:
             fixed_size=(fixed[0], fixed[1]) if fixed else None,
             minimum_size=values.get("minimum_size", 1),
             dtype=values.get("dtype", ""),
-            white=values.get("white", 0.0),
+            data_range=values.get("data_range", 0.0),
             stretched=values.get("stretched", False),
         )

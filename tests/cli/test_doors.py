@@ -103,7 +103,7 @@ def broken(kind: str, good: bytes) -> bytes:
         "a zipped pickle": b"PK\x03\x04" + good,
         "text": b"{}",
         "of another version": good[:8]
-        + good[8 : 8 + length].replace(b"pellucid-1", b"pellucid-9")
+        + good[8 : 8 + length].replace(b"pellucid-2", b"pellucid-9")
         + good[8 + length :],
     }[kind]
 
@@ -116,7 +116,7 @@ def broken(kind: str, good: bytes) -> bytes:
         ("a pickle", "is a pickle, which is never loaded"),
         ("a zipped pickle", "is a pickle, which is never loaded"),
         ("text", "is cut short or no safetensors file"),
-        ("of another version", "has pellucid-9, this version reads pellucid-1"),
+        ("of another version", "has pellucid-9, this version reads pellucid-2"),
     ],
 )
 def test_a_broken_checkpoint_is_named_with_a_remedy(refused, trained, digits, tmp_path, kind, said):

@@ -57,7 +57,7 @@ def test_an_exported_classifier_does_the_same_without_noise(run, trained, by_cla
     assert run("export", combined, "--network", "classifier", "-o", onnx).status == 0
     command = ("evaluate", by_class, "--model", trained["dense"] / "best.safetensors", "--json", "-", "--classifier")
     figures = [json.loads(run(*command, file).stdout) for file in (combined, onnx)]
-    assert figures[0]["accuracy"] == figures[1]["accuracy"] and set(figures[0]["accuracy"]) == {"as given", "denoised"}
+    assert figures[0]["accuracy"] == figures[1]["accuracy"] and set(figures[0]["accuracy"]) == {"input", "denoised"}
 
 
 def test_what_cannot_be_read_is_one_line(refused, trained, by_class, tmp_path):

@@ -9,7 +9,7 @@ from pellucid.weights import catalog
 CARD = """
 summary = "Photographs"
 task = "denoise"
-licence = "Apache-2.0"
+license = "Apache-2.0"
 data = ["some photographs (CC0)", "dead leaves (made on the fly)"]
 limits = []
 
@@ -33,7 +33,7 @@ def test_cards_are_shown_whole(run, folder):
     outcome = run("list", "models")
     shown = """\
 photo: Photographs
-  licence  Apache-2.0
+  license  Apache-2.0
   data     some photographs (CC0)
            dead leaves (made on the fly)
   figures  CBSD68, sigma 25: 31.25 dB

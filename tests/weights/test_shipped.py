@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from pellucid import registry, weights
+from pellucid import registry
 from pellucid.data.dead_leaves import dead_leaves
 from pellucid.inference import noise_estimation
 from pellucid.inference.denoiser import Denoiser
 from pellucid.inference.frames import Frames
+from pellucid.weights import catalog
 
-PHOTO = [name for name in weights.names() if name.startswith("photo")]
+PHOTO = [name for name in catalog.names() if name.startswith("photo")]
 SIDE, STEP = 128, 1 / 255
 PAPER, INK = 235, 25
 WORDS = "Sphinx of black quartz, judge my vow: 0123456789 jumps over the lazy dog."
@@ -131,10 +132,12 @@ def test_engines_agree_on_what_ships(model, engine, channels):
 def test_the_noise_level_is_read_within_a_quarter_in_scenes_and_to_a_factor_in_print(sigma):
     for clean, factor in ((scene(0), 1.25), (scene(1)[..., :1], 1.25), (page(22)[..., None], 1.25), (page(14), 2)):
         frames = Frames(noisy(clean, sigma), -1 if clean.ndim == 3 else None, 1.0)
-        assert sigma / factor < noise_estimation.estimate(frames, threads=1) * 255 < sigma * factor
+        assert sigma / factor < noise_estimation.estimate_sigma(frames, threads=1) * 255 < sigma * factor
 
 
 def test_less_noise_is_read_in_less_noise():
     clean = scene(2)
-    read = [noise_estimation.estimate(Frames(noisy(clean, sigma), -1, 1.0), threads=1) for sigma in (0, 5, 10, 25, 50)]
+    read = [
+        noise_estimation.estimate_sigma(Frames(noisy(clean, sigma), -1, 1.0), threads=1) for sigma in (0, 5, 10, 25, 50)
+    ]
     assert np.all(np.diff(read) > 0) and read[0] < 4 * STEP

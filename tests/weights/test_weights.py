@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pellucid import weights
 from pellucid.errors import PellucidError, UsageError
-from pellucid.weights import Weights, cards, find, names, verify
+from pellucid.weights import catalog
+from pellucid.weights.catalog import Weights, cards, find, names, verify
 
 CARD = """
 summary = "For the tests"
 task = "{task}"
-licence = "Apache-2.0"
+license = "Apache-2.0"
 data = ["nothing"]
 recipe = "{name}"
 command = "pellucid train {name}"
@@ -26,7 +26,7 @@ limits = ["it does nothing"]
 "{name}.onnx" = "{onnx}"
 "{name}.safetensors" = "{safetensors}"
 """
-KEYS = {"summary", "task", "licence", "data", "recipe", "command", "limits", "figures", "sha256"}
+KEYS = {"summary", "task", "license", "data", "recipe", "command", "limits", "figures", "sha256"}
 
 
 def ship(folder, name, task="denoise"):
@@ -46,7 +46,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("photo", "photo-fast"):
         ship(folder, name)
     ship(folder, "noise-level", "estimate")
-    monkeypatch.setattr(weights, "FOLDER", folder)
+    monkeypatch.setattr(catalog, "FOLDER", folder)
     return folder
 
 
@@ -107,7 +107,7 @@ def test_a_path_is_no_name(folder):
 
 
 def test_with_nothing_shipped_a_file_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(catalog, "FOLDER", tmp_path)
     assert names() == () and cards() == {}
     with pytest.raises(UsageError) as refusal:
         find("photo")
@@ -154,4 +154,4 @@ def test_shipped_files_are_what_their_card_says_and_small_enough(name):
 
 
 def test_all_shipped_files_together_are_small_enough():
-    assert sum(path.stat().st_size for path in weights.FOLDER.iterdir() if path.is_file()) <= 45e6
+    assert sum(path.stat().st_size for path in catalog.FOLDER.iterdir() if path.is_file()) <= 45e6

@@ -12,6 +12,7 @@ from pellucid.cli import (
     add_noise,
     classify,
     compare,
+    convert,
     demo,
     denoise,
     encode,
@@ -136,7 +137,7 @@ def _options(
 
 # In the order of the help.
 for command in (
-    *(denoise, estimate_noise, compare, demo, train, tune, evaluate, reproduce, export),
+    *(denoise, estimate_noise, compare, demo, train, tune, evaluate, reproduce, export, convert),
     *(classify, encode, outliers, add_noise, serve, list_command, fetch),
 ):
     command.register(app)

@@ -37,7 +37,7 @@ def classify(
 
     files = find_images(inputs)
 
-    from pellucid.evaluate.readings import predict_labels
+    from pellucid.evaluate.downstream import predict_labels
     from pellucid.inference.denoiser import Denoiser
 
     output = CommandOutput(json_path)

@@ -26,11 +26,11 @@ def evaluate_ocr(
         raise UsageError(f"--ocr {images} needs the texts of the images: give --text, a folder of .txt files")
 
     from pellucid.evaluate import ocr
-    from pellucid.inference.denoiser import Denoiser
+    from pellucid.inference.functional import load_denoiser
 
     pages = ocr.match_files(images, texts, cleans, limit)
     ocr.program()
-    denoiser = Denoiser.load(model)
+    denoiser = load_denoiser(model)
 
     def denoise(image: "np.ndarray") -> "np.ndarray":
         return denoiser(image, channel_axis=-1 if image.ndim == 3 else None, has_alpha=False)

@@ -13,22 +13,22 @@ import numpy as np
 import torch
 from torch import nn
 
-from pellucid.engines.onnx_parser import METADATA_KEY, read_onnx
+from pellucid.engines.onnx_parser import FORMAT, METADATA_KEY, read_onnx
 from pellucid.engines.onnxruntime import Session
 from pellucid.errors import PellucidError, UsageError
 from pellucid.models.base import is_conditional
 from pellucid.utils.atomic_write import atomic_write
-from pellucid.utils.optional_imports import need
+from pellucid.utils.optional_imports import import_optional
 
 OPSET = 20
 OUTPUTS = {"denoise": ("denoised",), "classify": ("logits",), "estimate": ("sigma", "spread")}
 TOLERANCE = 1e-3  # a quarter of a step of 8 bits
-HALF = 1024  # smaller tensors stay float32: they save nothing
+MIN_HALF_SIZE = 1024  # smaller tensors stay float32: they save nothing
 SIZES = ((1, 8, 8), (2, 13, 22), (3, 33, 16), (1, 70, 51))  # count, height, width
 
 
 @dataclasses.dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What was written.
 
     Attributes:
@@ -44,7 +44,7 @@ class Exported:
     rounding: float
 
 
-def export(network: nn.Module, path: Path, name: str, recipe: Mapping[str, Any], half: bool = False) -> Exported:
+def export(network: nn.Module, path: Path, name: str, recipe: Mapping[str, Any], half: bool = False) -> ExportResult:
     """Write a network as one ONNX file, any height, width and batch being free where the network takes any.
 
     Inputs are `noisy` (N, C, H, W) and, if it is conditional, `sigma` (N,); the output is `denoised` (`logits` of a
@@ -67,18 +67,19 @@ def export(network: nn.Module, path: Path, name: str, recipe: Mapping[str, Any],
     network = copy.deepcopy(network).eval()
     if not _finite(network):
         raise PellucidError(f'"{name}" has weights that are not finite: train it again')
-    stored = _halved(network, name) if half else network
+    stored = _to_half(network, name) if half else network
     content = _model(stored, _metadata(network, name, recipe), half)
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
         difference, rounding = _compare(temporary, network, stored)
         if not difference <= TOLERANCE:
             raise PellucidError(f"{path} is not written: its results differ from torch's by {difference:.2g}")
-    return Exported(path, len(content), difference, rounding)
+    return ExportResult(path, len(content), difference, rounding)
 
 
 def _metadata(network: Any, name: str, recipe: Mapping[str, Any]) -> str:
     described = {
+        "format": FORMAT,
         "name": name,
         "task": network.task,
         "input_spec": network.input_spec.to_dict(),
@@ -88,11 +89,11 @@ def _metadata(network: Any, name: str, recipe: Mapping[str, Any]) -> str:
     return json.dumps(described)
 
 
-def _halved(network: Any, name: str) -> Any:
+def _to_half(network: Any, name: str) -> Any:
     """Return the network with the weights that are stored in half precision rounded so."""
     rounded = copy.deepcopy(network)
     for parameter in rounded.parameters():
-        if parameter.numel() >= HALF:
+        if parameter.numel() >= MIN_HALF_SIZE:
             parameter.data = parameter.data.half().float()
     if not _finite(rounded):
         raise PellucidError(f'"{name}" has weights too large for half precision: store them in full')
@@ -136,7 +137,7 @@ def _tensors(output: Any) -> tuple[torch.Tensor, ...]:
 
 def _model(network: Any, metadata: str, half: bool) -> bytes:
     """Return the network as the bytes of an ONNX file."""
-    need("onnxscript", "train", "pellucid export")
+    import_optional("onnxscript", "train", "pellucid export")
     inputs = _example(network, 2, network.input_spec.multiple_of * 8, network.input_spec.multiple_of * 9)
     free = torch.export.Dim.DYNAMIC
     sides = {} if network.input_spec.fixed_size else {2: free, 3: free}
@@ -153,12 +154,12 @@ def _model(network: Any, metadata: str, half: bool) -> bytes:
             opset_version=OPSET,
             verbose=False,
         )
-    return _finished(program.model_proto, metadata, half)
+    return _finalize(program.model_proto, metadata, half)
 
 
-def _finished(model: Any, metadata: str, half: bool) -> bytes:
+def _finalize(model: Any, metadata: str, half: bool) -> bytes:
     """Return the bytes of an ONNX model with our metadata; the exporter's own names files of this machine."""
-    onnx = need("onnx", "train", "pellucid export")
+    onnx = import_optional("onnx", "train", "pellucid export")
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("metadata_props")
@@ -180,7 +181,7 @@ def _store_halves(onnx: Any, graph: Any) -> None:
     casts = []
     for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= HALF:
+        if values.dtype == np.float32 and values.size >= MIN_HALF_SIZE:
             name, stored = tensor.name, f"{tensor.name}.half"
             tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
             casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))

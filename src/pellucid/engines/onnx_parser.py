@@ -1,7 +1,6 @@
-"""ONNX files as `pellucid export` writes them, read and checked without a library.
+"""Read and check ONNX files without a library, before an engine sees them.
 
-A damaged or foreign file is told from a good one before an engine sees it. Only what that takes of the format is
-read: the metadata, and the tensors that hold the weights (onnx.proto3; protobuf.dev/programming-guides/encoding).
+Only the metadata and the tensors of the weights are parsed (onnx.proto3; protobuf.dev/programming-guides/encoding).
 """
 
 import json
@@ -12,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import PellucidError
+from pellucid.errors import OldFormat, PellucidError
 from pellucid.input_spec import InputSpec
-from pellucid.recipes.format_1 import upgrade_recipe
-from pellucid.utils.refuse_pickle import refuse_pickle
-from pellucid.weights import check_content
+from pellucid.utils.json_npz import refuse_pickle
+from pellucid.weights.catalog import check_content
 
 METADATA_KEY = "pellucid"
+FORMAT = 2
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 TENSOR = "tensor"
-# Which field of which message leads to tensors.
-WAYS: dict[str, dict[int, str]] = {
+# The fields of each message that lead to tensors.
+TENSOR_FIELDS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: TENSOR, 15: "sparse"},
     "function": {7: "node"},
@@ -35,12 +34,12 @@ FLOATS = {1: "<f4", 10: "<f2", 11: "<f8"}
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A whole ONNX file, whoever wrote it.
+class CheckedModel:
+    """The content of any ONNX file that passed the checks.
 
     Attributes:
-        content: the file.
-        metadata: what it says of itself, by key.
+        content: the whole file.
+        metadata: its metadata by key.
     """
 
     content: bytes
@@ -49,13 +48,13 @@ class Checked:
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """A checked file that `pellucid export` wrote.
+    """A checked file from `pellucid export`.
 
     Attributes:
         content: the whole file.
-        name: the network's name.
-        task: what it does, such as `denoise`.
-        input_spec: the images that it takes.
+        name: the name of the network.
+        task: its task, such as `denoise`.
+        input_spec: the images that it accepts.
         conditional: whether it takes a noise level.
         recipe: the recipe that it was trained by.
     """
@@ -68,7 +67,7 @@ class OnnxFile:
     recipe: dict[str, Any]
 
     def inputs(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Return the inputs by name, as float32; a conditional network without `sigma` gets level 0."""
+        """Return the inputs by name, as float32; a conditional network without `sigma` gets 0."""
         named = {"noisy": np.ascontiguousarray(noisy, np.float32)}
         if self.conditional:
             named["sigma"] = np.zeros(len(noisy), np.float32) if sigma is None else sigma.astype(np.float32)
@@ -80,26 +79,26 @@ def read_onnx(path: Path, task: str = "denoise", sha256: str | None = None) -> O
 
     Args:
         path: the file.
-        task: what its network has to do.
-        sha256: what its content has to be, as a card says; None takes any.
+        task: the task that its network must have.
+        sha256: the SHA-256 of the content on its card; None is not checked.
 
     Raises:
-        PellucidError: as `read_checked`, and if it is no export of Pellucid's, or holds a network for another task.
+        PellucidError: as `read_checked_model`, and if `pellucid export` did not write it, or its task is another.
     """
-    read = read_checked(path, sha256)
+    read = read_checked_model(path, sha256)
     if METADATA_KEY not in read.metadata:
         raise PellucidError(f'{path} lacks the metadata "{METADATA_KEY}": give a file that pellucid export wrote')
-    file = _described(path, read.content, read.metadata[METADATA_KEY])
+    file = _parse_metadata(path, read.content, read.metadata[METADATA_KEY])
     if file.task != task:
         raise PellucidError(f'{path} holds a network for the task "{file.task}": give one for "{task}"')
     return file
 
 
-def read_checked(path: Path, sha256: str | None = None) -> Checked:
-    """Read any ONNX file, and check that it is whole and stands alone.
+def read_checked_model(path: Path, sha256: str | None = None) -> CheckedModel:
+    """Read any ONNX file, and check that it is complete and needs no other files.
 
     Raises:
-        PellucidError: if it is absent, another than its card says, cut short, a pickle, keeps its weights in other
+        PellucidError: if it is absent, cut short or a pickle, does not have this `sha256`, keeps its weights in other
             files, or holds weights that are not finite.
     """
     try:
@@ -115,46 +114,48 @@ def read_checked(path: Path, sha256: str | None = None) -> Checked:
             _check(path, tensor)
     except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise PellucidError(f"{path} is cut short or no ONNX file: fetch or export it again") from error
-    return Checked(content, metadata)
+    return CheckedModel(content, metadata)
 
 
-def _described(path: Path, content: bytes, text: str) -> OnnxFile:
+def _parse_metadata(path: Path, content: bytes, text: str) -> OnnxFile:
     try:
         found = json.loads(text)
+        if found.get("format", 1) == 1:
+            raise OldFormat(path, "network")
         spec = InputSpec.from_dict(found["input_spec"])
         return OnnxFile(
-            content, found["name"], found["task"], spec, found["conditional"], upgrade_recipe(found["recipe"])
+            content, found["name"], found["task"], spec, found["conditional"], found["recipe"]
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise PellucidError(f"{path} has metadata that this version cannot read: export it again") from error
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """Yield the number and the value of each field of a message: a whole number, or bytes."""
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
+    """Yield the number and the value of each field of a message: an integer, or bytes."""
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
         number, kind = key >> 3, key & 7
         if kind == VARINT:
-            value, place = _varint(data, place)
+            value, position = _varint(data, position)
         else:
-            length, place = _varint(data, place) if kind == BYTES else ({FIXED64: 8, FIXED32: 4}[kind], place)
-            value = data[place : place + length]
+            length, position = _varint(data, position) if kind == BYTES else ({FIXED64: 8, FIXED32: 4}[kind], position)
+            value = data[position : position + length]
             if len(value) < length:
                 raise ValueError("a field ends after the message")
-            place += length
+            position += length
         yield number, value
 
 
-def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    """Return the whole number that starts at a place, seven bits a byte, and the place behind it."""
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """Return the integer that starts at a position, seven bits in each byte, and the position after it."""
     value = 0
     for count in range(10):
-        byte = data[place + count]
+        byte = data[position + count]
         value |= (byte & 0x7F) << (7 * count)
         if byte < 0x80:
-            return value, place + count + 1
-    raise ValueError("a whole number of more than ten bytes")
+            return value, position + count + 1
+    raise ValueError("an integer of more than ten bytes")
 
 
 def _metadata(model: memoryview) -> dict[str, str]:
@@ -163,9 +164,9 @@ def _metadata(model: memoryview) -> dict[str, str]:
 
 
 def _tensors(message: memoryview, kind: str) -> Iterator[dict[int, Any]]:
-    """Yield the fields of each tensor in a message, however deep."""
+    """Yield the fields of each tensor in a message, at any depth."""
     for number, value in _fields(message):
-        inner = WAYS[kind].get(number)
+        inner = TENSOR_FIELDS[kind].get(number)
         if inner == TENSOR:
             yield dict(_fields(value))
         elif inner:

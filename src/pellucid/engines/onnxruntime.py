@@ -1,4 +1,4 @@
-"""ONNX Runtime, on the processor: starts fastest, and needs nothing but the base install."""
+"""ONNX Runtime on the CPU: starts fastest, and is part of every installation."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pellucid.engines.base import Engine, Precision
-from pellucid.engines.onnx_parser import Checked, OnnxFile, read_onnx
+from pellucid.engines.onnx_parser import CheckedModel, OnnxFile, read_onnx
 from pellucid.errors import PellucidError, TooLarge
 
-FATAL = 4  # the least severe that it logs: what else is wrong, it raises
-NO_MEMORY = "Failed to allocate memory"
+LOG_FATAL = 4  # log nothing less severe: other problems become exceptions
+OUT_OF_MEMORY = "Failed to allocate memory"
 
 
 class OnnxRuntime(Engine):
@@ -24,7 +24,7 @@ class OnnxRuntime(Engine):
     precisions: ClassVar[tuple[Precision, ...]] = ("fp32",)
 
     def __init__(self, path: Path, threads: int, precision: Precision = "fp32", sha256: str | None = None) -> None:
-        """Load a network; raises PellucidError if the file is broken, or another than `sha256` says."""
+        """Load a network; raises PellucidError if the file is broken, or does not have this `sha256`."""
         self._file = read_onnx(path, sha256=sha256)
         self.input_spec = self._file.input_spec
         self.conditional = self._file.conditional
@@ -37,42 +37,42 @@ class OnnxRuntime(Engine):
 
 
 class Session:
-    """A network of any task, loaded: called with its inputs by name, it returns its outputs in order."""
+    """A loaded network of any task; it maps inputs by name to a list of outputs."""
 
-    def __init__(self, path: Path, file: OnnxFile | Checked, threads: int) -> None:
-        """Load what `read_onnx` or `read_checked` read.
+    def __init__(self, path: Path, file: OnnxFile | CheckedModel, threads: int) -> None:
+        """Load a file that `read_onnx` or `read_checked_model` has read.
 
         Raises:
-            PellucidError: if ONNX Runtime refuses the network.
+            PellucidError: if ONNX Runtime cannot load the network.
         """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = FATAL
-        # Its plan for each size of tile would hold memory, and saves no time that shows.
+        options.log_severity_level = LOG_FATAL
+        # A memory plan for each tile size would use memory, and saves no noticeable time.
         options.enable_mem_pattern = False
         try:
             self._session = onnxruntime.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its errors have no class of their own in common
+        except Exception as error:  # its errors have no common class of their own
             raise PellucidError(f"{path} cannot be run ({_first_line(error)}): fetch or export it again") from error
 
     @property
     def inputs(self) -> list[tuple[str, str, list[Any]]]:
-        """Each input's name, type, such as `tensor(float)`, and shape; a text in a shape stands for any length."""
+        """Each input's name, type, such as `tensor(float)`, and shape; a string in a shape stands for any length."""
         return [(node.name, node.type, list(node.shape)) for node in self._session.get_inputs()]
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> list[Any]:
         """Run the network.
 
         Raises:
-            TooLarge: if the memory does not suffice.
-            PellucidError: if it fails otherwise.
+            TooLarge: if there is not enough memory.
+            PellucidError: if it fails for another reason.
         """
         try:
             return list(self._session.run(None, inputs))
         except Exception as error:
-            if NO_MEMORY in str(error):
+            if OUT_OF_MEMORY in str(error):
                 raise TooLarge("the network needs more memory than there is: try smaller tiles") from error
             raise PellucidError(f"ONNX Runtime failed ({_first_line(error)}): try smaller tiles") from error
 

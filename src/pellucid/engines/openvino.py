@@ -1,4 +1,4 @@
-"""OpenVINO, on the processor: slower to start, often the fastest then, in bfloat16 where the processor has it."""
+"""OpenVINO on the CPU: slower to start, then often the fastest; bfloat16 if the CPU supports it."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +8,7 @@ import numpy as np
 from pellucid.engines.base import Engine, Precision
 from pellucid.engines.onnx_parser import read_onnx
 from pellucid.errors import PellucidError
-from pellucid.utils.optional_imports import need
+from pellucid.utils.optional_imports import import_optional
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -25,7 +25,7 @@ class OpenVino(Engine):
 
     def __init__(self, path: Path, threads: int, precision: Precision = "fp32", sha256: str | None = None) -> None:
         """Load and compile a network; raises PellucidError if OpenVINO is not installed or the file is broken."""
-        openvino = need("openvino", "openvino", "the engine openvino")
+        openvino = import_optional("openvino", "openvino", "the engine openvino")
         self._file = read_onnx(path, sha256=sha256)
         self.input_spec = self._file.input_spec
         self.conditional = self._file.conditional

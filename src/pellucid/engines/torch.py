@@ -1,7 +1,5 @@
-"""PyTorch: on a GPU where there is one, else on the processor; bfloat16 by autocast."""
+"""PyTorch, on a GPU if there is one, else on the CPU; bfloat16 by autocast."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,8 +7,8 @@ import numpy as np
 
 from pellucid.engines.base import Engine, Precision
 from pellucid.errors import PellucidError
-from pellucid.utils.optional_imports import need
-from pellucid.weights import check_file
+from pellucid.utils.optional_imports import import_optional
+from pellucid.weights.catalog import check_file
 
 
 class Torch(Engine):
@@ -24,8 +22,8 @@ class Torch(Engine):
     precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "bf16")
 
     def __init__(self, path: Path, threads: int, precision: Precision = "fp32", sha256: str | None = None) -> None:
-        """Load a checkpoint; raises PellucidError if torch is not installed, or the file is broken or no denoiser."""
-        self._torch = need("torch", "train", "the engine torch")
+        """Load a checkpoint; raises PellucidError without torch, or if the file is damaged or holds no denoiser."""
+        self._torch = import_optional("torch", "train", "the engine torch")
         from pellucid.checkpoint import load
         from pellucid.models.base import is_conditional
 
@@ -43,13 +41,15 @@ class Torch(Engine):
 
     def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
         """Denoise a batch."""
+        from pellucid.utils.device import torch_threads
+
         torch = self._torch
         inputs = [noisy] if sigma is None or not self.conditional else [noisy, sigma]
         on_cuda = self._device == "cuda"
         try:
             with (
                 torch.inference_mode(),
-                _threads(torch, self._threads),
+                torch_threads(self._threads),
                 torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False),
                 torch.autocast(self._device, torch.bfloat16, enabled=self.precision == "bf16"),
             ):
@@ -59,16 +59,3 @@ class Torch(Engine):
             reason = str(error).partition("\n")[0][:200]
             where = "the GPU" if on_cuda else "torch"
             raise PellucidError(f"{where} failed ({reason}): try smaller tiles") from error
-
-
-@contextmanager
-def _threads(torch, count: int) -> Iterator[None]:
-    """Let torch compute on `count` threads, and leave its setting as it was."""
-    before = torch.get_num_threads()
-    if before != count:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        if before != count:
-            torch.set_num_threads(before)

@@ -17,6 +17,9 @@ RENAMED: dict[tuple[str, str], dict[str, str]] = {
 # The same for the parts of a noise model such as "mix" or "chain", beside what ("noise", name) renames.
 RENAMED_IN_PARTS: dict[str, str] = {"told": "level_scale"}
 
+# Every renamed key, whatever its table.
+OLD_KEYS = sorted({pair for names in (*RENAMED.values(), RENAMED_IN_PARTS) for pair in names.items()})
+
 
 def upgrade_recipe(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables of a recipe in format 2; those that are already in it return as they are.
@@ -27,7 +30,7 @@ def upgrade_recipe(tables: Mapping[str, Any]) -> dict[str, Any]:
         return dict(tables)
     upgraded = {name: _upgrade_table(name, value) for name, value in tables.items()}
     if quick := tables.get("quick"):
-        upgraded["quick"] = {_upgrade_dotted(tables, key): _upgrade_value(key, value) for key, value in quick.items()}
+        upgraded["quick"] = {upgrade_key(tables, key): _upgrade_value(key, value) for key, value in quick.items()}
     if study := tables.get("study"):
         upgraded["study"] = [_upgrade_study(tables, part) for part in study]
     return {"format": FORMAT} | upgraded
@@ -62,10 +65,11 @@ def _upgrade_study(tables: Mapping[str, Any], study: Mapping[str, Any]) -> dict[
     if "vary" not in study:
         return dict(study)
     values = [_upgrade_value(study["vary"], value) for value in study.get("values", [])]
-    return {**study, "vary": _upgrade_dotted(tables, study["vary"]), "values": values}
+    return {**study, "vary": upgrade_key(tables, study["vary"]), "values": values}
 
 
-def _upgrade_dotted(tables: Mapping[str, Any], key: str) -> str:
+def upgrade_key(tables: Mapping[str, Any], key: str) -> str:
+    """Return a dotted key such as `train.hold` in format 2; `tables` name the components."""
     table, _, name = key.partition(".")
     return f"{table}.{_renamed(table, tables.get(table)).get(name, name)}" if name else key
 

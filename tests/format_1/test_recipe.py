@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from pellucid.errors import UsageError
-from pellucid.recipes import format_1
-from pellucid.recipes.format_1 import upgrade_recipe
+from pellucid.errors import OldFormat, UsageError
+from pellucid.format_1 import recipe as format_1
+from pellucid.format_1.recipe import upgrade_recipe
 from pellucid.recipes.recipe import Recipe, load_recipe
 
 MIX = [{"name": "small", "told": 0.7}, {"name": "chain", "parts": [{"name": "small", "share": 1}, {"name": "big"}]}]
@@ -58,7 +58,7 @@ def test_a_file_of_format_1_is_refused_with_the_remedy(tmp_path):
     path.write_text(text)
     assert load_recipe(path) == load_recipe("digits")
     path.write_text(text.replace("format = 2\n", ""))
-    with pytest.raises(UsageError, match=r"old\.toml is a recipe of format 1: pellucid convert .*old\.toml turns"):
+    with pytest.raises(OldFormat, match=r"old\.toml is a recipe of format 1: pellucid convert .*old\.toml turns"):
         load_recipe(path)
 
 
