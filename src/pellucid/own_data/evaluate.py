@@ -14,6 +14,7 @@ from pellucid.evaluate.compare import compare
 from pellucid.image import ImageFile, read_image
 from pellucid.inference.denoiser import Denoiser
 from pellucid.inference.frames import Frames
+from pellucid.metrics.psnr import psnr_from_mse
 from pellucid.recipes.recipe import Recipe
 from pellucid.report import before_after
 
@@ -113,7 +114,9 @@ def evaluate_held_out(
         versions = {NOISY: image.frames(image.noisy), DENOISED: image.frames(denoised)}
         per_file[name] = metrics = _measure(image, versions, files, baselines)
         if len(pairs) < NUM_PICTURES:
-            pairs.append(before_after.make_pair(image.path.name, _describe(metrics), versions[NOISY], versions[DENOISED]))
+            pairs.append(
+                before_after.make_pair(image.path.name, _describe(metrics), versions[NOISY], versions[DENOISED])
+            )
         if progress:
             progress(number + 1, len(chosen))
     return HeldOutEvaluation(len(chosen), len(held_out), _means(per_file), per_file, NOTES[files.kind], tuple(pairs))
@@ -178,7 +181,9 @@ def _measure(
         errors = {
             name: max(compare(frames, reference).rmse ** 2 - variance, 1e-12) for name, frames in versions.items()
         }
-        return {name: {"psnr": -10 * float(np.log10(error)), "rmse": error**0.5} for name, error in errors.items()}
+        return {
+            name: {"psnr": float(psnr_from_mse(np.array(error))), "rmse": error**0.5} for name, error in errors.items()
+        }
     noisy = versions[NOISY]
     for name, baseline in baselines.items():
         pages = [baseline(noisy.read(page, slice(None), slice(None))) for page in range(noisy.shape[0])]

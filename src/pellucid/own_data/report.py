@@ -16,6 +16,7 @@ from pellucid.data.files_json import Entry, FileList
 from pellucid.data.folder import convert_channels
 from pellucid.errors import PellucidError
 from pellucid.image import read_image, to_nchw
+from pellucid.metrics.psnr import psnr_from_mse
 from pellucid.own_data.evaluate import DENOISED, NOISY, HeldOutEvaluation
 from pellucid.recipes.recipe import Recipe
 from pellucid.report import before_after
@@ -96,7 +97,7 @@ class ProgressImage:
         for name, images in rows.items():
             if name != self._reference_name:
                 errors = np.square(np.clip(images, 0, 1) - clean).mean(axis=(1, 2, 3))
-                captions[name] = [f"{-10 * np.log10(max(float(error), 1e-12)):.1f} dB" for error in errors]
+                captions[name] = [f"{psnr:.1f} dB" for psnr in psnr_from_mse(np.maximum(errors.astype(float), 1e-12))]
         return captions
 
 

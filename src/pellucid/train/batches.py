@@ -257,8 +257,8 @@ class Concat(NoisyImages):
             return self.synthetic.batch(index, generator)
         sigmas = [rms_difference(part.clean, part.noisy) if part.sigma is None else part.sigma for part in batches]
         clean, noisy = torch.cat([part.clean for part in batches]), torch.cat([part.noisy for part in batches])
-        labels = None if self.labels is None else torch.cat([part.label for part in batches])
-        return TrainingBatch(clean, noisy, torch.cat(sigmas), labels, generator)
+        labels = [part.label for part in batches if part.label is not None]
+        return TrainingBatch(clean, noisy, torch.cat(sigmas), torch.cat(labels) if labels else None, generator)
 
 
 def training_sets(recipe: Recipe) -> tuple[NoisyImages, NoisyImages]:
