@@ -1,10 +1,10 @@
-"""Feed a decoder with mutations of sound files, led by what code they reach (atheris, libFuzzer).
+"""Fuzz a decoder with mutations of valid files, guided by code coverage (atheris, libFuzzer).
 
     .venv/bin/python fuzz/decode.py png -max_total_time=60
 
-The first argument names the target; the others are libFuzzer's. What is found to reach new code is kept in
-build/fuzz/TARGET, and a file that breaks something becomes build/fuzz/TARGET-crash-… (or -timeout-…, -oom-…), which,
-given as an argument, is run once more.
+The first argument names the target; the others are options of libFuzzer. Inputs that reach new code are kept in
+build/fuzz/TARGET. An input that fails is saved as build/fuzz/TARGET-crash-… (or -timeout-…, -oom-…); given as an
+argument, it is run again.
 """
 
 import sys
@@ -17,56 +17,56 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "fuzz"
 SEEDS = 3
-MOST_PIXELS = 1 << 20
+MAX_PIXELS = 1 << 20
 OPTIONS = ("-timeout=30", "-rss_limit_mb=2048", "-max_len=65536")
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
-# To follow tifffile takes a minute before the first file, which only one target needs.
-FOLLOWED = "tifffile" if sys.argv[1:2] == ["tiff"] else "PIL"
-with atheris.instrument_imports(include=["pellucid.image", FOLLOWED]):
+# Instrumenting tifffile takes a minute, and only one target needs it.
+INSTRUMENTED = "tifffile" if sys.argv[1:2] == ["tiff"] else "PIL"
+with atheris.instrument_imports(include=["pellucid.image", INSTRUMENTED]):
     import tifffile  # noqa: F401
     from PIL import AvifImagePlugin, BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
     from hostile_files import round_trip
-    from pellucid.image.exif import marked, upright, upright_xmp
-    from pellucid.image.guards.jpeg_markers import frame_of
+    from pellucid.image.exif import reset_orientation, reset_xmp_orientation, with_exif_header
+    from pellucid.image.guards.jpeg_markers import read_frame
 
 
-def a_file(data: bytes) -> None:
-    """Read a file, write it and read that."""
-    round_trip.opened(data, MOST_PIXELS)
+def read_file(data: bytes) -> None:
+    """Read a file, write it and read the result."""
+    round_trip.read_and_write(data, MAX_PIXELS)
 
 
 def exif(data: bytes) -> None:
-    """Turn an EXIF block and an XMP packet upright; neither fails, whatever they hold."""
-    block = marked(data)
+    """Reset the orientation of an EXIF block and an XMP packet, which never fails."""
+    block = with_exif_header(data)
     if block:
-        turned, orientation = upright(block)
-        assert len(turned) == len(block) and 1 <= orientation <= 8
-    upright_xmp(data)
+        changed, orientation = reset_orientation(block)
+        assert len(changed) == len(block) and 1 <= orientation <= 8
+    reset_xmp_orientation(data)
 
 
-def marks(data: bytes) -> None:
-    """Follow the marks of a JPEG."""
+def markers(data: bytes) -> None:
+    """Read the markers of a JPEG."""
     try:
-        frame_of(data)
+        read_frame(data)
     except ValueError:
         return
 
 
 FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "pnm", "avif")
-TARGETS: dict[str, Callable[[bytes], None]] = {**dict.fromkeys(FORMATS, a_file), "exif": exif, "marks": marks}
-SEEDED_BY = {"exif": "jpeg-tagged", "marks": "jpeg"}
+TARGETS: dict[str, Callable[[bytes], None]] = {**dict.fromkeys(FORMATS, read_file), "exif": exif, "markers": markers}
+SEEDED_BY = {"exif": "jpeg-tagged", "markers": "jpeg"}
 
 
 def seeds(target: str) -> Path:
-    """Return the target's folder, with sound files to start from where it is new."""
-    from hostile_files.sound import SOUND
+    """Return the folder of a target, filled with valid files if it is new."""
+    from hostile_files.valid import VALID
 
     folder = BUILD / target
     if not folder.exists():
         folder.mkdir(parents=True)
-        for name, make in SOUND.items():
+        for name, make in VALID.items():
             if name.startswith(SEEDED_BY.get(target, f"{target}-")):
                 for seed in range(SEEDS):
                     (folder / f"{name}-{seed}").write_bytes(make(np.random.default_rng(seed)))
@@ -78,7 +78,7 @@ def main() -> None:
     target, *options = sys.argv[1:] or [""]
     if target not in TARGETS:
         sys.exit(f"fuzz/decode.py: name one of {', '.join(TARGETS)}")
-    # A file to run once more takes the folder's place: libFuzzer takes either.
+    # libFuzzer takes either a folder or single files to run again.
     inputs = [] if any(not option.startswith("-") for option in options) else [str(seeds(target))]
     artifacts = f"-artifact_prefix={BUILD / target}-"
     atheris.Setup([sys.argv[0], *OPTIONS, artifacts, *options, *inputs], TARGETS[target])

@@ -1,10 +1,13 @@
-"""Settings that every test shares."""
+"""Settings and fixtures that all tests share."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from pellucid.errors import PellucidError
 
 # Read by torch, NumPy and OpenCV when they load: the tests run in parallel, one thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,6 +15,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No deadline: how long an example takes depends on what else the machine is doing.
 settings.register_profile("pellucid", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("pellucid")
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable[..., str]:
+    """Call a function that must raise a PellucidError with a message of one line, and return the message."""
+
+    def refusal(function: Callable[..., object], *arguments: object, **options: object) -> str:
+        with pytest.raises(PellucidError) as caught:
+            function(*arguments, **options)
+        message = str(caught.value)
+        assert "\n" not in message and len(message) < 600
+        return message
+
+    return refusal
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def test_looking_around_loads_no_extra(arguments):
 
 
 def imports() -> Iterator[tuple[str, str | None]]:
-    """Yield each top-level module that the package imports, with the extra named by `need(module, extra, …)`."""
+    """Yield each top-level module that the package imports, with the extra named by `import_optional(module, extra, …)`."""
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
@@ -68,7 +68,8 @@ def imports() -> Iterator[tuple[str, str | None]]:
                 case ast.ImportFrom(module=str(module), level=0):
                     yield module.partition(".")[0], None
                 case ast.Call(
-                    func=ast.Name(id="need"), args=[ast.Constant(value=str(module)), ast.Constant(value=str(extra)), *_]
+                    func=ast.Name(id="import_optional"),
+                    args=[ast.Constant(value=str(module)), ast.Constant(value=str(extra)), *_],
                 ):
                     yield module.partition(".")[0], extra
 

@@ -1,4 +1,4 @@
-"""Files that announce, repeat or hide far more than they hold, each built by hand."""
+"""Files that announce, repeat or hide far more than they hold, built byte by byte."""
 
 import struct
 import zlib
@@ -8,17 +8,17 @@ from numpy.random import default_rng
 
 from hostile_files import bombs_tiff
 from hostile_files.pictures import encoded, picture
-from hostile_files.sound_png import SIGNATURE, file_of, framed, header
+from hostile_files.valid_png import SIGNATURE, file_of, framed, header
 
 MEGABYTE = 1 << 20
 
 
 def _zeros(size: int) -> bytes:
     """Return so many zeros, compressed."""
-    machine = zlib.compressobj(9)
+    deflater = zlib.compressobj(9)
     block = bytes(MEGABYTE)
-    parts = [machine.compress(block) for _ in range(size // MEGABYTE)]
-    return b"".join([*parts, machine.compress(bytes(size % MEGABYTE)), machine.flush()])
+    parts = [deflater.compress(block) for _ in range(size // MEGABYTE)]
+    return b"".join([*parts, deflater.compress(bytes(size % MEGABYTE)), deflater.flush()])
 
 
 def _png_of_gigapixels() -> bytes:
@@ -47,7 +47,7 @@ def _png_profile() -> bytes:
 
 
 def _png_text() -> bytes:
-    """Carry texts that grow, and one on which careless patterns try all ways of parting blanks."""
+    """Carry texts that grow, and one on which a careless regular expression takes quadratic time."""
     packed = b"Raw profile type exif\0\0" + _zeros(16 * MEGABYTE)
     blanks = b"Raw profile type exif\0\nexif\n1" + b" " * 100_000 + b"!"
     body = (b"IDAT", zlib.compress(bytes(17 * 16)))
@@ -60,7 +60,7 @@ def _png_of_many_chunks() -> bytes:
 
 
 def _png_frames() -> bytes:
-    """Announce two thousand million frames, and hold one."""
+    """Announce two billion frames, and hold one."""
     control = struct.pack(">II", 2**31 - 1, 0)
     shown = struct.pack(">IIIIIHHBB", 0, 16, 16, 0, 0, 1, 30, 0, 0)
     body = (b"IDAT", zlib.compress(bytes(17 * 16)))
@@ -70,7 +70,7 @@ def _png_frames() -> bytes:
 def _jpeg_sized(data: bytes, height: int, width: int) -> bytes:
     """Return a JPEG whose frame header (T.81, B.2.2) announces another size."""
     broken = bytearray(data)
-    place = next(data.index(mark) for mark in (b"\xff\xc0", b"\xff\xc2") if mark in data)
+    place = next(data.index(marker) for marker in (b"\xff\xc0", b"\xff\xc2") if marker in data)
     struct.pack_into(">HH", broken, place + 5, height, width)
     return bytes(broken)
 
@@ -97,7 +97,7 @@ def _jpeg_of_scans(count: int = 20_000, side: int = 4000) -> bytes:
 
 
 def _jpeg_of_two_sizes() -> bytes:
-    """Hide a second frame header behind a mark that some readers pass over."""
+    """Add a second frame header, which some readers ignore."""
     data = _jpeg()
     place = data.index(b"\xff\xc0")
     (size,) = struct.unpack_from(">H", data, place + 2)
@@ -117,7 +117,7 @@ def _jpeg_exif() -> bytes:
     tiff = block[6:]
     pieces = [b"Exif\0\0" + tiff[start : start + 65_000] for start in range(0, len(tiff), 65_000)]
     segments = b"".join(b"\xff\xe1" + struct.pack(">H", len(piece) + 2) + piece for piece in pieces)
-    # Without the resolution of JFIF, which would be asked first.
+    # Without the resolution of JFIF, which readers prefer.
     start = data.index(b"\xff\xdb")
     return b"\xff\xd8" + segments + data[start:]
 
@@ -131,17 +131,17 @@ def _webp_exif() -> bytes:
     return encoded(picture(default_rng(0), "RGB"), "WebP", exif=_exif_of_shared_values())
 
 
-def _webp_of_one_colour() -> bytes:
-    """Hold 268 megapixels of one colour in a few bytes: codes of one symbol take no bits (RFC 9649, section 3)."""
+def _webp_of_one_color() -> bytes:
+    """Hold 268 megapixels of one color in a few bytes: codes of one symbol take no bits (RFC 9649, section 3)."""
     side = 16_383
     bits = (0x2F, 8), (side - 1, 14), (side - 1, 14), (0, 1), (0, 3), (0, 1), (0, 1), (0, 1)
     # Five simple prefix codes of one symbol each: green, red, blue, alpha, distance.
     codes = [piece for _ in range(5) for piece in ((1, 1), (0, 1), (0, 1), (0, 1))]
-    whole = place = 0
+    packed = position = 0
     for value, count in (*bits, *codes):
-        whole |= value << place
-        place += count
-    data = whole.to_bytes(-(-place // 8) + 8, "little")
+        packed |= value << position
+        position += count
+    data = packed.to_bytes(-(-position // 8) + 8, "little")
     data += bytes(len(data) % 2)
     return b"RIFF" + struct.pack("<I", 12 + len(data)) + b"WEBPVP8L" + struct.pack("<I", len(data)) + data
 
@@ -154,8 +154,8 @@ def _webp_frames() -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def _bmp(width: int, height: int, depth: int, compression: int, body: bytes, colours: int = 0) -> bytes:
-    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, depth, compression, len(body), 0, 0, colours, 0)
+def _bmp(width: int, height: int, depth: int, compression: int, body: bytes, colors: int = 0) -> bytes:
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, depth, compression, len(body), 0, 0, colors, 0)
     palette = bytes(4 << depth) if depth <= 8 else b""
     start = 14 + len(head) + len(palette)
     return struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start) + head + palette + body
@@ -179,8 +179,8 @@ def _bmp_of_line_ends() -> bytes:
     return _bmp(1000, 1000, 8, 1, b"\x01\x07\0\0" * 1000)
 
 
-def _bmp_of_colours() -> bytes:
-    return _bmp(4, 4, 8, 0, bytes(16), colours=2**32 - 1)
+def _bmp_of_colors() -> bytes:
+    return _bmp(4, 4, 8, 0, bytes(16), colors=2**32 - 1)
 
 
 def _pnm_of_gigapixels() -> bytes:
@@ -219,14 +219,14 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "jpeg-scans": _jpeg_of_scans,
     "jpeg-two-sizes": _jpeg_of_two_sizes,
     "jpeg-exif": _jpeg_exif,
-    "webp-one-colour": _webp_of_one_colour,
+    "webp-one-color": _webp_of_one_color,
     "webp-frames": _webp_frames,
     "webp-exif": _webp_exif,
     "bmp-gigapixels": _bmp_of_gigapixels,
     "bmp-announcing": _bmp_announcing,
     "bmp-runs": _bmp_of_runs,
     "bmp-line-ends": _bmp_of_line_ends,
-    "bmp-colours": _bmp_of_colours,
+    "bmp-colors": _bmp_of_colors,
     "pnm-gigapixels": _pnm_of_gigapixels,
     "pnm-announcing": _pnm_announcing,
     "pnm-plain": _pnm_plain,

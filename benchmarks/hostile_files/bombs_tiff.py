@@ -8,7 +8,7 @@ from collections.abc import Callable
 import imagecodecs
 import numpy as np
 
-from hostile_files.sound_tiff import Entry, directories, plain
+from hostile_files.valid_tiff import Entry, directories, plain
 
 JPEG, DEFLATE, WEBP, PNG, JPEG_2000, ZSTD, LZMA = 7, 8, 50001, 34933, 34712, 50000, 34925
 
@@ -91,11 +91,11 @@ def _large_tiles_on_small_pages() -> bytes:
 
 
 def _circle() -> bytes:
-    return directories(plain(16, 16, 256), plain(16, 16, 256), data=bytes(256), following=8 + 256)
+    return directories(plain(16, 16, 256), plain(16, 16, 256), data=bytes(256), next_offset=8 + 256)
 
 
 def _pages() -> bytes:
-    """Hold ten thousand pages of nothing but that they are reduced copies."""
+    """Hold ten thousand pages that are only marked as reduced copies."""
     return directories(plain(16, 16, 256), *[[(254, 4, 1, 1)]] * 10_000, data=bytes(256))
 
 
@@ -168,8 +168,8 @@ def _shaped_of_nothing() -> bytes:
     return _described(json.dumps({"shape": [0, -16, 16, "a"]}))
 
 
-def _laughing() -> bytes:
-    """Nest entities in the description that OME has, a thousand million laughs in all."""
+def _billion_laughs() -> bytes:
+    """Nest entities in an OME description that expand to a billion texts."""
     entities = '<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
     return _described(f'<?xml version="1.0"?><!DOCTYPE OME [{entities}]><OME>&a9;</OME>'.ljust(400))
 
@@ -211,6 +211,6 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "imagej-many": _imagej_of_many,
     "shaped-many": _shaped_of_many,
     "shaped-nothing": _shaped_of_nothing,
-    "laughing": _laughing,
+    "billion-laughs": _billion_laughs,
     "big-strips": _big_of_strips,
 }

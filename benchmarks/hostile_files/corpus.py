@@ -1,4 +1,4 @@
-"""Hostile files one after the other: sound but unusual ones, bombs, and as many damaged ones as are asked for."""
+"""A corpus of hostile files: valid but unusual ones, bombs, and any number of damaged ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from hostile_files.bombs import BOMBS
 from hostile_files.damage import damaged
-from hostile_files.sound import SOUND
+from hostile_files.valid import VALID
 
 SUFFIXES = {
     "png": ".png",
@@ -16,18 +16,18 @@ SUFFIXES = {
     "webp": ".webp",
     "bmp": ".bmp",
     "pnm": ".pnm",
-    "gif": ".png",  # which is told by its content, and refused
+    "gif": ".png",  # the content decides, so it is refused
     "avif": ".avif",
 }
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """A file.
+    """A hostile file.
 
     Attributes:
-        name: what it is, its format first, with the suffix that it is to have; different for each of a corpus.
-        data: its bytes.
+        name: unique in the corpus: number, kind, format and description, with the suffix of the format.
+        data: the content of the file.
     """
 
     name: str
@@ -35,23 +35,23 @@ class Hostile:
 
 
 def generated(count: int, seed: int = 0) -> Iterator[Hostile]:
-    """Yield `count` files: each sound one, each bomb, then damaged ones of all kinds in turn.
+    """Yield `count` files: each valid one, each bomb, then damaged ones.
 
-    A file depends on its number and the seed alone, so that a longer corpus starts with a shorter one.
+    A file depends only on its number and the seed, so a longer corpus starts with the files of a shorter one.
     """
-    certain = [(name, "sound", make) for name, make in SOUND.items()]
-    for number, (name, kind, make) in enumerate(certain[:count]):
+    valid = [(name, "valid", make) for name, make in VALID.items()]
+    for number, (name, kind, make) in enumerate(valid[:count]):
         yield _named(number, kind, name, make(np.random.default_rng((seed, number))))
-    bombs = list(BOMBS.items())[: max(0, count - len(certain))]
-    for number, (name, make) in enumerate(bombs, len(certain)):
+    bombs = list(BOMBS.items())[: max(0, count - len(valid))]
+    for number, (name, make) in enumerate(bombs, len(valid)):
         yield _named(number, "bomb", name, make())
-    names = list(SOUND)
-    for number in range(len(certain) + len(BOMBS), count):
+    names = list(VALID)
+    for number in range(len(valid) + len(BOMBS), count):
         rng = np.random.default_rng((seed, number))
         name = names[number % len(names)]
-        kin = [other for other in names if _format(other) == _format(name)]
-        other = SOUND[kin[int(rng.integers(len(kin)))]](rng)
-        yield _named(number, "damaged", name, damaged(SOUND[name](rng), other, rng))
+        candidates = [other for other in names if _format(other) == _format(name)]
+        other = VALID[candidates[int(rng.integers(len(candidates)))]](rng)
+        yield _named(number, "damaged", name, damaged(VALID[name](rng), other, rng))
 
 
 def _named(number: int, kind: str, name: str, data: bytes) -> Hostile:

@@ -1,4 +1,4 @@
-"""Small pictures of every mode, and what goes along with them."""
+"""Small images of every mode of Pillow, and metadata for them."""
 
 import functools
 import io
@@ -12,29 +12,29 @@ SIDES = (17, 48)
 
 
 def samples(rng: Generator, *shape: int) -> np.ndarray:
-    """Return a slope with noise on it, of any shape, uint8."""
-    slope = np.linspace(0, 200, shape[-2] if len(shape) == 3 else shape[-1])
-    slope = slope[:, None] if len(shape) == 3 else slope
-    return (slope + rng.integers(0, 56, shape)).astype(np.uint8)
+    """Return a ramp with noise as uint8, of any shape."""
+    ramp = np.linspace(0, 200, shape[-2] if len(shape) == 3 else shape[-1])
+    ramp = ramp[:, None] if len(shape) == 3 else ramp
+    return (ramp + rng.integers(0, 56, shape)).astype(np.uint8)
 
 
 def size(rng: Generator) -> tuple[int, int]:
-    """Return a height and a width."""
+    """Return a random height and width."""
     height, width = rng.integers(*SIDES, 2)
     return int(height), int(width)
 
 
 def picture(rng: Generator, mode: str) -> Image.Image:
-    """Return a picture of one of Pillow's modes."""
-    colours = Image.fromarray(samples(rng, *size(rng), 3))
+    """Return an image of one of Pillow's modes."""
+    image = Image.fromarray(samples(rng, *size(rng), 3))
     if mode == "RGBA":
-        colours.putalpha(Image.fromarray(samples(rng, colours.height, colours.width)))
-        return colours
-    return colours.convert(mode)
+        image.putalpha(Image.fromarray(samples(rng, image.height, image.width)))
+        return image
+    return image.convert(mode)
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """Return the bytes of a file."""
+    """Return the image as the bytes of a file."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -47,7 +47,7 @@ def profile() -> bytes:
 
 
 def exif(orientation: int) -> bytes:
-    """Return an EXIF block of a camera with a place, a thumbnail's directory and an orientation."""
+    """Return an EXIF block with a camera, an exposure time, a GPS position and an orientation."""
     block = Image.Exif()
     block[0x0112], block[271], block[282], block[283], block[296] = orientation, "Camera", 300.0, 300.0, 2
     block.get_ifd(0x8769)[33434] = 0.02

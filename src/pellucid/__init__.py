@@ -1,6 +1,6 @@
-"""Denoising autoencoders: train them, prove what they gain, run them on real files.
+"""Denoising autoencoders: train them, measure what they gain, run them on image files.
 
-The public names load on first use, so that `import pellucid` costs next to nothing and never loads torch.
+The public names are imported on first use, so that `import pellucid` is fast and never loads torch.
 """
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without importing typing, which would be most of the import time
@@ -24,7 +24,7 @@ __all__ = [
     "load_recipe",
 ]
 
-_HOMES = {
+_MODULES = {
     "Cancelled": "errors",
     "Denoiser": "inference.denoiser",
     "DenoisingAutoencoder": "estimator",
@@ -37,12 +37,12 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     try:
-        module = import_module(f"{__name__}.{_HOMES[name]}")
+        module = import_module(f"{__name__}.{_MODULES[name]}")
     except ModuleNotFoundError as error:
         raise ImportError(f'pellucid.{name} needs {error.name}: pip install "pellucid[train]"') from error
     globals()[name] = getattr(module, name)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-MOST_PIXELS = 20_000_000
+MAX_PIXELS = 20_000_000
 
 
 @pytest.fixture
@@ -19,6 +19,6 @@ def files(monkeypatch) -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture
-def opened(files) -> Callable[[bytes], Any]:
-    """Read a file and write it again; return the image, or the one line that refuses it or its writing."""
-    return functools.partial(files("round_trip").opened, most_pixels=MOST_PIXELS)
+def read_and_write(files) -> Callable[[bytes], Any]:
+    """Read a file and write it again; return the image, or the message of the error."""
+    return functools.partial(files("round_trip").read_and_write, max_pixels=MAX_PIXELS)

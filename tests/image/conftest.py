@@ -5,29 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pellucid.errors import PellucidError
 from pellucid.image import ImageFile, read_image, write_image
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")
-def refusal():
-    """Call what has to be refused in one line, and return that line."""
-
-    def refusal(function, *arguments, **options):
-        with pytest.raises(PellucidError) as caught:
-            function(*arguments, **options)
-        message = str(caught.value)
-        assert "\n" not in message and len(message) < 600
-        return message
-
-    return refusal
-
-
-@pytest.fixture(scope="session")
 def random():
-    """Make samples of any shape over the whole range of their type; floats in [0, 1)."""
+    """Make random samples of any shape over the full range of their dtype; floats in [0, 1)."""
 
     def random(shape, dtype="uint8"):
         if np.dtype(dtype).kind == "f":
@@ -45,7 +30,7 @@ def icc():
 
 @pytest.fixture(scope="session")
 def exif_block():
-    """Make an EXIF block of a camera with a place and an orientation."""
+    """Make an EXIF block with a camera, an exposure time, a GPS position and an orientation."""
 
     def exif_block(orientation=6):
         block = Image.Exif()
@@ -59,7 +44,7 @@ def exif_block():
 
 @pytest.fixture(scope="session")
 def chunk():
-    """Frame a PNG chunk."""
+    """Make a PNG chunk with its length and checksum."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -69,7 +54,7 @@ def chunk():
 
 @pytest.fixture
 def again(tmp_path):
-    """Write an image like itself, of the same format, and return what is read back."""
+    """Write an image in its own format with its own metadata, and read the result."""
 
     def again(found: ImageFile, suffix: str | None = None, pixels=None) -> ImageFile:
         target = tmp_path / f"again{suffix or found.path.suffix}"

@@ -62,7 +62,9 @@ def test_what_is_behind_the_last_row_is_left_where_it_is(random, stored, capfd, 
     samples = random((4, 4))
     png = stored(head(), (b"IDAT", zlib.compress(rows(samples) + behind)))
     np.testing.assert_array_equal(decode_samples(png), samples)
-    np.testing.assert_array_equal(decode_samples(stored(head(), (b"IDAT", zlib.compress(rows(samples)) + b"more"))), samples)
+    np.testing.assert_array_equal(
+        decode_samples(stored(head(), (b"IDAT", zlib.compress(rows(samples)) + b"more"))), samples
+    )
     assert capfd.readouterr().err == ""
 
 

@@ -85,7 +85,7 @@ def test_a_write_stopped_by_the_system_leaves_nothing(tmp_path):
 
 def test_what_a_killed_write_leaves_is_removed_and_nothing_else(tmp_path):
     code = (
-        "import os, signal, sys; from pellucid.image import atomic_write\n"
+        "import os, signal, sys; from pellucid.utils.atomic_write import atomic_write\n"
         "with atomic_write(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
@@ -99,7 +99,7 @@ def test_what_a_killed_write_leaves_is_removed_and_nothing_else(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == set(kept) and (tmp_path / "a.json").read_text() == "old"
 
 
-def test_a_place_that_cannot_be_written_is_told_before_any_work(refusal, tmp_path):
+def test_a_path_that_cannot_be_written_is_refused_before_any_work(refusal, tmp_path):
     (tmp_path / "file").touch()
     for path, word in [
         (tmp_path / "missing" / "a.bin", "create it"),

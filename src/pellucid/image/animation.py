@@ -1,6 +1,6 @@
 """Animations: their frames as a stack, written back with the same durations.
 
-Frames are read with Pillow as they are displayed, each drawn over those before it.
+Frames are read with Pillow as they are displayed, each on top of those before it.
 """
 
 from collections.abc import Iterator

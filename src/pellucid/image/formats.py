@@ -187,7 +187,7 @@ def sniff(path: Path, head: bytes) -> str:
     """Return the format, a key of `SUFFIXES` or "RAW", by the first bytes of a file.
 
     Args:
-        path: for errors, and to tell camera raw files from TIFF by their suffix.
+        path: for errors, and since camera raw files may differ from TIFF only in their suffix.
         head: the first `HEAD_BYTES` of the file.
 
     Raises:
@@ -272,12 +272,12 @@ def make_image_size(
         kind: the format.
         height: of the stored image in pixels.
         width: of the stored image in pixels.
-        channels: without alpha; None if only decoding tells.
+        channels: without alpha; None if only decoding shows it.
         metadata: its EXIF block gives the orientation.
         frames: the number of pages or frames.
     """
-    is_turned = metadata.exif is not None and reset_orientation(metadata.exif)[1] >= 5
-    height, width = (width, height) if is_turned else (height, width)
+    is_rotated = metadata.exif is not None and reset_orientation(metadata.exif)[1] >= 5
+    height, width = (width, height) if is_rotated else (height, width)
     return ImageSize(kind, height, width, frames, channels)
 
 

@@ -10,7 +10,7 @@ from pellucid.image.formats import ImageFile, Metadata, StoredImage, make_image_
 from pellucid.image.guards.limits import ReadLimits
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
-TURNED = (5, 6)  # LibRaw's codes for a quarter turn
+QUARTER_TURNS = (5, 6)  # LibRaw's codes of the rotations that swap height and width
 
 
 def open_image(stream: BinaryIO, path: Path, limits: ReadLimits) -> StoredImage:
@@ -42,5 +42,5 @@ def open_image(stream: BinaryIO, path: Path, limits: ReadLimits) -> StoredImage:
             raise ValueError(error.args[0].decode()) from error
         return make_image_file(path, "RAW", samples, False, 16, metadata)
 
-    height, width = (sizes.iwidth, sizes.iheight) if sizes.flip in TURNED else (sizes.iheight, sizes.iwidth)
+    height, width = (sizes.iwidth, sizes.iheight) if sizes.flip in QUARTER_TURNS else (sizes.iheight, sizes.iwidth)
     return StoredImage(make_image_size("RAW", height, width, 3, Metadata()), decode)

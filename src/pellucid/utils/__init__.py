@@ -1,1 +1,1 @@
-"""Small pieces that every layer uses: atomic writes, progress, paths, what the machine has."""
+"""Helpers that every layer uses: atomic writes, JSON and arrays in files, progress, paths, the machine."""

@@ -1,4 +1,4 @@
-"""Libraries that only an extra installs, imported where they are used."""
+"""Import optional libraries, which the extras of the package install."""
 
 import importlib
 from typing import Any
@@ -6,14 +6,19 @@ from typing import Any
 from pellucid.errors import PellucidError
 
 
-def need(module: str, extra: str, purpose: str) -> Any:
-    """Import and return `module`; it is typed as Any, since it may be absent.
+def import_optional(module: str, extra: str, feature: str) -> Any:
+    """Import and return a module; it is typed as Any, since it may be missing.
+
+    Args:
+        module: its dotted name.
+        extra: the extra of the package that installs it.
+        feature: what needs it, for the error.
 
     Raises:
-        PellucidError: naming `purpose`, the missing library and the extra that installs it.
+        PellucidError: if it is not installed.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         missing = (error.name or module).partition(".")[0]
-        raise PellucidError(f'{purpose} needs {missing}: pip install "pellucid[{extra}]"') from error
+        raise PellucidError(f'{feature} needs {missing}: pip install "pellucid[{extra}]"') from error

@@ -1,4 +1,4 @@
-"""What callers are told of a long work, and how they end it."""
+"""Report the progress of long work to a callback, which can cancel it."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,8 +7,8 @@ from pellucid.errors import Cancelled
 Progress = Callable[[int, int], object]
 
 
-def told(progress: Progress | None, total: int) -> Iterator[None]:
-    """Tell the progress, one step each time that it is asked.
+def counted_progress(progress: Progress | None, total: int) -> Iterator[None]:
+    """Report 0, 1, … `total` steps done, one each time that the iterator is advanced.
 
     Raises:
         Cancelled: if `progress` returned False.
@@ -19,23 +19,27 @@ def told(progress: Progress | None, total: int) -> Iterator[None]:
         yield
 
 
-def shared(
-    progress: Progress | None, share: float, parts: int = 200
+def split_progress(
+    progress: Progress | None, fraction: float, parts: int = 200
 ) -> tuple[Callable[[float], None], Progress | None]:
-    """Return what tells a progress of two works in a row: of the first its share done, of the second as `told` does.
+    """Return the callbacks of two pieces of work that report to one progress, one after the other.
 
     Args:
-        progress: what is told of both, in `parts`.
-        share: the first one's part of the time.
-        parts: how finely.
+        progress: the common callback.
+        fraction: the part of the time that the first piece takes.
+        parts: the total that `progress` is called with.
+
+    Returns:
+        The first callback takes the fraction done, in [0, 1], and raises Cancelled if `progress` returned False; the
+        second one is a `Progress`.
     """
 
     def first(done: float) -> None:
-        if progress and progress(int(done * share * parts), parts) is False:
+        if progress and progress(int(done * fraction * parts), parts) is False:
             raise Cancelled(f"cancelled after {done:.0%} of the training")
 
     def second(done: int, total: int) -> object:
         assert progress
-        return progress(parts if done == total else int((share + (1 - share) * done / total) * parts), parts)
+        return progress(parts if done == total else int((fraction + (1 - fraction) * done / total) * parts), parts)
 
     return first, second if progress else None

@@ -1,4 +1,4 @@
-"""The machine that Pellucid runs on: its cores, its memory and its processor."""
+"""The machine: its cores, memory and processor."""
 
 import os
 import platform
@@ -8,22 +8,22 @@ from pathlib import Path
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
-def cores() -> int:
-    """Return how many processors this process may use."""
+def num_cores() -> int:
+    """Return the number of logical CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def memory() -> int:
-    """Return the bytes of memory of the machine, or of the control group (of version 2 or 1) where that has less."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+def total_memory() -> int:
+    """Return the memory in bytes of the machine, or of the control group (version 2 or 1) if that has less."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # there is no such group, or its limit is called max
-            found.append(int((CONTROL_GROUP / name).read_text(encoding="ascii")))
-    return min(found)
+        with suppress(OSError, ValueError):  # no such group, or its limit is "max"
+            limits.append(int((CONTROL_GROUP / name).read_text(encoding="ascii")))
+    return min(limits)
 
 
-def processor() -> str:
-    """Return the processor's model as the system names it, such as `AMD EPYC 9654`, or at least its architecture."""
+def cpu_name() -> str:
+    """Return the model of the processor, such as `AMD EPYC 9654`, or its architecture if the model is unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -30,7 +30,7 @@ def sized(data, height, width, mark=b"\xff\xc0"):
 @pytest.mark.parametrize(
     "options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}, {"comment": b"\xff\xd9\xff"}]
 )
-def test_the_frame_of_sound_files(stored, options):
+def test_the_frame_of_valid_files(stored, options):
     for mode, components in (("L", 1), ("RGB", 3), ("CMYK", 4)):
         frame = read_frame(stored(mode, **options))
         assert (frame.height, frame.width, frame.components) == (24, 40, components)

@@ -28,7 +28,7 @@ def file_of(body, first=8):
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("pages", [1, 4])
-def test_sound_files_of_all_forms_pass(random, order, big, pages):
+def test_valid_files_of_all_forms_pass(random, order, big, pages):
     stream = io.BytesIO()
     options = {"byteorder": order, "bigtiff": big, "photometric": "minisblack", "metadata": None}
     tifffile.imwrite(stream, random((pages, 16, 16)), description="x" * 900, tile=(16, 16), **options)

@@ -28,7 +28,19 @@ class ReadLimits:
         return 16 * self.max_pixels + (64 << 20)
 
     def check(self, path: Path, height: int, width: int, frames: int = 1, kind: str = "frames") -> None:
-        """Raise TooLarge if a header announces more pixels than allowed, PellucidError if none."""
+        """Check the size of an image.
+
+        Args:
+            path: of the file, for errors.
+            height: of a frame in pixels.
+            width: of a frame in pixels.
+            frames: their number.
+            kind: what errors call them, "frames" or "pages".
+
+        Raises:
+            TooLarge: if there are more frames or pixels than allowed.
+            PellucidError: if there are no pixels.
+        """
         if height < 1 or width < 1:
             raise PellucidError(f"{path} is damaged: its header says {width}x{height} pixels; get the file again")
         if frames > self.max_frames:
@@ -45,7 +57,7 @@ class ReadLimits:
             )
 
     def check_text(self, path: Path, size: int) -> None:
-        """Raise TooLarge if profiles, EXIF, XMP and texts take more bytes than allowed."""
+        """Raise TooLarge if profiles, EXIF, XMP and texts have together more bytes than allowed."""
         if size > self.max_text:
             raise TooLarge(
                 f"{path} carries {size} bytes of text and metadata, more than the {self.max_text} allowed: save it "
@@ -53,7 +65,7 @@ class ReadLimits:
             )
 
     def check_bytes(self, path: Path, size: int) -> None:
-        """Raise TooLarge if a file is larger than `most_bytes`."""
+        """Raise TooLarge if a file is larger than `max_bytes`."""
         if size > self.max_bytes:
             raise TooLarge(
                 f"{path} is larger than {self.max_bytes / 1e6:.6g} MB, more than {self.max_pixels / 1e6:.6g} Mpixels "

@@ -1,6 +1,6 @@
-"""Sound but unusual files of every format: what is damaged later, and what has to be read as it is.
+"""Valid but unusual files of every format, to be read as they are, and to be damaged.
 
-Each maker takes a generator of random numbers and returns a file's bytes. `SOUND` names them all, the format first.
+Each maker takes a NumPy generator and returns the bytes of a file. The keys of `VALID` start with the format.
 """
 
 import struct
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import features
 
-from hostile_files import sound_png, sound_tiff
+from hostile_files import valid_png, valid_tiff
 from hostile_files.pictures import encoded, exif, picture, profile
 
 Maker = Callable[[Generator], bytes]
@@ -27,7 +27,7 @@ def _tagged_jpeg(rng: Generator) -> bytes:
 
 
 def _ycck_jpeg(rng: Generator) -> bytes:
-    """Return CMYK whose Adobe mark says that it is YCCK, which turns its colours but not its validity."""
+    """Return CMYK that its Adobe marker calls YCCK, which changes its colors but is valid."""
     data = bytearray(encoded(picture(rng, "CMYK"), "JPEG"))
     data[data.index(b"Adobe") + 11] = 2
     return bytes(data)
@@ -58,7 +58,7 @@ def _animated(kind: str, mode: str = "RGB", **options: Any) -> Maker:
 
 
 def _timeless(data: bytes) -> bytes:
-    """Return a file whose tracks do not say when they were written (ISO/IEC 14496-12, sections 8.2 to 8.4)."""
+    """Return a file without the times at which its tracks were written (ISO/IEC 14496-12, sections 8.2 to 8.4)."""
     changed = bytearray(data)
     for box in (b"mvhd", b"tkhd", b"mdhd"):
         if (place := data.find(box)) >= 0:
@@ -72,7 +72,7 @@ def _bmp(mode: str) -> Maker:
 
 
 def _bmp_of_runs(rng: Generator) -> bytes:
-    """Return 8 bits in runs, with an end of line, a jump and a stretch as it is (BITMAPINFOHEADER, BI_RLE8)."""
+    """Return run-length encoding of 8 bits with ends of lines, a jump and literal pixels (BI_RLE8)."""
     width, height = 20, 6
     palette = b"".join(bytes((index, 255 - index, index // 2, 0)) for index in range(256))
     rows = b"".join(bytes((width, int(rng.integers(256)), 0, 0)) for _ in range(height - 2))
@@ -82,21 +82,21 @@ def _bmp_of_runs(rng: Generator) -> bytes:
     return struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start) + header + palette + body
 
 
-def _pnm(mark: bytes, top: int = 255) -> Maker:
+def _pnm(signature: bytes, maximum: int = 255) -> Maker:
     def make(rng: Generator) -> bytes:
         height, width = 9, 14
-        head = b"%s\n# a comment\n%d %d\n" % (mark, width, height) + (
-            b"%d\n" % top if mark not in (b"P1", b"P4") else b""
+        head = b"%s\n# a comment\n%d %d\n" % (signature, width, height) + (
+            b"%d\n" % maximum if signature not in (b"P1", b"P4") else b""
         )
-        count = height * width * (3 if mark in (b"P3", b"P6") else 1)
-        if mark == b"P4":
+        count = height * width * (3 if signature in (b"P3", b"P6") else 1)
+        if signature == b"P4":
             return head + rng.bytes(height * -(-width // 8))
-        if mark in (b"P1", b"P2", b"P3"):
-            values = rng.integers(0, 2 if mark == b"P1" else top + 1, count)
+        if signature in (b"P1", b"P2", b"P3"):
+            values = rng.integers(0, 2 if signature == b"P1" else maximum + 1, count)
             return head + b"".join(
                 b"%d%s" % (value, b"\n" if place % 20 == 19 else b" ") for place, value in enumerate(values)
             )
-        return head + rng.integers(0, top + 1, count).astype(">u2" if top > 255 else "u1").tobytes()
+        return head + rng.integers(0, maximum + 1, count).astype(">u2" if maximum > 255 else "u1").tobytes()
 
     return make
 
@@ -112,10 +112,10 @@ def _deep_avif(rng: Generator) -> bytes:
     return bytes(imagecodecs.avif_encode(samples, bitspersample=10, speed=9))
 
 
-SOUND: dict[str, Maker] = {
-    **{f"png-{name}": maker for name, maker in sound_png.MAKERS.items()},
+VALID: dict[str, Maker] = {
+    **{f"png-{name}": maker for name, maker in valid_png.MAKERS.items()},
     "jpeg-gray": _jpeg("L"),
-    "jpeg-colour": _jpeg(),
+    "jpeg-color": _jpeg(),
     "jpeg-progressive": _jpeg(progressive=True),
     "jpeg-fine-chroma": _jpeg(subsampling=0),
     "jpeg-tagged": _tagged_jpeg,
@@ -127,7 +127,7 @@ SOUND: dict[str, Maker] = {
     "webp-lossless": _webp(lossless=True),
     "webp-alpha": _webp("RGBA", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0", xmp=b"<x/>"),
     "webp-animated": _animated("WebP", "RGBA", method=0),
-    "bmp-colour": _bmp("RGB"),
+    "bmp-color": _bmp("RGB"),
     "bmp-gray": _bmp("L"),
     "bmp-one-bit": _bmp("1"),
     "bmp-palette": _bmp("P"),
@@ -135,16 +135,16 @@ SOUND: dict[str, Maker] = {
     "bmp-runs": _bmp_of_runs,
     "pnm-plain-bits": _pnm(b"P1"),
     "pnm-plain-gray": _pnm(b"P2"),
-    "pnm-plain-colour": _pnm(b"P3", 1000),
+    "pnm-plain-color": _pnm(b"P3", 1000),
     "pnm-bits": _pnm(b"P4"),
     "pnm-gray": _pnm(b"P5", 65_535),
-    "pnm-colour": _pnm(b"P6"),
+    "pnm-color": _pnm(b"P6"),
     "gif-animated": _animated("GIF", "P"),
-    **{f"tiff-{name}": maker for name, maker in sound_tiff.MAKERS.items()},
+    **{f"tiff-{name}": maker for name, maker in valid_tiff.MAKERS.items()},
 }
 if features.check("avif"):
-    SOUND |= {
-        "avif-colour": _avif(),
+    VALID |= {
+        "avif-color": _avif(),
         "avif-gray": _avif("L"),
         "avif-alpha": _avif("RGBA", exif=exif(3)),
         "avif-animated": _animated("AVIF", speed=9),

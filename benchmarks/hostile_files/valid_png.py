@@ -1,4 +1,4 @@
-"""PNG files: every depth and colour type, interlaced, animated, with chunks of all kinds."""
+"""PNG files: every depth and color type, interlaced, animated, with chunks of all kinds."""
 
 import itertools
 import struct
@@ -23,9 +23,9 @@ def framed(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def header(width: int, height: int, depth: int = 8, colour_type: int = 2, interlaced: int = 0) -> Chunk:
+def header(width: int, height: int, depth: int = 8, color_type: int = 2, interlaced: int = 0) -> Chunk:
     """Return an IHDR chunk."""
-    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlaced)
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, interlaced)
 
 
 def file_of(chunks: Iterable[Chunk]) -> bytes:
@@ -42,9 +42,9 @@ def parts(png: bytes) -> Iterator[Chunk]:
         place += 12 + size
 
 
-def image(rng: Generator, width: int, height: int, depth: int, colour_type: int, interlaced: int = 0) -> bytes:
+def image(rng: Generator, width: int, height: int, depth: int, color_type: int, interlaced: int = 0) -> bytes:
     """Return compressed rows of random samples and filters (PNG 3, sections 7 to 9)."""
-    bits = depth * CHANNELS[colour_type]
+    bits = depth * CHANNELS[color_type]
     rows = []
     for top, left, down, across in PASSES if interlaced else ((0, 0, 1, 1),):
         columns = len(range(left, width, across))
@@ -53,12 +53,12 @@ def image(rng: Generator, width: int, height: int, depth: int, colour_type: int,
     return zlib.compress(b"".join(rows))
 
 
-def _still(depth: int, colour_type: int, interlaced: int = 0, *more: Chunk) -> Callable[[Generator], bytes]:
+def _still(depth: int, color_type: int, interlaced: int = 0, *more: Chunk) -> Callable[[Generator], bytes]:
     def make(rng: Generator) -> bytes:
         width, height = (int(side) for side in rng.integers(9, 40, 2))
-        palette = [(b"PLTE", rng.bytes(3 << depth))] if colour_type == 3 else []
-        first = [header(width, height, depth, colour_type, interlaced), *palette, *more]
-        return file_of([*first, (b"IDAT", image(rng, width, height, depth, colour_type, interlaced))])
+        palette = [(b"PLTE", rng.bytes(3 << depth))] if color_type == 3 else []
+        first = [header(width, height, depth, color_type, interlaced), *palette, *more]
+        return file_of([*first, (b"IDAT", image(rng, width, height, depth, color_type, interlaced))])
 
     return make
 
@@ -101,10 +101,10 @@ MAKERS: dict[str, Callable[[Generator], bytes]] = {
     "gray-16": _still(16, 0),
     "gray-alpha": _still(8, 4),
     "gray-alpha-16": _still(16, 4, 1),
-    "colour": _still(8, 2),
-    "colour-16": _still(16, 2),
-    "colour-16-interlaced": _still(16, 2, 1),
-    "colour-key": _still(8, 2, 0, (b"tRNS", bytes(6))),
+    "color": _still(8, 2),
+    "color-16": _still(16, 2),
+    "color-16-interlaced": _still(16, 2, 1),
+    "color-key": _still(8, 2, 0, (b"tRNS", bytes(6))),
     "alpha-16": _still(16, 6),
     "palette": _still(4, 3),
     "palette-alpha": _still(8, 3, 0, (b"tRNS", bytes(np.arange(0, 200, dtype=np.uint8)))),

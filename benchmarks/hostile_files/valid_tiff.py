@@ -1,4 +1,4 @@
-"""TIFF files: strips and tiles, planes and pages, every compression that is met, odd kinds of samples."""
+"""TIFF files: strips and tiles, planes and pages, all common compressions, unusual samples."""
 
 import io
 import itertools
@@ -15,13 +15,13 @@ from hostile_files.pictures import encoded, exif, picture, profile, samples, siz
 
 Maker = Callable[[Generator], bytes]
 Entry = tuple[int, int, int, int | bytes]  # a tag, its type, its count, and its value or its bytes
-OME_NAME = re.compile(rb"urn:uuid:[0-9a-f-]{36}")  # drawn anew whenever such a file is written
+OME_NAME = re.compile(rb"urn:uuid:[0-9a-f-]{36}")  # a random one in each file
 
 
-def directories(*pages: Sequence[Entry], data: bytes = b"", order: str = "<", following: int = 0) -> bytes:
-    """Return a classic TIFF of such directories, one after the other; `data` starts at byte 8, values lie at the end.
+def directories(*pages: Sequence[Entry], data: bytes = b"", order: str = "<", next_offset: int = 0) -> bytes:
+    """Return a classic TIFF of these directories in a row; `data` starts at byte 8, values are at the end.
 
-    The last directory names `following` as the next.
+    The last directory names `next_offset` as the next.
     """
     start = 8 + len(data) + len(data) % 2
     lengths = [6 + 12 * len(entries) for entries in pages]
@@ -36,7 +36,7 @@ def directories(*pages: Sequence[Entry], data: bytes = b"", order: str = "<", fo
                 values += value + bytes(len(value) % 2)
             else:
                 body += struct.pack(f"{order}H2x" if kind == 3 and count == 1 else f"{order}I", value)
-        body += struct.pack(f"{order}I", places[index + 1] if index + 1 < len(pages) else following)
+        body += struct.pack(f"{order}I", places[index + 1] if index + 1 < len(pages) else next_offset)
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", start)
     return b"".join([head, data, bytes(len(data) % 2), body, values])
 
@@ -59,7 +59,7 @@ def plain(width: int, height: int, stored: int, **changed: int) -> list[Entry]:
 
 
 def _written(shape: Sequence[int], dtype: str = "u1", **options: Any) -> Maker:
-    """Return a maker of what tifffile writes; a shape's 0 are drawn sides."""
+    """Return a maker of what tifffile writes; a 0 in the shape is a random side."""
 
     def make(rng: Generator) -> bytes:
         sides = iter((*size(rng), *size(rng)))
