@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import OldFormat, PellucidError, UsageError
 from pellucid.tune.trial import TrialResult
 from pellucid.utils.optional_imports import import_optional
 
@@ -75,10 +75,7 @@ def _check_same(study: Any, out: Path, definition: Mapping[str, Any]) -> None:
         study.set_user_attr(DEFINITION, definition)
         return
     if saved.get("format") != FORMAT:
-        raise UsageError(
-            f"{out / FILE} is a study of format {saved.get('format', 1)}, and this version reads format {FORMAT}: "
-            "run `pellucid convert` on it, or give another --out"
-        )
+        raise OldFormat(out, "study")
     for name in definition:
         if saved.get(name) != definition[name]:
             raise UsageError(

@@ -30,6 +30,7 @@ from pellucid.tune.storage import FEATURE, FILE, FORMAT, NUMBER, RESULT, open_st
 from pellucid.tune.trial import TrialResult, TrialSettings, held_out_images, run_trial
 from pellucid.utils.atomic_write import atomic_write
 from pellucid.utils.optional_imports import import_optional
+from pellucid.utils.paths import make_folder
 
 BEST, PLOT = "best.toml", "tune.png"
 WEIGHTS = ("best.safetensors", "last.safetensors")
@@ -114,10 +115,7 @@ def tune(
     space = fit_to_recipe(vary, trial_recipe)
     by_psnr = changes_measure(space)
     held_out = held_out_images(trial_recipe, by_psnr)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PellucidError(f"cannot make the folder {out}: {error.strerror}; give another --out") from error
+    make_folder(out, "give another --out")
     definition = {"format": FORMAT, "recipe": trial_recipe.training_tables(), "--vary": to_json(space)}
     with open_study(out, definition, "maximize" if by_psnr else "minimize") as study:
         deadline = time.monotonic() + 60 * minutes if minutes else math.inf
