@@ -72,7 +72,7 @@ def test_a_body_that_comes_byte_by_byte_is_a_problem(service):
     assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_what_is_no_http_is_a_problem(service):
+def test_input_that_is_not_http_is_a_problem(service):
     with connected(service) as line:
         line.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         head, _, body = read_all(line).partition(b"\r\n\r\n")
@@ -159,7 +159,7 @@ def test_an_idle_connection_is_aborted_only_with_something_untaken():
     asyncio.run(main())
 
 
-def test_one_connection_too_many_is_told_so():
+def test_one_connection_too_many_gets_an_error():
     async def main():
         state = ServerState()
         open_connections = [opened(state) for _ in range(2)]

@@ -12,7 +12,7 @@ def test_health(service):
     assert service.client.get("/readyz").json() == {"status": "ready"}
 
 
-def test_the_metrics_count_what_is_done(service, picture):
+def test_the_metrics_count_the_work(service, picture):
     done = 'pellucid_work_requests_total{kind="denoise",outcome="done"}'
     refused = 'pellucid_work_requests_total{kind="denoise",outcome="refused"}'
     answered = 'pellucid_requests_total{method="POST",route="/v1/denoise",status="200"}'

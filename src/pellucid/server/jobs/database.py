@@ -2,13 +2,14 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pellucid.errors import PellucidError
+from pellucid.errors import OldFormat, PellucidError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FORMAT = 2
@@ -151,7 +152,7 @@ class JobStore:
     Every change is one transaction that is on the disk when the call returns.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Open or create the file.
 
         Args:
@@ -173,7 +174,7 @@ class JobStore:
         except sqlite3.Error as error:
             raise PellucidError(f"cannot use {path} ({error}): give another --spool, or remove this one") from error
         if version == 1:
-            raise PellucidError(f"{path.parent} is a spool of format 1: run pellucid convert {path.parent}")
+            raise OldFormat(path.parent, "spool")
         if version not in (0, FORMAT):
             raise PellucidError(f"{path} is of another version of Pellucid: give another --spool, or remove this one")
 

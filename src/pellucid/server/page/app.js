@@ -187,7 +187,8 @@ function onFinished() {
   const sigma255 = done[0]?.metadata.sigma_255;
   if (job.status === "cancelled") setStatus("Cancelled.");
   else if (job.items.length > 1) setStatus(`${done.length} of ${job.items.length} done.`);
-  else setStatus(!done.length ? "" : `${done[0].name} is done.${typeof sigma255 === "number" ? ` Noise level ${sigma255.toFixed(1)} of 255.` : ""}`);
+  else if (done.length) setStatus(`${done[0].name} is done.` + (typeof sigma255 === "number" ? ` Noise level ${sigma255.toFixed(1)} of 255.` : ""));
+  else setStatus("");
   if (failed.length) showError(`${state.skipped} ${failed.length > 1 ? `${count(failed.length)} failed; the first: ` : ""}${failureMessage(failed[0])}`.trim());
 }
 
