@@ -76,7 +76,7 @@ def test_an_animation_becomes_pages_but_no_other_format(refusal, random, animate
 
 
 @pytest.mark.parametrize("suffix", KINDS)
-def test_all_frames_count_against_the_budget(refusal, random, animated, suffix):
+def test_all_frames_count_against_the_limits(refusal, random, animated, suffix):
     path = animated(random((3, 16, 24, 3)), suffix)
     assert "3 frames of 24x16" in refusal(read_image, path, max_pixels=3 * 16 * 24 - 1)
     assert "more than the 2 allowed" in refusal(read_image, path, max_frames=2)

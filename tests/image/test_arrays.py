@@ -52,13 +52,13 @@ def test_the_data_range_of_floats_takes_no_memory_that_grows_with_them():
 
 
 def test_a_guessed_white_is_said():
-    def remark(pixels):
+    def warning(pixels):
         return range_warning(pixels.dtype, data_range_of(pixels))
 
-    assert remark(np.array([[9, 4095]], np.uint16)) == "12 bits in 16: white is taken to be 4095"
-    assert remark(np.array([[80.0, 120, 200]])) == "values far above 1: white is taken to be 255"
+    assert warning(np.array([[9, 4095]], np.uint16)) == "12 bits in 16: white is taken to be 4095"
+    assert warning(np.array([[80.0, 120, 200]])) == "values far above 1: white is taken to be 255"
     for certain in (np.array([[9, 40_000]], np.uint16), np.array([[255]], np.uint8), np.array([[0.5]])):
-        assert remark(certain) is None
+        assert warning(certain) is None
 
 
 dtypes = st.sampled_from(["uint8", "uint16", "int16", "float32", "bool"])

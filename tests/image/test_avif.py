@@ -57,14 +57,14 @@ def test_8_bits_keep_their_name(smooth, tmp_path):
 
 
 @needs_avif
-def test_a_budget_and_a_cut(refusal, smooth, tmp_path):
+def test_limits_and_files_cut_short(refusal, smooth, tmp_path):
     Image.fromarray(smooth).save(tmp_path / "a.avif")
     assert "48x32" in refusal(read_image, tmp_path / "a.avif", max_pixels=99)
     (tmp_path / "a.avif").write_bytes((tmp_path / "a.avif").read_bytes()[:-40])
     assert "cut short" in refusal(read_image, tmp_path / "a.avif")
 
 
-def test_a_pillow_without_avif_is_told_apart(refusal, tmp_path, monkeypatch):
+def test_a_pillow_without_avif_is_named_with_the_remedy(refusal, tmp_path, monkeypatch):
     (tmp_path / "a.avif").write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0mif1avifmiaf" + bytes(99))
     monkeypatch.setattr(features, "check", lambda name: False)
     assert 'pip install "pillow>=11.3"' in refusal(read_image, tmp_path / "a.avif")

@@ -1,4 +1,4 @@
-"""Images written come back as they were; what is wrong with a file is said in one line."""
+"""Written images are read back unchanged; whatever is wrong with a file gives one line."""
 
 import io
 import os
@@ -128,7 +128,7 @@ def test_one_bit_becomes_black_and_white(random, tmp_path, suffix):
     assert found.bit_depth == 1
 
 
-def test_the_content_tells_the_format_not_the_name(random, tmp_path):
+def test_the_content_decides_about_the_format_not_the_name(random, tmp_path):
     Image.fromarray(random((8, 8, 3))).save(tmp_path / "a.jpg", "PNG")
     assert read_image(tmp_path / "a.jpg").format == "PNG"
 
@@ -161,7 +161,7 @@ def test_damaged_files_are_read_or_refused_but_never_crash(random, tmp_path_fact
         assert "\n" not in str(error)
 
 
-def test_what_is_no_image_or_not_supported_is_told_apart(random, refusal, tmp_path):
+def test_files_that_are_no_images_or_not_supported_are_refused(random, refusal, tmp_path):
     (tmp_path / "a.png").write_text("hello")
     assert "is not an image" in refusal(read_image, tmp_path / "a.png")
     Image.fromarray(random((8, 8))).save(tmp_path / "b.gif")

@@ -99,7 +99,7 @@ def test_the_rest_is_done_when_one_fails(tree, tmp_path):
     assert (tmp_path / "out" / "deep" / "c.png").exists() and not (tmp_path / "out" / "b.png").exists()
 
 
-def test_a_budget_holds_for_every_file(tree, tmp_path):
+def test_limits_hold_for_every_file(tree, tmp_path):
     failures = convert(plan_tasks([tree], tmp_path / "out"), lambda image, name: image.pixels, max_pixels=71)
     assert len(failures) == 4 and all("max_pixels" in failure.reason for failure in failures)
 

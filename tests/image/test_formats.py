@@ -1,4 +1,4 @@
-"""Formats told by their first bytes, and budgets checked from headers."""
+"""Formats recognized by their first bytes, and limits checked from headers."""
 
 import struct
 from pathlib import Path
@@ -31,14 +31,14 @@ def test_formats_that_are_not_supported_are_named(refusal, head, name):
 
 
 @pytest.mark.parametrize(("brands", "kind"), [(b"avifmif1", "AVIF"), (b"mif1avif", "AVIF"), (b"mif1heic", "HEIF")])
-def test_boxes_are_told_apart_by_their_brands(brands, kind):
+def test_the_brands_of_boxes_decide_about_the_format(brands, kind):
     head = struct.pack(">I", 20) + b"ftyp" + brands[:4] + bytes(4) + brands[4:] + b"avif"
     assert sniff(Path("a"), head) == kind
 
 
-def test_a_budget_names_what_to_do(refusal):
-    budget = ReadLimits(100, 3)
-    budget.check(Path("a.tif"), 5, 10, 2, "pages")
+def test_limits_name_the_remedy(refusal):
+    limits = ReadLimits(100, 3)
+    limits.check(Path("a.tif"), 5, 10, 2, "pages")
     for arguments, word in [
         ((0, 5), "0 pixels"),
         ((5, 0), "damaged"),
@@ -46,9 +46,9 @@ def test_a_budget_names_what_to_do(refusal):
         ((5, 10, 3, "pages"), "3 pages of 10x5"),
         ((1, 1, 4, "pages"), "more than the 3 allowed"),
     ]:
-        assert word in refusal(budget.check, Path("a.tif"), *arguments) or word == "0 pixels"
+        assert word in refusal(limits.check, Path("a.tif"), *arguments) or word == "0 pixels"
     assert "save the pages one a file" in refusal(ReadLimits(100, 1).check, Path("a.tif"), 1, 1, 2, "pages")
-    assert "max_pixels" in refusal(budget.check_bytes, Path("a.tif"), budget.max_bytes + 1)
+    assert "max_pixels" in refusal(limits.check_bytes, Path("a.tif"), limits.max_bytes + 1)
     named = ReadLimits(100, limit_name="--most")
     for check, arguments in ((named.check, (11, 10)), (named.check_bytes, (named.max_bytes + 1,))):
         assert refusal(check, Path("a.tif"), *arguments).endswith("crop it, or raise --most")

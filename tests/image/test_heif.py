@@ -58,7 +58,7 @@ def test_the_chroma_resolution_is_the_source_s(heif, again, smooth, tmp_path):
     assert found.native == 420 and again(found).native == 420
 
 
-def test_a_budget_and_a_cut(heif, refusal, smooth, tmp_path):
+def test_limits_and_files_cut_short(heif, refusal, smooth, tmp_path):
     write_image(tmp_path / "a.heic", smooth[..., :3])
     assert "48x32" in refusal(read_image, tmp_path / "a.heic", max_pixels=99)
     (tmp_path / "a.heic").write_bytes((tmp_path / "a.heic").read_bytes()[:-40])

@@ -1,4 +1,4 @@
-"""JPEG: steps never coarser than the source's, colors of print, what is cut short."""
+"""JPEG: quantization never coarser than in the source, CMYK, files cut short."""
 
 import io
 
@@ -75,7 +75,7 @@ def test_colors_of_print_are_written_as_rgb(again, tmp_path):
     assert again(found).pixels.shape == (16, 16, 3)
 
 
-def test_components_of_ycck_are_told(tmp_path):
+def test_components_of_ycck_are_converted(tmp_path):
     colors = np.full((16, 16, 3), (200, 60, 30), np.uint8)
     stream = io.BytesIO()
     Image.fromarray(colors).convert("CMYK").save(stream, "JPEG")

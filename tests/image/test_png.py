@@ -94,7 +94,7 @@ def test_profiles_that_are_damaged_or_bombs_are_left_out(random, chunk, tmp_path
 
 
 @pytest.mark.parametrize("kind", [b"iCCP", b"sRGB", b"pHYs", b"gAMA", b"cHRM"])
-def test_what_is_wrong_with_a_chunk_that_is_not_the_image_is_not_said(random, chunk, tmp_path, capfd, kind):
+def test_damage_to_chunks_other_than_the_image_is_ignored(random, chunk, tmp_path, capfd, kind):
     pixels = random((4, 6, 3))
     data = bytes(imagecodecs.png_encode(pixels))
     (tmp_path / "a.png").write_bytes(data[:33] + chunk(kind, b"\x09") + data[33:])

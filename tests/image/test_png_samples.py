@@ -58,7 +58,7 @@ def test_interlaced_palettes_with_alpha_are_read_as_pillow_reads_them(stored, tm
 
 
 @pytest.mark.parametrize("behind", [b"\0", bytes(1 << 24)])
-def test_what_is_behind_the_last_row_is_left_where_it_is(random, stored, capfd, behind):
+def test_bytes_after_the_last_row_are_ignored(random, stored, capfd, behind):
     samples = random((4, 4))
     png = stored(head(), (b"IDAT", zlib.compress(rows(samples) + behind)))
     np.testing.assert_array_equal(decode_samples(png), samples)

@@ -69,7 +69,7 @@ def test_a_negative_is_developed_upright_and_written_as_tiff(negative, tmp_path)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, found.pixels)
 
 
-def test_a_budget_and_a_cut(refusal, negative):
+def test_limits_and_files_cut_short(refusal, negative):
     pytest.importorskip("rawpy", reason="rawpy is not installed")
     assert "96x64" in refusal(read_image, negative, max_pixels=99)
     negative.write_bytes(negative.read_bytes()[:6000])

@@ -190,7 +190,7 @@ def test_masks_beside_an_image_are_passed_over(random, tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, pixels)
 
 
-def test_pages_count_against_the_budget_before_decoding(refusal, random, tmp_path, monkeypatch):
+def test_pages_count_against_the_limits_before_decoding(refusal, random, tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", random((5, 8, 8)), photometric="minisblack")
     tifffile.imwrite(tmp_path / "b.tif", random((5, 8, 8)), photometric="minisblack", truncate=True)
     monkeypatch.setattr(tifffile.TiffPage, "asarray", None)

@@ -16,9 +16,11 @@ from pellucid.image.files import list_images, read_image, write_image
 from pellucid.image.formats import RAW_SUFFIXES, SUFFIXES, ImageFile
 from pellucid.image.guards.limits import ReadLimits
 from pellucid.input_spec import InputSpec
+from pellucid.utils.paths import make_folder
 
 DASH = Path("-")  # standard input, or standard output
 WRITABLE = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+OTHER_OUTPUT = "name another output"
 Existing = Literal["refuse", "overwrite", "skip"]
 
 
@@ -185,7 +187,7 @@ def convert(
         PellucidError: if the first folder cannot be made, or the only file fails.
     """
     if tasks:
-        _make_folder(tasks[0].target.parent)
+        make_folder(tasks[0].target.parent, OTHER_OUTPUT)
     failures = []
     for position, task in enumerate(tasks):
         if progress:
@@ -209,7 +211,7 @@ def _convert_one(task: Task, work: Callable[[ImageFile, str], np.ndarray], overw
         if task.target == DASH:
             write_image(sys.stdout.buffer, pixels, like=image)
         else:
-            _make_folder(task.target.parent)
+            make_folder(task.target.parent, OTHER_OUTPUT)
             write_image(task.target, pixels, like=image, overwrite=overwrite)
     except MemoryError:
         raise PellucidError(
@@ -258,10 +260,3 @@ def read_stack(
             raise UsageError(f"{path} is {sizes[0]}, {paths[0]} is {sizes[1]}: give images of one size")
         parts.append(planes)
     return np.concatenate(parts)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PellucidError(f"cannot make the folder {folder}: {error.strerror}; name another output") from error

@@ -169,6 +169,11 @@ class ImageSize:
     frames: int = 1
     channels: int | None = None
 
+    @property
+    def num_values(self) -> int:
+        """The number of samples without alpha; a palette counts as three channels."""
+        return self.frames * self.height * self.width * (self.channels or 3)
+
 
 @dataclass(frozen=True)
 class StoredImage:

@@ -11,7 +11,7 @@ from pellucid.classical.tuning import TunedBaseline, tune
 from pellucid.data.files_json import Entry, FileList
 from pellucid.errors import PellucidError
 from pellucid.evaluate.compare import compare
-from pellucid.image import ImageFile, read_image
+from pellucid.image import ImageFile, image_size, read_image
 from pellucid.inference.denoiser import Denoiser
 from pellucid.inference.frames import Frames
 from pellucid.metrics.psnr import psnr_from_mse
@@ -216,7 +216,7 @@ def _choose_entries(entries: Sequence[Entry]) -> tuple[list[Entry], int]:
     """Choose random entries until their files hold about 24 million values, at least three; return them and the sum."""
     chosen, num_values = [], 0
     for index in np.random.default_rng(0).permutation(len(entries)):
-        size = read_image(entries[index].clean or entries[index].noisy or "").pixels.size
+        size = image_size(entries[index].clean or entries[index].noisy or "").num_values
         if len(chosen) >= MIN_FILES and num_values + size > MAX_VALUES:
             break
         chosen.append(int(index))

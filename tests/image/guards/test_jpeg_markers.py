@@ -1,4 +1,4 @@
-"""What a JPEG announces, told from its marks before anything is decoded."""
+"""The frame and the scans of a JPEG, checked by its markers before anything is decoded."""
 
 import io
 import struct
@@ -22,8 +22,8 @@ def stored(random):
     return stored
 
 
-def sized(data, height, width, mark=b"\xff\xc0"):
-    place = data.index(mark) + 5
+def sized(data, height, width, marker=b"\xff\xc0"):
+    place = data.index(marker) + 5
     return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
 
 
@@ -36,7 +36,7 @@ def test_the_frame_of_valid_files(stored, options):
         assert (frame.height, frame.width, frame.components) == (24, 40, components)
 
 
-def test_what_is_behind_the_first_image_does_not_count(stored):
+def test_bytes_after_the_first_image_are_ignored(stored):
     assert read_frame(stored() + sized(stored(), 9, 9)).height == 24
 
 
@@ -80,7 +80,7 @@ def test_scans_without_end_are_refused(stored, count):
         (lambda data: data[:2] + data[data.index(b"\xff\xc0") :][:19] + data[2:], "it has two frames"),
     ],
 )
-def test_what_is_missing_or_double_is_said(stored, refusal, tmp_path, changed, words):
+def test_missing_and_duplicate_parts_are_refused(stored, refusal, tmp_path, changed, words):
     data = changed(stored())
     with pytest.raises(ValueError, match=words):
         read_frame(data)
