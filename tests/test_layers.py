@@ -19,7 +19,7 @@ LAYERS = (
     (("input_spec", "utils", "image"),),
     (("registry", "recipes"),),
     (("noise",), ("models",), ("losses",), ("objectives",), ("metrics", "classical"), ("data",)),
-    (("checkpoint",), ("weights",)),
+    (("checkpoint",), ("weights",), ("format_1",)),
     (("train",), ("engines",)),
     (("inference",),),
     (("evaluate",),),

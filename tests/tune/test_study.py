@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from pellucid import checkpoint
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import OldFormat, PellucidError, UsageError
 from pellucid.recipes.recipe import Recipe, load_recipe
 from pellucid.tune import study
 from pellucid.tune.space import read_space
@@ -178,7 +178,7 @@ def test_a_study_of_format_1_is_refused_with_the_command_that_converts_it(recipe
     old.set_user_attr("definition", {"recipe": {}, "--vary": {}})
     storage.remove_session()
     storage.engine.dispose()
-    with pytest.raises(UsageError, match=r"is a study of format 1, .* run `pellucid convert` on it"):
+    with pytest.raises(OldFormat, match=r"is a study of format 1: pellucid convert .* turns it into format 2"):
         tune(recipe, RATES, tmp_path, trials=1, resume=True)
     assert not stand_in
 

@@ -34,7 +34,7 @@ def page() -> np.ndarray:
 
 
 def damaged(page: np.ndarray, kind: str) -> np.ndarray:
-    noise = Document(kinds=(kind,), share=1.0, strength=(0.7, 0.7), scale=(1.0, 1.0))
+    noise = Document(kinds=(kind,), probability=1.0, strength=(0.7, 0.7), scale=(1.0, 1.0))
     noisy, _ = noise(torch.from_numpy(page).float().div(255)[None, None], torch.Generator().manual_seed(5))
     return noisy[0, 0].clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
@@ -57,7 +57,7 @@ def test_damage_goes_and_print_stays(document, page, kind):
     assert denoised[page < 30].mean() < 60 and denoised[page > 250].mean() > 245
 
 
-def test_a_clean_page_stays_as_it_is_in_gray_and_in_colour(document, page):
+def test_a_clean_page_stays_as_it_is_in_gray_and_in_color(document, page):
     assert rmse(document(page), page) < 0.02
     blue = np.stack([page, page, np.maximum(page, 120)], axis=-1)
     denoised = document(blue, channel_axis=-1)
@@ -67,7 +67,7 @@ def test_a_clean_page_stays_as_it_is_in_gray_and_in_colour(document, page):
 
 
 @pytest.mark.parametrize("quality", [10, 30])
-def test_blocks_go_at_any_quality_in_gray_and_in_colour(jpeg, quality):
+def test_blocks_go_at_any_quality_in_gray_and_in_color(jpeg, quality):
     clean = np.ascontiguousarray(dead_leaves(np.random.default_rng(5), 128).transpose(1, 2, 0))
     for image, axis in ((clean, -1), (np.asarray(Image.fromarray(clean).convert("L")), None)):
         noisy = coded(image, quality)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pellucid.data.base import DTYPES
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import OldFormat, PellucidError, UsageError
 from pellucid.utils.atomic_write import atomic_write
 
+FORMAT = 2
 Kind = Literal["pairs", "clean", "noisy", "captures"]
 Split = Literal["train", "validation"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -108,6 +109,8 @@ def read_file_list(path: str | Path) -> FileList:
     except ValueError as error:
         raise UsageError(f"{path} is no JSON file ({error}): give the files.json that train wrote") from error
     try:
+        if isinstance(content, dict) and content.pop("format", 1) == 1:
+            raise OldFormat(path, "list of files")
         table = _table(FileList, content, "the list")
         entries = tuple(_entry(part, number, path.parent) for number, part in enumerate(_list(table, "entries")))
         skipped = tuple((str(file), str(reason)) for file, reason in _list(table, "skipped"))
@@ -123,7 +126,9 @@ def write_file_list(path: str | Path, files: FileList) -> None:
         PellucidError: if it cannot be written.
     """
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(asdict(files), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps({"format": FORMAT} | asdict(files), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def _entry(value: Any, number: int, folder: Path) -> Entry:

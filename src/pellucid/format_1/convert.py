@@ -43,7 +43,7 @@ def convert(source: Path, out: Path | None = None) -> tuple[Path, ...]:
 
 def _convert_file(source: Path, out: Path | None) -> tuple[Path, ...]:
     if source.name in DATABASES:
-        raise UsageError(f"{source} is a part of its folder: convert {source.parent}")
+        raise UsageError(f"{source} is no file to convert alone: convert {source.parent}, its folder")
     if source.suffix not in SUFFIXES:
         raise UsageError(f"{source} is no file of Pellucid's: give one that ends in {', '.join(SUFFIXES)}, or a folder")
     content = _upgrade(source)

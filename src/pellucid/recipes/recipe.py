@@ -394,7 +394,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     except OSError as error:
         raise PellucidError(f"cannot read the recipe {path}: {error.strerror}") from error
     if tables.get("format", 1) == 1:
-        raise OldFormat(path, "recipe")
+        is_run = (path.parent / "last.safetensors").is_file()
+        raise OldFormat(path.parent, "run folder") if is_run else OldFormat(path, "recipe")
     try:
         return Recipe.from_dict({"name": path.stem, **tables})
     except UsageError as error:

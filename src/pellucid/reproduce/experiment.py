@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import UsageError
+from pellucid.errors import OldFormat, UsageError
 from pellucid.evaluate.baselines import cache_key
 from pellucid.evaluate.study import value_text, variant
-from pellucid.recipes.recipe import TRAINING_TABLES, Evaluate, Origin, Recipe, Study, load_recipe
+from pellucid.recipes.recipe import FORMAT, TRAINING_TABLES, Evaluate, Origin, Recipe, Study, load_recipe
 from pellucid.utils.json_npz import read_json, write_json
 
 FIGURES = "figures.json"
@@ -46,6 +46,8 @@ class Run:
         outcome, tables = None, None
         if ended.exists():
             outcome = read_json(ended)
+            if outcome.get("format", 1) == 1:
+                raise OldFormat(self.folder, "run folder")
             # Parsed as a recipe, so that keys that are newer than the file have their defaults.
             tables = Recipe.from_dict({"name": self.label, "summary": "", **outcome["tables"]}).training_tables()
         elif saved.exists():
@@ -61,8 +63,9 @@ class Run:
 
     def save_outcome(self, stopped: str, overfitting: str | None) -> None:
         """Write that the training has ended, and how."""
-        outcome = {"tables": self.recipe.training_tables(), "stopped": stopped, "overfitting": overfitting}
-        write_json(self.folder / "trained.json", outcome)
+        outcome = {"stopped": stopped, "overfitting": overfitting}
+        tables = self.recipe.training_tables()
+        write_json(self.folder / "trained.json", {"format": FORMAT, "tables": tables, **outcome})
 
     def history(self) -> list[dict[str, Any]]:
         """Return one entry per epoch of the run."""

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pellucid.checkpoint import read_tensors, write_tensors
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import OldFormat, PellucidError, UsageError
 from pellucid.recipes.recipe import TRAINING_TABLES, Recipe, Train
 from pellucid.train.distributed import ProcessGroup
 from pellucid.train.run_folder import EpochEntry, RunFolder
@@ -113,7 +113,10 @@ def saved_recipe(folder: RunFolder, recipe: Recipe, resume: bool) -> Recipe | No
     """
     if not folder.last.exists():
         return None
-    metadata = _check_metadata(read_tensors(folder.last)[1], folder.last)
+    try:
+        metadata = _check_metadata(read_tensors(folder.last)[1], folder.last)
+    except OldFormat as error:
+        raise OldFormat(folder.path, "run folder") from error
     is_started = metadata["counters"]["global_step"] > 0
     if is_started and not resume:
         raise UsageError(f"{folder.path} holds a run already: give --resume to continue it, or another --out")
