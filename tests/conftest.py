@@ -33,9 +33,9 @@ def refusal() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def exported() -> Path:
-    """A small conditional network for colour images, its weights drawn from a seed, as an ONNX file.
+    """A small conditional network for RGB images with random weights, as an ONNX file.
 
-    It is kept, since exporting takes seconds; PELLUCID_WRITE_GOLDEN=1 writes it anew.
+    It is stored, since exporting takes seconds; PELLUCID_WRITE_GOLDEN=1 writes it again.
     """
     path = Path(__file__).parent / "golden" / "small.onnx"
     if os.environ.get("PELLUCID_WRITE_GOLDEN"):
@@ -48,3 +48,14 @@ def exported() -> Path:
         network = registry.build("model", "unet", {"channels": 3, "widths": [4, 8, 8], "condition": True})
         export(network, path, "small", {})
     return path
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request) -> str:
+    """The name of a device: the CPU, and a CUDA GPU where there is one."""
+    if request.param == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("torch finds no CUDA GPU")
+    return request.param

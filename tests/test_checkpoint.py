@@ -1,4 +1,4 @@
-"""Checkpoints rebuild their networks, and what is no checkpoint is refused in one line."""
+"""Checkpoints rebuild their networks; other files are refused in one line."""
 
 import json
 import pickle
@@ -127,7 +127,7 @@ def absent(path):
         (absent, "cannot read the checkpoint"),
     ],
 )
-def test_what_is_no_checkpoint_is_refused(path, damage, message):
+def test_files_that_are_no_checkpoints_are_refused(path, damage, message):
     damage(path)
     with pytest.raises(PellucidError, match=message) as caught:
         checkpoint.load(path)

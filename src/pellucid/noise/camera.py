@@ -88,7 +88,8 @@ class Camera:
     def _smooth_chroma(self, noise: Tensor, generator: torch.Generator) -> Tensor:
         """Blur and weaken the chroma of noise (N, 3, H, W)."""
         blur, factor = sample_uniform(self.chroma_blur, noise, generator), sample_uniform(self.chroma, noise, generator)
-        luma = torch.einsum("c,nchw->nhw", torch.tensor(LUMA).to(noise), noise)[:, None]
+        weights = torch.tensor(LUMA, device=noise.device).to(noise.dtype)
+        luma = torch.einsum("c,nchw->nhw", weights, noise)[:, None]
         radius = math.ceil(3 * (self.chroma_blur[1] if isinstance(self.chroma_blur, tuple) else self.chroma_blur))
         chroma = functional.pad(noise - luma, (radius,) * 4, mode="replicate")
         return luma + per_sample(factor) * convolve_gaussian(chroma, blur, radius, keep="std")

@@ -246,7 +246,7 @@ class Document:
         wide = widen(clean)
         scale = per_sample(sample_uniform(self.scale, wide, generator, log=True))
         strength = per_sample(sample_uniform(self.strength, wide, generator))
-        chosen = self._choose(len(wide), generator)
+        chosen = self._choose(len(wide), wide.device, generator)
         density = torch.zeros_like(wide)
         faded = torch.zeros_like(wide[:, :1])
         for kind, index in chosen.items():
@@ -263,10 +263,10 @@ class Document:
             noisy[index] = gaussian_blur(noisy[index], widths)
         return with_measured_sigma(noisy, wide, clean.dtype)
 
-    def _choose(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def _choose(self, count: int, device: torch.device, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the indices (M,) of the images with each kind, without kinds that no image gets."""
-        present = torch.rand((count, len(self.kinds)), generator=generator, device=generator.device) < self.probability
-        one = torch.randint(len(self.kinds), (count,), generator=generator, device=generator.device)
+        present = torch.rand((count, len(self.kinds)), generator=generator, device=device) < self.probability
+        one = torch.randint(len(self.kinds), (count,), generator=generator, device=device)
         present[:, [self.kinds.index(kind) for kind in self.always]] = True
         empty = (~present.any(dim=1)).nonzero()[:, 0]
         present[empty, one[empty]] = True
@@ -279,7 +279,7 @@ def _add_layer(layer: Layer, sheet: Sheet, strength: Tensor, density: Tensor, fa
     added = strength * layer.density(sheet)
     if density.shape[1] == 3:
         brown = layer.brown_fraction * sheet.between(0, 1)
-        added = added * (1 + brown * torch.tensor(BROWN).to(added).view(1, 3, 1, 1))
+        added = added * (1 + brown * torch.tensor(BROWN, device=added.device).to(added.dtype).view(1, 3, 1, 1))
     density[index] += added
     if layer.removes_ink:
         # Creases lift the ink where they darken the paper, though not all do.

@@ -82,7 +82,7 @@ def compress(images: Tensor, quality: Tensor) -> Tensor:
 def _quantize(planes: Tensor, table: Tensor) -> Tensor:
     """Round the cosine coefficients of 8x8 blocks of planes (N, C, H, W) to multiples of a table (N, 8, 8)."""
     count, channels, height, width = planes.shape
-    cosines = _cosines().to(planes)
+    cosines = _cosines(planes.device).to(planes.dtype)
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
     steps = table[:, None, None, None]
     quantized = (cosines @ blocks @ cosines.T / steps).round_() * steps
@@ -90,15 +90,15 @@ def _quantize(planes: Tensor, table: Tensor) -> Tensor:
 
 
 def _table(name: str, scale: Tensor) -> Tensor:
-    base = torch.tensor([float(step) for step in {"luma": LUMA_TABLE, "chroma": CHROMA_TABLE}[name].split()])
-    steps = base.to(scale).view(1, 8, 8) * scale.view(-1, 1, 1)
+    values = [float(step) for step in {"luma": LUMA_TABLE, "chroma": CHROMA_TABLE}[name].split()]
+    steps = torch.tensor(values, dtype=scale.dtype, device=scale.device).view(1, 8, 8) * scale.view(-1, 1, 1)
     return steps.round().clamp(1, 255)
 
 
 @functools.cache
-def _cosines() -> Tensor:
+def _cosines(device: torch.device) -> Tensor:
     """Return the orthonormal cosine transform (8, 8): coefficients = cosines @ samples."""
-    order, position = torch.arange(8.0).view(8, 1), torch.arange(8.0)
+    order, position = torch.arange(8.0, device=device).view(8, 1), torch.arange(8.0, device=device)
     cosines = torch.cos(math.pi * order * (2 * position + 1) / 16) / 2
     cosines[0] /= math.sqrt(2)
     return cosines

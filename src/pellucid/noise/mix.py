@@ -47,9 +47,9 @@ class Mix:
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the noisy batch, shaped as `clean` (N, C, H, W), and its noise levels (N,)."""
         parts = self._build_parts()
-        weights = torch.tensor([part.weight for part in parts])
+        weights = torch.tensor([part.weight for part in parts], device=clean.device)
         chosen = torch.multinomial(weights, len(clean), replacement=True, generator=generator)
-        error = torch.randn(len(clean), generator=generator).mul_(self.level_error).clamp_(-0.9, 3)
+        error = torch.randn(len(clean), generator=generator, device=clean.device).mul_(self.level_error).clamp_(-0.9, 3)
         noisy, sigma = torch.empty_like(clean), torch.empty(len(clean), dtype=clean.dtype, device=clean.device)
         for number, part in enumerate(parts):
             index = (chosen == number).nonzero()[:, 0]
