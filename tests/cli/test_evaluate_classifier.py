@@ -83,7 +83,7 @@ def test_options_that_go_with_another_are_refused(refused, trained, by_class):
     for option in ("--ocr", "--text", "--clean"):
         line = refused(2, "evaluate", option, by_class, "--classifier", best, by_class)
         assert "do not go with --classifier" in line
-    for given in (("--recipe", "demo"), ("--no-rivals",), ("--out", "report"), ("--seeds", "0,1")):
+    for given in (("--recipe", "demo"), ("--no-baselines",), ("--out", "report"), ("--seeds", "0,1")):
         line = refused(2, "evaluate", "--classifier", best, by_class, *given)
         assert line.startswith(f"{given[0]} does not go with --classifier: ")
         line = refused(2, "evaluate", "--ocr", by_class, "--text", by_class, *given)

@@ -165,9 +165,9 @@ def test_evaluate_prints_the_table_and_writes_the_figures(run, trained, tmp_path
     assert "PSNR, dB" in outcome.stderr and "linear" in outcome.stderr
 
 
-def test_evaluate_takes_few_images_and_no_rivals_and_writes_a_report(run, trained, tmp_path):
+def test_evaluate_takes_few_images_and_no_baselines_and_writes_a_report(run, trained, tmp_path):
     out = tmp_path / "report"
-    command = ("evaluate", trained["conv"] / "best.safetensors", "--no-rivals", "--limit", 5, "--out", out)
+    command = ("evaluate", trained["conv"] / "best.safetensors", "--no-baselines", "--limit", 5, "--out", out)
     outcome = run(*command)
     assert outcome.status == 0 and str(out / "report.html") in outcome.stdout
     assert (out / "report.html").is_file() and list(out.glob("*/*.png"))
@@ -180,7 +180,7 @@ def test_evaluate_takes_the_noise_of_another_recipe(run, recipes, trained, tmp_p
     louder.write_text(recipes["dense"].read_text().replace("sigma = 0.3", "sigma = 0.9"))
     noisy = []
     for recipe in (recipes["dense"], louder):
-        command = ("evaluate", trained["dense"] / "best.safetensors", "--no-rivals", "--recipe", recipe, "--json", "-")
+        command = ("evaluate", trained["dense"] / "best.safetensors", "--no-baselines", "--recipe", recipe, "--json", "-")
         noisy.append(json.loads(run(*command).stdout)["measured"]["noisy_psnr"])
     assert noisy[0] > noisy[1] + 3
 
@@ -190,7 +190,7 @@ def test_evaluate_takes_a_shipped_model_by_its_name(run, recipes, tmp_path):
     pages.write_text(
         recipes["conv"].read_text().replace('name = "digits"', 'name = "pages"\nnum_images = 32\nsize = 48')
     )
-    command = ("evaluate", "photo", "--recipe", pages, "--no-rivals", "--limit", 3, "--json", "-")
+    command = ("evaluate", "photo", "--recipe", pages, "--no-baselines", "--limit", 3, "--json", "-")
     outcome = run(*command)
     assert outcome.status == 0, outcome
     measured = json.loads(outcome.stdout)["measured"]

@@ -39,7 +39,7 @@ def test_a_study_ends_with_a_table_and_a_recipe_that_trains(run, tuned, tmp_path
     assert json.loads(again.stdout)["trials"] == figures["trials"]
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tuned, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_finished_trials_and_says_how_to_continue(tuned, tmp_path, monkeypatch):
     pressed = []
 
     def press(bar, trials):

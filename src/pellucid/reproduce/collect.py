@@ -1,12 +1,14 @@
 """Collect one recipe's entry of a report from the files of its seeds, baselines and studies."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pellucid.evaluate.baselines import baseline_names, read_rows
 from pellucid.evaluate.evaluation import Evaluation, class_names, with_baselines
 from pellucid.evaluate.study import value_text
+from pellucid.recipes.recipe import Recipe
 from pellucid.report.entry import ReportEntry
 from pellucid.reproduce.experiment import FIGURES, PICTURES, ROW, Experiment
 from pellucid.utils.json_npz import read_arrays, read_json, write_arrays, write_json
@@ -62,29 +64,49 @@ def collect_entry(experiment: Experiment) -> ReportEntry:
         }
         for seed in seeds
     ]
-    compression = _mean_compression([evaluations[seed].compression for seed in seeds])
+    first = replace(first, compression=_mean_compression([evaluations[seed].compression for seed in seeds]))
+    entry = make_entry(recipe, first, per_seed, max(map(len, histories.values())), experiment.changes)
+    quick = False if experiment.quick_changes is None else list(experiment.quick_changes)
+    return replace(
+        entry,
+        result=entry.result | {"quick": quick},
+        history={f"seed {seed}": history for seed, history in histories.items()},
+        overfitting=next((text for outcome in outcomes.values() if (text := outcome["overfitting"])), None),
+        studies=_studies(experiment),
+    )
+
+
+def make_entry(
+    recipe: Recipe, first: Evaluation, per_seed: Sequence[Mapping[str, Any]], epochs: int | None, changes: Sequence[str]
+) -> ReportEntry:
+    """Return an entry without losses and studies.
+
+    Args:
+        recipe: the evaluated recipe.
+        first: the evaluation of the first seed, with its baselines.
+        per_seed: `seed` and the figures of each seed.
+        epochs: how many epochs were trained, if known.
+        changes: how the evaluation deviates from the recipe.
+    """
     result = {
         "recipe": recipe.name,
         "published": dict(recipe.origin.published),
-        "measured": summarize_seeds(per_seed) | {"compression": compression},
+        "measured": summarize_seeds(per_seed) | {"compression": first.compression},
         "baselines": first.baselines,
-        "epochs": max(len(history) for history in histories.values()),
-        "quick": False if experiment.quick_changes is None else list(experiment.quick_changes),
+        "epochs": epochs,
+        "quick": False,
         "assumed": list(recipe.origin.assumed),
-        "deviations": [*recipe.origin.deviations, *experiment.changes],
+        "deviations": [*recipe.origin.deviations, *changes],
     }
     return ReportEntry(
         result=result,
         title=recipe.name,
         summary=recipe.summary,
         origin=recipe.to_dict()["origin"],
-        history={f"seed {seed}": history for seed, history in histories.items()},
-        overfitting=next((text for outcome in outcomes.values() if (text := outcome["overfitting"])), None),
         pictures=first.pictures,
         captions=first.captions,
         codes=first.codes,
-        studies=_studies(experiment),
-        compression=compression,
+        compression=first.compression,
     )
 
 

@@ -9,7 +9,7 @@ from pellucid.evaluate.evaluation import class_names, evaluate, with_baselines
 from pellucid.inference.denoiser import Denoiser
 from pellucid.recipes.recipe import Recipe
 from pellucid.report.entry import ReportEntry
-from pellucid.reproduce.collect import summarize_seeds
+from pellucid.reproduce.collect import make_entry
 
 
 def evaluate_checkpoint(
@@ -40,10 +40,10 @@ def evaluate_checkpoint(
     """
     denoiser = Denoiser.load(path)
     recipe = recipe or denoiser.checkpoint.recipe
-    changes: dict[str, Any] = {} if baselines is None else {"evaluate.baselines": list(baselines)}
+    values: dict[str, Any] = {} if baselines is None else {"evaluate.baselines": list(baselines)}
     if limit:
-        changes["data.test_images"] = min(limit, recipe.data.test_images or limit)
-    recipe = recipe.with_values(changes)
+        values["data.test_images"] = min(limit, recipe.data.test_images or limit)
+    recipe = recipe.with_values(values)
     seeds = tuple(seeds) if seeds else (recipe.train.seed,)
     steps = len(seeds) + len(recipe.evaluate.baselines)
     evaluations = []
@@ -59,27 +59,6 @@ def evaluate_checkpoint(
     )
     first = with_baselines(evaluations[0], rows, class_names(recipe))
     per_seed = [{"seed": seed, **each.figures} for seed, each in zip(seeds, evaluations, strict=True)]
-    result = {
-        "recipe": recipe.name,
-        "published": dict(recipe.origin.published),
-        "measured": summarize_seeds(per_seed) | {"compression": first.compression},
-        "baselines": first.baselines,
-        "epochs": denoiser.checkpoint.metrics.get("epochs"),
-        "quick": False,
-        "assumed": list(recipe.origin.assumed),
-        "deviations": [*recipe.origin.deviations, *_limits(limit)],
-    }
-    return ReportEntry(
-        result=result,
-        title=recipe.name,
-        summary=recipe.summary,
-        origin=recipe.to_dict()["origin"],
-        pictures=first.pictures,
-        captions=first.captions,
-        codes=first.codes,
-        compression=first.compression,
-    )
-
-
-def _limits(limit: int) -> list[str]:
-    return [f"measured on the first {limit} test images"] if limit else []
+    epochs = denoiser.checkpoint.metrics.get("epochs")
+    changes = [f"measured on the first {limit} test images"] if limit else []
+    return make_entry(recipe, first, per_seed, None if epochs is None else int(epochs), changes)

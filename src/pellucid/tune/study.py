@@ -302,8 +302,8 @@ class _StudyRunner:
             if not self.is_interrupted:
                 later = per_trial * (self.limit - len(self.results) - 1)
                 left += min(later, max(0, self.deadline - time.monotonic() - left))
-            ending = " · ending after this one, Ctrl-C again ends now" if self.is_interrupted else ""
-            self.progress(len(self.results) + fraction, text + ending, left)
+            suffix = " · ending after this one, Ctrl-C again ends now" if self.is_interrupted else ""
+            self.progress(len(self.results) + fraction, text + suffix, left)
 
         return report_progress
 
