@@ -17,8 +17,8 @@ from rich.console import Console
 
 from pellucid.errors import PellucidError
 from photo_parts.tables import PartSkipped, Table
-from service_parts import conforming, hostile, killing, load, paging, throughput
-from service_parts.serving import Verdict
+from service_parts import crash_recovery, hostile, load, openapi_check, page_load, throughput
+from service_parts.service_process import Verdict
 
 MAX_MEMORY = 2000  # MB
 HEADINGS = {"what": "", "found": "", "bar": "", "": ""}
@@ -57,9 +57,9 @@ PARTS: dict[str, Callable[[Size], list[Verdict]]] = {
     "hostile": hostile_files,
     "load": lambda size: load.measure(size.minutes),
     "throughput": lambda size: throughput.measure(size.images, size.rounds),
-    "kill": lambda size: killing.measure(size.kills),
-    "schemathesis": lambda size: conforming.measure(size.examples),
-    "page": lambda size: paging.measure(size.loads),
+    "kill": lambda size: crash_recovery.measure(size.kills),
+    "schemathesis": lambda size: openapi_check.measure(size.examples),
+    "page": lambda size: page_load.measure(size.loads),
 }
 
 

@@ -57,7 +57,7 @@ class Clients:
         """Keep the connection pool, the images and bodies to send, and the service's limit."""
         self._http, self._good, self._bad, self._max_bytes = http, good, bad, max_bytes
         self._random = random.Random(seed)
-        self._place = urlsplit(str(http.base_url))
+        self._url = urlsplit(str(http.base_url))
         self.counts = Counts()
 
     def kinds(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
@@ -83,7 +83,7 @@ class Clients:
         """Send an invalid body; the answer is a problem document."""
         body = self._random.choice(self._bad)
         answer = await self._http.post("/v1/denoise", files={"file": (body.name, body.content)})
-        self._refused("bad", answer, body.statuses, body.name)
+        self._check_refusal("bad", answer, body.statuses, body.name)
 
     async def oversized(self) -> None:
         """Send more bytes than the limit, with or without Content-Length."""
@@ -96,12 +96,14 @@ class Clients:
         body = content if self._random.random() < 0.5 else parts()
         # The service may close the connection before it has received everything.
         with suppress(httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
-            self._refused("oversized", await self._http.post("/v1/denoise", content=body), (413,), "too many bytes")
+            self._check_refusal(
+                "oversized", await self._http.post("/v1/denoise", content=body), (413,), "too many bytes"
+            )
 
     async def slow(self) -> None:
         """Send a body so slowly that the service gives up."""
-        reader, writer = await asyncio.open_connection(self._place.hostname, self._place.port)
-        head = f"POST /v1/denoise HTTP/1.1\r\nHost: {self._place.netloc}\r\nContent-Length: 5000\r\n\r\n"
+        reader, writer = await asyncio.open_connection(self._url.hostname, self._url.port)
+        head = f"POST /v1/denoise HTTP/1.1\r\nHost: {self._url.netloc}\r\nContent-Length: 5000\r\n\r\n"
         answer = b""
         try:
             writer.write(head.encode() + b"\x89PNG")
@@ -136,14 +138,14 @@ class Clients:
         if is_mixed:
             body = next(body for body in self._bad if body.name == "cut.png")
             sent.append(("files", (body.name, body.content)))
-        job = await self._accepted("job", sent)
+        job = await self._submit("job", sent)
         if job is None:
             return
-        job = await self._followed(job)
+        job = await self._wait_by_events(job)
         states = [item["status"] for item in job["items"]]
         self.counts.check(states == ["done"] * len(images) + ["failed"] * is_mixed, f"a job ended {states}")
         self.counts.check(all(item["error"] for item in job["items"] if item["status"] == "failed"), "no reason given")
-        await self._fetched(job, images)
+        await self._check_result(job, images)
         if self._random.random() < 0.8:  # the others are left to expire
             answer = await self._http.delete(job["links"]["self"])
             self.counts.check(answer.status_code == 204, f"a finished job could not be removed: {answer.status_code}")
@@ -151,28 +153,28 @@ class Clients:
     async def cancelled_job(self) -> None:
         """Send a job and cancel it; one that was done by then is removed."""
         sent = [("files", (image.name, image.content)) for image in self._random.choices(self._good, k=3)]
-        job = await self._accepted("cancelled job", sent)
+        job = await self._submit("cancelled job", sent)
         if job is None:
             return
         await asyncio.sleep(self._random.uniform(0, 1))
         await self._http.delete(job["links"]["self"])
-        job = await self._polled(job, is_removed=True)
+        job = await self._wait_by_polling(job, is_removed=True)
         states = {item["status"] for item in job["items"]} if job else set()
         self.counts.check(states <= {"done", "cancelled"}, f"a cancelled job ended {states}")
 
     async def wait_until_done(self) -> None:
         """Wait for the accepted jobs that have not ended yet."""
         for path in sorted(self.counts.accepted - self.counts.ended):
-            await self._polled({"status": "queued", "links": {"self": path}})
+            await self._wait_by_polling({"status": "queued", "links": {"self": path}})
 
-    async def _accepted(self, kind: str, sent: list[tuple[str, tuple[str, bytes]]]) -> dict[str, Any] | None:
+    async def _submit(self, kind: str, sent: list[tuple[str, tuple[str, bytes]]]) -> dict[str, Any] | None:
         answer = await self._http.post("/v1/jobs", files=sent)
         if not self._is_expected(kind, answer, 202):
             return None
         self.counts.accepted.add(answer.headers["location"])
         return answer.json()
 
-    async def _followed(self, job: dict[str, Any]) -> dict[str, Any]:
+    async def _wait_by_events(self, job: dict[str, Any]) -> dict[str, Any]:
         """Return a job once its events say that it has ended."""
         async with asyncio.timeout(TIMEOUT), self._http.stream("GET", job["links"]["events"]) as answer:
             async for line in answer.aiter_lines():
@@ -182,7 +184,7 @@ class Clients:
         self.counts.ended.add(job["links"]["self"])
         return job
 
-    async def _polled(self, job: dict[str, Any], is_removed: bool = False) -> dict[str, Any] | None:
+    async def _wait_by_polling(self, job: dict[str, Any], is_removed: bool = False) -> dict[str, Any] | None:
         """Return a job once it has ended; None if it is gone, which is right only with `is_removed`."""
         path = job["links"]["self"]
         async with asyncio.timeout(TIMEOUT):
@@ -197,7 +199,7 @@ class Clients:
         self.counts.ended.add(path)
         return job
 
-    async def _fetched(self, job: dict[str, Any], images: list[Good]) -> None:
+    async def _check_result(self, job: dict[str, Any], images: list[Good]) -> None:
         answer = await self._http.get(job["links"]["result"])
         if not self._is_expected("result", answer):
             return
@@ -214,7 +216,7 @@ class Clients:
         self.counts.check(answer.status_code in (status, 429), f"{kind}: {answer.status_code} {answer.text[:200]}")
         return answer.status_code == status
 
-    def _refused(self, kind: str, answer: httpx.Response, statuses: tuple[int, ...], words: str) -> None:
+    def _check_refusal(self, kind: str, answer: httpx.Response, statuses: tuple[int, ...], words: str) -> None:
         self.counts.count(kind, answer)
         is_right = answer.status_code in (*statuses, 429) and answer.headers["content-type"] == (
             "application/problem+json"

@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from service_parts import waiting, wrk
+from service_parts import healthz_latency, wrk
 from service_parts.clients import Clients, Counts
 from service_parts.images import Bad, Good, bad_images, good_images
-from service_parts.serving import Service, Verdict, served
+from service_parts.service_process import Service, Verdict, run_service
 from service_parts.wrk import Waits
 
 Act = Callable[[], Coroutine[Any, Any, None]]
@@ -74,7 +74,7 @@ def measure(minutes: float, seed: int = 0) -> list[Verdict]:
         if wrk.is_installed():
             requests = Path(folder) / "requests"
             wrk.write_requests(requests, good, bad)
-        with served(Path(folder) / "spool", *WORK, *LIMITS) as service:
+        with run_service(Path(folder) / "spool", *WORK, *LIMITS) as service:
             load = Load(good, bad, requests, 60 * minutes, seed)
             found = asyncio.run(_run(service, load))
     return _verdicts(f"{minutes:g} minutes of mixed load", found)
@@ -124,7 +124,7 @@ async def _run(service: Service, load: Load) -> Found:
         clients = Clients(http, load.good, load.bad, MAX_BYTES, load.seed)
         loops = [_repeat(clients, name, act, ends) for name, act in _kinds(clients, load.requests is None)]
         checking = asyncio.create_task(_run_wrk(service, load))
-        waits = asyncio.create_task(waiting.waits(service.address, load.seconds))
+        waits = asyncio.create_task(healthz_latency.waits(service.address, load.seconds))
         memory = asyncio.create_task(_measure_memory(service, ends))
         await asyncio.gather(checking, waits, memory, *loops)
         await clients.wait_until_done()

@@ -28,18 +28,18 @@ function init(args)
    kinds = {}
    for line in io.lines(folder .. "/requests.tsv") do
       local kind, name, body, media, statuses, answer = line:match("^(.-)\t(.-)\t(.-)\t(.-)\t(.-)\t(.-)$")
-      local made = { kind = kind, name = name, statuses = "," .. statuses .. "," }
-      made.answer = answer ~= "-" and content(folder .. "/" .. answer) or nil
+      local request = { kind = kind, name = name, statuses = "," .. statuses .. "," }
+      request.answer = answer ~= "-" and content(folder .. "/" .. answer) or nil
       local headers = { ["X-Request-ID"] = "wrk-" .. #requests + 1 }
       if body == "-" then
-         made.text = wrk.format("GET", "/healthz", headers)
+         request.text = wrk.format("GET", "/healthz", headers)
       else
          headers["Content-Type"] = media
-         made.text = wrk.format("POST", "/v1/denoise", headers, content(folder .. "/" .. body))
+         request.text = wrk.format("POST", "/v1/denoise", headers, content(folder .. "/" .. body))
       end
-      table.insert(requests, made)
+      table.insert(requests, request)
       kinds[kind] = kinds[kind] or {}
-      table.insert(kinds[kind], made)
+      table.insert(kinds[kind], request)
    end
    choices = { kinds.good, kinds.good, kinds.bad, kinds.healthz }
 end
@@ -53,14 +53,14 @@ function request()
    return kind[math.random(#kind)].text
 end
 
-local function fault(asked, status, headers, body)
+local function error_of(sent, status, headers, body)
    if status == 429 then
       return not headers["retry-after"] and "429 without Retry-After"
-   elseif not asked.statuses:find("," .. status .. ",", 1, true) then
+   elseif not sent.statuses:find("," .. status .. ",", 1, true) then
       return "answered " .. status .. " " .. body:sub(1, 200)
-   elseif asked.kind == "good" then
-      return body ~= asked.answer and "another image than the command line's"
-   elseif asked.kind == "bad" then
+   elseif sent.kind == "good" then
+      return body ~= sent.answer and "another image than the command line's"
+   elseif sent.kind == "bad" then
       if headers["content-type"] ~= "application/problem+json" then
          return "refused as " .. tostring(headers["content-type"])
       end
@@ -77,16 +77,16 @@ function response(status, headers, body)
    for name, value in pairs(headers) do
       lowered[name:lower()] = value
    end
-   local asked = requests[tonumber((lowered["x-request-id"] or ""):match("^wrk%-(%d+)$"))]
-   if not asked then
+   local sent = requests[tonumber((lowered["x-request-id"] or ""):match("^wrk%-(%d+)$"))]
+   if not sent then
       table.insert(wrong, "an answer to no request: " .. status)
       return
    end
-   local counted = asked.kind .. " " .. status
+   local counted = sent.kind .. " " .. status
    counts[counted] = (counts[counted] or 0) + 1
-   local words = fault(asked, status, lowered, body)
-   if words then
-      table.insert(wrong, asked.name .. ": " .. words)
+   local message = error_of(sent, status, lowered, body)
+   if message then
+      table.insert(wrong, sent.name .. ": " .. message)
    end
 end
 
@@ -100,8 +100,8 @@ function done(summary)
       for what, count in pairs(thread:get("counts")) do
          write_line("count", what, count)
       end
-      for _, words in ipairs(thread:get("wrong")) do
-         write_line("wrong", words, 1)
+      for _, message in ipairs(thread:get("wrong")) do
+         write_line("wrong", message, 1)
       end
    end
    for _, what in ipairs({ "connect", "read", "write", "timeout" }) do

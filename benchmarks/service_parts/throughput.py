@@ -16,7 +16,7 @@ import httpx
 
 from pellucid.image import write_image
 from service_parts.images import picture
-from service_parts.serving import Verdict, served
+from service_parts.service_process import Verdict, run_service
 
 SIZE = 512
 CLIENTS = 4
@@ -28,18 +28,18 @@ def measure(count: int, rounds: int) -> list[Verdict]:
     """Denoise a number of images both ways in each round, and return the verdict."""
     with tempfile.TemporaryDirectory(prefix="pellucid-throughput-") as folder:
         many, one = Path(folder) / "many", Path(folder) / "one"
-        for place, images in ((many, count), (one, 1)):
-            place.mkdir()
+        for target, images in ((many, count), (one, 1)):
+            target.mkdir()
             for seed in range(images):
-                write_image(place / f"{seed:04d}.png", picture(seed, SIZE))
+                write_image(target / f"{seed:04d}.png", picture(seed, SIZE))
         contents = [path.read_bytes() for path in sorted(many.iterdir())]
-        with served(Path(folder) / "spool", "--engine", ENGINE) as service:
-            asyncio.run(_sent(service.address, contents[:2]))
+        with run_service(Path(folder) / "spool", "--engine", ENGINE) as service:
+            asyncio.run(_service_seconds(service.address, contents[:2]))
             ratios, rates = [], []
             for _ in range(rounds):
-                start = _on_folder(one)
-                command_line = (count - 1) / (_on_folder(many) - start)
-                rates.append((count / asyncio.run(_sent(service.address, contents)), command_line))
+                start = _command_line_seconds(one)
+                command_line = (count - 1) / (_command_line_seconds(many) - start)
+                rates.append((count / asyncio.run(_service_seconds(service.address, contents)), command_line))
                 ratios.append(rates[-1][0] / rates[-1][1])
     service_rate, command_rate = (statistics.median(kind) for kind in zip(*rates, strict=True))
     ratio = statistics.median(ratios)
@@ -54,7 +54,7 @@ def measure(count: int, rounds: int) -> list[Verdict]:
     ]
 
 
-def _on_folder(folder: Path) -> float:
+def _command_line_seconds(folder: Path) -> float:
     """Return the seconds that the command line takes for a folder."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "pellucid", "denoise", str(folder), "-o", f"{out}/clean", "--engine", ENGINE]
@@ -63,7 +63,7 @@ def _on_folder(folder: Path) -> float:
         return time.perf_counter() - started
 
 
-async def _sent(address: str, contents: list[bytes]) -> float:
+async def _service_seconds(address: str, contents: list[bytes]) -> float:
     """Return the seconds that the service needs for images that a few clients send."""
     waiting = list(contents)
 

@@ -52,7 +52,7 @@ def test_another_image_than_the_command_lines_is_a_wrong_answer(clients):
 @pytest.mark.parametrize(
     ("status", "headers", "count"), [(429, {"Retry-After": "1"}, 0), (429, {}, 1), (500, {}, 1), (200, {}, 1)]
 )
-def test_answers_that_are_right_or_wrong_besides_the_expected_one(clients, status, headers, count):
+def test_other_answers_than_the_expected_one(clients, status, headers, count):
     assert len(act(clients(lambda request: httpx.Response(status, headers=headers)), "good").wrong) == count
 
 
@@ -103,7 +103,7 @@ def archive(items, result):
     return stream.getvalue()
 
 
-def test_a_job_that_is_gone_is_a_lost_one_unless_its_client_removed_it(clients):
+def test_a_missing_job_is_lost_unless_its_client_removed_it(clients):
     def answers(request):
         if request.method == "POST":
             return httpx.Response(202, json=JOB | {"status": "queued"}, headers={"Location": "/v1/jobs/j"})
@@ -118,23 +118,23 @@ def test_a_job_that_is_gone_is_a_lost_one_unless_its_client_removed_it(clients):
 
 
 def test_a_result_that_was_replaced_is_detected(part, tmp_path):
-    record = part("service_parts.killing").Record()
+    record = part("service_parts.crash_recovery").Record()
     result = tmp_path / "results" / "j" / "1" / "result"
     result.parent.mkdir(parents=True)
-    base = sqlite3.connect(tmp_path / "jobs.sqlite3")
-    base.execute("CREATE TABLE items (job, number, state)")
-    base.execute("INSERT INTO items VALUES ('j', 1, 'done')")
-    base.commit()
-    base.close()
+    database = sqlite3.connect(tmp_path / "jobs.sqlite3")
+    database.execute("CREATE TABLE items (job, number, state)")
+    database.execute("INSERT INTO items VALUES ('j', 1, 'done')")
+    database.commit()
+    database.close()
     result.write_bytes(b"clean")
     for _ in range(2):
-        record.note(tmp_path)
-    assert record.again == set()
+        record.update(tmp_path)
+    assert record.replaced == set()
     other = result.with_name("other")
     other.write_bytes(b"clean")
     other.replace(result)
-    record.note(tmp_path)
-    assert record.again == {("j", 1)}
+    record.update(tmp_path)
+    assert record.replaced == {("j", 1)}
 
 
 def test_pictures_are_the_same_on_every_run_and_of_the_requested_kind(part):
@@ -146,7 +146,7 @@ def test_pictures_are_the_same_on_every_run_and_of_the_requested_kind(part):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_memory_is_that_of_a_process_and_its_children(part, tmp_path):
-    serving = part("service_parts.serving")
+    serving = part("service_parts.service_process")
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen([sys.executable, "-c", PARENT], stdin=pipe, stdout=pipe, stderr=null) as process:
         assert process.stdout and process.stdout.readline() == b"1\n"
@@ -168,7 +168,7 @@ def test_the_second_and_the_last_tenth_of_the_time_are_compared(part):
 
 
 def test_a_missed_bar_or_a_part_that_cannot_run_fails_the_program(part, monkeypatch, tmp_path, capsys):
-    service, verdict = part("service"), part("service_parts.serving").Verdict
+    service, verdict = part("service"), part("service_parts.service_process").Verdict
 
     def absent(size):
         raise part("photo_parts.tables").PartSkipped("there is no chromium")

@@ -147,9 +147,9 @@ def test_errors_of_wrk_are_reported(part, served, tmp_path):
 
 @pytest.mark.parametrize("is_installed", [pytest.param(True, marks=needs_wrk), False])
 def test_a_service_is_timed_beside_a_bare_server_with_or_without_wrk(part, served, monkeypatch, is_installed):
-    waiting = part("service_parts.waiting")
-    monkeypatch.setattr(waiting.wrk, "is_installed", lambda: is_installed)
-    found = asyncio.run(waiting.waits(served(lambda body: (200, {}, b"ok")), 1))
+    healthz_latency = part("service_parts.healthz_latency")
+    monkeypatch.setattr(healthz_latency.wrk, "is_installed", lambda: is_installed)
+    found = asyncio.run(healthz_latency.waits(served(lambda body: (200, {}, b"ok")), 1))
     for waits in (found["service"], found["bare"]):
         assert waits.answers and 0 < waits.median <= waits.p99 < 1 and not waits.failed
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from photo_parts.tables import PartSkipped
-from service_parts.serving import Verdict, served
+from service_parts.service_process import Verdict, run_service
 
 ROOT = Path(__file__).parents[2]
 MAX_BYTES = 100_000
@@ -32,7 +32,7 @@ def measure(loads: int) -> list[Verdict]:
     weights, paints = [], []
     with (
         tempfile.TemporaryDirectory(prefix="pellucid-page-") as folder,
-        served(Path(folder) / "spool", "--threads", "1") as service,
+        run_service(Path(folder) / "spool", "--threads", "1") as service,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

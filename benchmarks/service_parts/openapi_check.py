@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from photo_parts.tables import PartSkipped
-from service_parts.serving import Verdict, served
+from service_parts.service_process import Verdict, run_service
 
 CONFIG = Path(__file__).parents[2] / "tests" / "server" / "schemathesis.toml"
 LIMITS = ["--model", "photo-fast", "--threads", "1", "--max-bytes", "2M", "--max-pixels", "1M", "--job-expiry", "60"]
@@ -25,7 +25,7 @@ def measure(examples: int) -> list[Verdict]:
         raise PartSkipped("schemathesis is not installed: pip install schemathesis")
     with (
         tempfile.TemporaryDirectory(prefix="pellucid-conform-") as folder,
-        served(Path(folder) / "spool", *LIMITS) as service,
+        run_service(Path(folder) / "spool", *LIMITS) as service,
     ):
         program = "from schemathesis.cli import schemathesis; schemathesis()"
         command = [sys.executable, "-c", program, "--no-color", "--config-file", str(CONFIG), "run"]

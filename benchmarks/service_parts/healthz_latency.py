@@ -11,7 +11,7 @@ from pathlib import Path
 from service_parts import wrk
 from service_parts.wrk import Waits
 
-PROBING = (sys.executable, str(Path(__file__).with_name("probing.py")))
+PROBING = (sys.executable, str(Path(__file__).with_name("latency_probe.py")))
 
 
 async def waits(address: str, seconds: float) -> dict[str, Waits]:

@@ -13,7 +13,7 @@ import httpx
 
 from service_parts.images import Good, bad_images, good_images
 from service_parts.load import MAX_PIXELS, WORK
-from service_parts.serving import Verdict, served, wait_for
+from service_parts.service_process import Verdict, run_service, wait_for
 
 UNDER_WAY = ("queued", "running")
 TIMEOUT = 600.0
@@ -27,23 +27,23 @@ class Record:
     Attributes:
         sent: the images of each, by the path of the job.
         done: inode and time of the results that existed at a kill, by job and number of the image.
-        again: those of them that were replaced later.
+        replaced: those of them that were replaced later.
     """
 
     sent: dict[str, list[Good]] = field(default_factory=dict)
     done: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
-    again: set[tuple[str, int]] = field(default_factory=set)
+    replaced: set[tuple[str, int]] = field(default_factory=set)
 
-    def note(self, spool: Path) -> None:
+    def update(self, spool: Path) -> None:
         """Read the results of the killed server."""
-        base = sqlite3.connect(spool / "jobs.sqlite3")
-        rows = base.execute("SELECT job, number FROM items WHERE state = 'done'").fetchall()
-        base.close()
+        database = sqlite3.connect(spool / "jobs.sqlite3")
+        rows = database.execute("SELECT job, number FROM items WHERE state = 'done'").fetchall()
+        database.close()
         found = {}
         for job, number in rows:
             stat = (spool / "results" / job / str(number) / "result").stat()
             found[job, number] = (stat.st_ino, stat.st_mtime_ns)
-        self.again |= {item for item, seen in self.done.items() if found.get(item) != seen}
+        self.replaced |= {item for item, seen in self.done.items() if found.get(item) != seen}
         self.done = found
 
 
@@ -55,7 +55,7 @@ def measure(kills: int, seed: int = 0) -> list[Verdict]:
         cut = next(body for body in bad_images(good, Path(folder), MAX_PIXELS) if body.name == "cut.png")
         spool = Path(folder) / "spool"
         for _ in range(kills):
-            with served(spool, *WORK) as service, httpx.Client(base_url=service.address, timeout=60) as http:
+            with run_service(spool, *WORK) as service, httpx.Client(base_url=service.address, timeout=60) as http:
                 for _ in range(2):
                     images = choice.choices(good, k=choice.randint(1, 4))
                     files = [(image.name, image.content) for image in images] + [(cut.name, cut.content)]
@@ -63,30 +63,30 @@ def measure(kills: int, seed: int = 0) -> list[Verdict]:
                     record.sent[answer.headers["location"]] = images
                 time.sleep(choice.uniform(*BETWEEN))
                 service.kill()
-            record.note(spool)
-        with served(spool, *WORK) as service, httpx.Client(base_url=service.address, timeout=60) as http:
-            jobs = {path: _ended(http, path) for path in record.sent}
+            record.update(spool)
+        with run_service(spool, *WORK) as service, httpx.Client(base_url=service.address, timeout=60) as http:
+            jobs = {path: _wait_until_finished(http, path) for path in record.sent}
             wrong = [path for path, job in jobs.items() if job and not _is_right(http, job, record.sent[path])]
             service.kill()
-        record.note(spool)
+        record.update(spool)
     return [_verdict(kills, record, jobs, wrong)]
 
 
 def _verdict(kills: int, record: Record, jobs: dict[str, Any], wrong: list[str]) -> Verdict:
     items = [item for job in jobs.values() if job for item in job["items"]]
     lost = [path for path, job in jobs.items() if job is None]
-    endings = Counter(item["status"] for item in items)
-    mute = [item for item in items if item["status"] == "failed" and not item["error"]]
+    states = Counter(item["status"] for item in items)
+    without_reason = [item for item in items if item["status"] == "failed" and not item["error"]]
     stopped = sum("was stopped" in (item["error"] or "") for item in items)
     found = (
-        f"{len(jobs)} jobs with {len(items)} images: {endings['done']} done, {endings['failed']} failed with a reason "
-        f"({stopped} because of two kills), {len(lost)} lost, {len(record.again)} done twice, {len(wrong)} wrong"
+        f"{len(jobs)} jobs with {len(items)} images: {states['done']} done, {states['failed']} failed with a reason "
+        f"({stopped} because of two kills), {len(lost)} lost, {len(record.replaced)} done twice, {len(wrong)} wrong"
     )
-    is_reached = not (lost or record.again or wrong or mute or set(endings) - {"done", "failed"})
+    is_reached = not (lost or record.replaced or wrong or without_reason or set(states) - {"done", "failed"})
     return Verdict(f"{kills} times kill -9 mid-job, restart", found, "none lost, none done twice", is_reached)
 
 
-def _ended(http: httpx.Client, path: str) -> dict[str, Any] | None:
+def _wait_until_finished(http: httpx.Client, path: str) -> dict[str, Any] | None:
     """Return a job once it has ended; None if it is not there."""
 
     def found() -> dict[str, Any] | None:

@@ -49,7 +49,7 @@ class Service:
 
 
 @contextmanager
-def served(spool: Path, *options: str) -> Iterator[Service]:
+def run_service(spool: Path, *options: str) -> Iterator[Service]:
     """Start `pellucid serve` on a free port and yield it once it answers; it is stopped at the end.
 
     Raises:
