@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +149,7 @@ def analyze(sources: Sources, options: DatasetOptions, progress: StageProgress |
     """
     items, unmatched = match_files(sources)
     chosen = limit_total_size(items)
-    images, skipped = inspect_all(chosen, progress and (lambda done, total: progress("read", done, total)))
+    images, skipped = inspect_all(chosen, progress and partial(progress, "read"))
     images, other_formats, channels, dtype = _majority_format(images)
     channels = _network_channels(channels, options.channels)
     patch = options.patch or _choose_patch(images)

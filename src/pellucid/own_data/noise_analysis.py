@@ -131,20 +131,17 @@ def analyze_noise(
     index = np.unique(np.linspace(0, len(images) - 1, min(len(images), NUM_SAMPLED)).astype(int))
     max_pages = max(1, NUM_SAMPLED // len(index))
     sample = partial(_sample_image, sources=sources, data_range=data_range, max_pages=max_pages)
-    samples: list[NoiseSample] = []
-    flags = []
-    for number, (image_samples, is_unusual) in enumerate(map_in_threads(sample, [images[place] for place in index])):
-        samples += image_samples
-        flags.append(is_unusual)
-        if progress:
-            progress("noise", number + 1, len(index))
+    chosen = [images[place] for place in index]
+    report_progress = progress and partial(progress, "noise")
+    sample_lists, flags = zip(*map_in_threads(sample, chosen, report_progress), strict=True)
+    samples = [sample for image_samples in sample_lists for sample in image_samples]
     is_majority = float(np.mean(flags)) > 0.5
     if sources.kind != "noisy":
         statistics = combine_samples(samples, "differences")
         return NoiseAnalysis(statistics, swapped=sources.kind == "pairs" and is_majority)
     statistics = combine_samples(samples, "flat blocks")
     if statistics.axis not in ("rows", "columns"):
-        statistics = _with_estimated_sigma(statistics, [images[place] for place in index], data_range)
+        statistics = _with_estimated_sigma(statistics, chosen, data_range)
     return NoiseAnalysis(statistics, stretched=is_majority)
 
 

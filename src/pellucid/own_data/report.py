@@ -72,8 +72,10 @@ class ProgressImage:
 
     def draw(self, model: Any, epoch: int) -> None:
         """Denoise the parts by a network in evaluation mode, and write the picture."""
+        device = next(model.parameters()).device
+        sigmas = None if self._sigmas is None else self._sigmas.to(device)
         with torch.inference_mode():
-            denoised = model(self._noisy, self._sigmas).float().numpy()
+            denoised = model(self._noisy.to(device), sigmas).float().cpu().numpy()
         self._rows = {number: row for number, row in self._rows.items() if number < epoch} | {epoch: denoised}
         # An earlier epoch stays if it is twice as late as the one before: most is learned early.
         *past, now = sorted(self._rows)

@@ -19,11 +19,11 @@ from pellucid.recipes.recipe import Recipe, load_recipe
 from pellucid.train.distributed import process_group
 from pellucid.train.loop import TrainProgress, TrainResult, train
 from pellucid.train.pretrained import pretrained_weights
-from pellucid.utils.atomic_write import atomic_write
+from pellucid.train.run_folder import RunFolder
 from pellucid.utils.paths import make_folder
 
 DATASET = "listed"
-FILES, RECIPE, LAST = "files.json", "recipe.toml", "last.safetensors"
+FILES = "files.json"
 DESCRIPTIONS = {
     "pairs": "noisy and clean images",
     "clean": "clean images only",
@@ -63,8 +63,7 @@ class TrainPlan:
         """
         make_folder(out, "give another --out")
         write_file_list(out / FILES, self.files)
-        with atomic_write(out / RECIPE) as temporary:
-            temporary.write_text(self.recipe.to_toml(), encoding="utf-8")
+        RunFolder(out).write_recipe(self.recipe.to_toml())
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def make_plan(sources: Sources, out: Path, options: TrainOptions, progress: Stag
         PellucidError: if too many files cannot be used, or too few are left.
     """
     sources.run_folder(out)
-    if (out / LAST).exists():
+    if RunFolder(out).last.exists():
         raise UsageError(f"{out} holds a run already: give --resume to continue it, or another --out")
     values = options.values
     pretrained = load_pretrained(str(values["train.start"])) if values.get("train.start") else None
@@ -118,9 +117,10 @@ def resumable_recipe(out: Path, sources: Sources, values: Mapping[str, Any] | No
     Raises:
         UsageError: if the run was not trained on these folders.
     """
-    if not (out / LAST).exists():
+    folder = RunFolder(out)
+    if not folder.last.exists():
         return None
-    recipe = load_recipe(out / RECIPE)
+    recipe = load_recipe(folder.recipe)
     files = read_file_list(recipe.data.options.get("path", out / FILES))
     if files.kind != sources.kind:
         raise UsageError(

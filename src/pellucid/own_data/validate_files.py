@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.image import ImageFile, read_image, to_nchw
 from pellucid.own_data.sources import Item
+from pellucid.utils.progress import Progress
 from pellucid.utils.system import num_cores
 
 MIN_CORRELATION = 0.05
@@ -72,22 +73,23 @@ def limit_total_size(items: Sequence[Item]) -> tuple[Item, ...]:
 
 
 def inspect_all(
-    items: Sequence[Item], progress: Callable[[int, int], object] | None = None
+    items: Sequence[Item], progress: Progress | None = None
 ) -> tuple[tuple[ImageInfo, ...], tuple[SkippedFile, ...]]:
     """Read all files, several at a time, and return the images that can be used and the files that cannot."""
     images, skipped = [], []
-    for number, result in enumerate(map_in_threads(inspect_image, items)):
+    for result in map_in_threads(inspect_image, items, progress):
         (images if isinstance(result, ImageInfo) else skipped).append(result)
-        if progress:
-            progress(number + 1, len(items))
     return tuple(images), tuple(skipped)
 
 
-def map_in_threads(function: Callable[[Any], Any], values: Sequence[Any]) -> Iterator[Any]:
+def map_in_threads(function: Callable[[Any], Any], values: Sequence[Any], progress: Progress | None) -> Iterator[Any]:
     """Yield `function(value)` in the order of the values; reading a file releases Python's lock."""
     with ThreadPoolExecutor(num_cores()) as executor:
         try:
-            yield from executor.map(function, values)
+            for number, result in enumerate(executor.map(function, values)):
+                yield result
+                if progress:
+                    progress(number + 1, len(values))
         finally:
             executor.shutdown(cancel_futures=True)
 
