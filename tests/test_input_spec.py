@@ -17,7 +17,7 @@ specs = st.builds(
     fixed_size=st.none() | st.tuples(sides, sides),
     minimum_size=sides,
     dtype=st.sampled_from(["", "uint16", "float32"]),
-    white=st.floats(0, 1e6),
+    data_range=st.floats(0, 1e6),
 )
 
 
@@ -32,7 +32,7 @@ def test_a_spec_is_frozen():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 8192, 4320)])
-def test_by_default_gray_and_colour_of_any_size_fit(shape):
+def test_by_default_gray_and_color_of_any_size_fit(shape):
     InputSpec().check(shape)
 
 
@@ -56,20 +56,21 @@ def test_an_image_that_does_not_fit_is_named_with_the_remedy(spec, shape, words)
     assert all(word in message for word in words)
 
 
-def test_a_spec_of_an_older_file_knows_no_white():
+def test_a_spec_of_an_older_file_has_no_data_range():
     values = InputSpec().to_dict()
-    del values["dtype"], values["white"]
+    del values["dtype"], values["data_range"]
     assert InputSpec.from_dict(values) == InputSpec()
 
 
-def test_the_white_is_that_of_arrays_of_the_type_trained_on():
-    def whites(dtype):
-        spec = InputSpec(dtype=dtype, white=700.0)
+def test_the_data_range_is_that_of_arrays_of_the_training_dtype():
+    def data_ranges(dtype):
+        spec = InputSpec(dtype=dtype, data_range=700.0)
         return [
-            spec.white_of(np.zeros(1, kind)) for kind in ("uint8", "uint16", ">u2", "float16", "float32", "float64")
+            spec.data_range_for(np.zeros(1, kind))
+            for kind in ("uint8", "uint16", ">u2", "float16", "float32", "float64")
         ]
 
-    assert whites("uint8") == [700, None, None, None, None, None]
-    assert whites("uint16") == [None, 700, None, None, None, None]
-    assert whites("float32") == [None, None, None, 700, 700, 700]
-    assert InputSpec().white_of(np.zeros(1, np.uint16)) is None
+    assert data_ranges("uint8") == [700, None, None, None, None, None]
+    assert data_ranges("uint16") == [None, 700, None, None, None, None]
+    assert data_ranges("float32") == [None, None, None, 700, 700, 700]
+    assert InputSpec().data_range_for(np.zeros(1, np.uint16)) is None

@@ -12,7 +12,7 @@ import pellucid
 
 SOURCE = Path(pellucid.__file__).parent
 
-# From the bottom up. Each layer holds lanes that are unaware of each other; within a lane, a module may import those
+# From the bottom up. Each layer holds lanes that do not import each other; within a lane, a module may import those
 # before it. A package counts as one module here.
 LAYERS = (
     (("errors",),),
@@ -76,7 +76,7 @@ def imported(tree, package):
 
 
 def arrows(root):
-    """Map each module to the modules of the package that it imports, those initialised on the way included."""
+    """Map each module to the modules that it imports, with the packages that are initialized on the way."""
     files = modules(root)
     found = {}
     for name, path in files.items():
@@ -89,41 +89,41 @@ def arrows(root):
                 continue
             parts = rest.split(".") if rest else []
             steps = {".".join(parts[:count]) for count in range(1, len(parts) + 1)} & set(files)
-            wanted = max(steps, key=len, default=rest.rpartition(".")[0] or "__init__")
-            # On the way to its neighbour, a module does not initialise its package: that is under way already.
-            targets |= {wanted} | {step for step in steps if not name.startswith(f"{step}.")}
+            target = max(steps, key=len, default=rest.rpartition(".")[0] or "__init__")
+            # A module does not initialize its own package when it imports its neighbor: that is happening already.
+            targets |= {target} | {step for step in steps if not name.startswith(f"{step}.")}
         found[name] = targets - {name}
     return found
 
 
-def places():
+def positions():
     return {
-        unit: (level, lane, position)
-        for level, lanes in enumerate(LAYERS)
+        unit: (height, lane, position)
+        for height, lanes in enumerate(LAYERS)
         for lane, units in enumerate(lanes)
         for position, unit in enumerate(units)
     }
 
 
 def offences(graph):
-    """Return what breaks the order, in words."""
+    """Return a description of each import that breaks the order."""
     found = []
-    order = places()
+    order = positions()
     for name, targets in graph.items():
         unit = name.partition(".")[0]
         if unit in ENTRANCES:
             continue
         if unit not in order:
-            found.append(f"{name} has no place: put it into LAYERS")
+            found.append(f"{name} has no layer: put it into LAYERS")
             continue
-        level, lane, position = order[unit]
+        height, lane, position = order[unit]
         for target in sorted(targets):
             other = target.partition(".")[0]
             if other in ENTRANCES:
-                found.append(f"{name} imports the package's front door")
+                found.append(f"{name} imports the front of the package")
             elif other != unit and other in order:
-                its_level, its_lane, its_position = order[other]
-                if its_level > level or (its_level == level and (its_lane != lane or its_position > position)):
+                its_height, its_lane, its_position = order[other]
+                if its_height > height or (its_height == height and (its_lane != lane or its_position > position)):
                     found.append(f"{name} imports {target}, which is not below it")
     return found
 
@@ -155,8 +155,8 @@ def test_nothing_imports_in_a_circle():
         ({"noise/__init__.py": "", "noise/a.py": "from .. import models", "models/__init__.py": ""}, "imports models"),
         ({"train.py": "from pellucid.inference import Denoiser", "inference.py": ""}, "train imports inference"),
         ({"recipes.py": "import_module('pellucid.checkpoint')", "checkpoint.py": ""}, "recipes imports checkpoint"),
-        ({"input_spec.py": "from pellucid import Denoiser"}, "front door"),
-        ({"helpers.py": ""}, "helpers has no place"),
+        ({"input_spec.py": "from pellucid import Denoiser"}, "front of the package"),
+        ({"helpers.py": ""}, "helpers has no layer"),
     ],
 )
 def test_an_upward_arrow_is_found(tmp_path, files, offence):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pellucid import checkpoint
 from pellucid.cli import app
-from pellucid.data.file_list import Entry, FileList, write_file_list
+from pellucid.data.files_json import Entry, FileList, write_file_list
 from pellucid.engines.onnx_export import export
 from pellucid.inference.denoiser import Denoiser
 from pellucid.recipes.recipe import Recipe
@@ -38,7 +38,7 @@ def trained(request, tmp_path_factory):
     for role, noise in (("noisy", 0.05), ("clean", 0.0)):
         files[role] = str(folder / f"{role}.tif")
         write(files[role], stack(dtype, noise).squeeze())
-    entries = tuple(Entry(**files, second=None, group=part, part=part) for part in ("train", "validation"))
+    entries = tuple(Entry(**files, second_capture=None, group=part, split=part) for part in ("train", "validation"))
     write_file_list(folder / "files.json", FileList("pairs", CHANNELS[dtype], dtype, WHITES[dtype], entries))
     recipe = {
         "name": "own",
@@ -58,14 +58,14 @@ def test_the_range_is_in_every_file_that_holds_the_network(trained):
     dtype, *paths = trained
     for path in paths:
         spec = Denoiser.load(path, threads=1).input_spec
-        assert (spec.dtype, spec.white) == (("", 0) if dtype == "uint8" else (dtype, WHITES[dtype]))
+        assert (spec.dtype, spec.data_range) == (("", 0) if dtype == "uint8" else (dtype, WHITES[dtype]))
 
 
 def test_it_is_the_range_of_arrays_of_that_type_alone(trained, monkeypatch):
     dtype, *paths = trained
     seen = []
     monkeypatch.setattr(
-        "pellucid.inference.denoiser.Denoiser._check_fit", lambda self, frames: seen.append(frames.white)
+        "pellucid.inference.denoiser.Denoiser._check_fit", lambda self, frames: seen.append(frames.data_range)
     )
     for path in paths:
         denoiser = Denoiser.load(path, threads=1)
@@ -74,7 +74,7 @@ def test_it_is_the_range_of_arrays_of_that_type_alone(trained, monkeypatch):
             denoiser(image, channel_axis=-1, strength=0)
             denoiser(image, channel_axis=-1, strength=0, data_range=77)
     usual = {"uint8": 255, "uint16": 4095, "float32": 1} | {dtype: WHITES[dtype]}
-    assert seen == [white for kind in ("uint8", "uint16", "float32") for white in (usual[kind], 77)] * 2
+    assert seen == [data_range for kind in ("uint8", "uint16", "float32") for data_range in (usual[kind], 77)] * 2
 
 
 def test_a_stack_of_any_channels_comes_back_in_its_type_and_range(trained):

@@ -93,7 +93,7 @@ def test_a_component_is_written_as_a_call(text, expected):
         "\0",
     ],
 )
-def test_what_is_no_such_call_is_refused_with_an_example(text):
+def test_other_texts_are_refused_with_an_example(text):
     assert "such as gaussian(sigma=25)" in refusal(registry.parse, text)
 
 

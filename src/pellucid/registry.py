@@ -1,6 +1,6 @@
-"""Components by name, found in the source tree without importing them.
+"""Find components by name, without importing them.
 
-A component is one module in a registry package whose single class carries the module's name in CamelCase
+A component is one module in a registry package whose class has the name of the module in CamelCase
 (`salt_pepper.py` holds `SaltPepper`, `psnr.py` holds `PSNR`). Its one-line summary is the module's docstring.
 """
 
@@ -29,7 +29,7 @@ PACKAGES = {
 
 
 def suggestion(name: str, choices: Collection[str]) -> str:
-    """Return ` (did you mean "x"?)` for the nearest choice, or the choices themselves when none is near."""
+    """Return ` (did you mean "x"?)` for the nearest choice, or a list of all choices if none is near."""
     close = difflib.get_close_matches(name, choices, n=1)
     if close:
         return f' (did you mean "{close[0]}"?)'
@@ -42,9 +42,9 @@ def _modules(kind: str) -> dict[str, tuple[str, str]]:
     found = {}
     for path in sorted((ROOT / PACKAGES[kind]).glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        wanted = path.stem.replace("_", "")
+        class_name = path.stem.replace("_", "")
         for node in tree.body:
-            if isinstance(node, ast.ClassDef) and node.name.lower() == wanted:
+            if isinstance(node, ast.ClassDef) and node.name.lower() == class_name:
                 summary = (ast.get_docstring(tree) or "").partition("\n")[0]
                 found[path.stem] = (node.name, summary)
     return found
@@ -74,7 +74,7 @@ def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
     """Construct a component from its options.
 
     Raises:
-        UsageError: for an unknown name, an unknown option, or a value that the component refuses.
+        UsageError: for an unknown name, an unknown option, or an invalid value.
     """
     component = load(kind, name)
     parameters = inspect.signature(component).parameters

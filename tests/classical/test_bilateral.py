@@ -5,15 +5,15 @@ from pellucid.classical.bilateral import Bilateral
 
 
 def formula(image, row, column, sigma_color, sigma_spatial, radius):
-    """Tomasi and Manduchi's mean over the disc around one pixel of (C, H, W); colours differ by the sum over C."""
+    """Tomasi and Manduchi's mean over the disc around one pixel of (C, H, W); colors differ by the sum over C."""
     total, weight = np.zeros(len(image)), 0.0
     for down in range(-radius, radius + 1):
         for right in range(-radius, radius + 1):
             if down**2 + right**2 <= radius**2:
                 other = image[:, row + down, column + right]
                 near = np.exp(-(down**2 + right**2) / (2 * sigma_spatial**2))
-                alike = np.exp(-(np.abs(other - image[:, row, column]).sum() ** 2) / (2 * sigma_color**2))
-                total, weight = total + near * alike * other, weight + near * alike
+                similarity = np.exp(-(np.abs(other - image[:, row, column]).sum() ** 2) / (2 * sigma_color**2))
+                total, weight = total + near * similarity * other, weight + near * similarity
     return total / weight
 
 

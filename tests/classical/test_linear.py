@@ -34,7 +34,7 @@ def test_values_that_never_vary_do_not_break_it(pairs):
 
 def test_unfitted_or_of_another_size_it_refuses(pairs):
     noisy, clean = pairs
-    with pytest.raises(UsageError, match="the rival linear learns from pairs"):
+    with pytest.raises(UsageError, match="the baseline linear has to be fitted"):
         Linear()(noisy)
     with pytest.raises(UsageError, match=r"\(2, 4, 4\), the map was fitted to \(2, 3, 4\)"):
         Linear().fit(noisy, clean)(np.zeros((1, 2, 4, 4), np.float32))
@@ -58,7 +58,7 @@ def test_options_and_result(pairs):
 def test_reaches_its_known_figure_on_mnist():
     mnist = registry.build("data", "mnist", {})
     if not mnist.available():
-        pytest.skip("the files of mnist are not at hand: set PELLUCID_DATA to a folder that has them")
+        pytest.skip("the files of mnist are not available: set PELLUCID_DATA to a folder that has them")
     rng = np.random.default_rng(0)
     clean = [mnist.load(split).images.astype(np.float32) / 255 for split in ("train", "test")]
     noisy = [np.clip(images + 0.9 * rng.random(images.shape, np.float32), 0, 1) for images in clean]

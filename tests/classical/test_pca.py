@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA as SklearnPCA
 
-from pellucid.classical.correction import affine_correction
+from pellucid.classical.base import affine_correction
 from pellucid.classical.pca import PCA
 
 

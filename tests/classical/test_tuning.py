@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 
 from pellucid import registry
-from pellucid.classical.base import Rival
-from pellucid.classical.correction import affine_correction
+from pellucid.classical.base import Baseline, affine_correction
 from pellucid.classical.tuning import tune
 from pellucid.errors import PellucidError, UsageError
 
 
 @dataclass(frozen=True)
-class Peak(Rival):
-    """A rival that is best where `strength` is `best`: it adds a pattern that grows with the distance from there."""
+class Peak(Baseline):
+    """A baseline that is best where `strength` is `best`: it adds a pattern that grows with the distance from there."""
 
     strength: float = 1.0
     best: ClassVar[float] = 0.0
@@ -31,7 +30,7 @@ class Peak(Rival):
 
 @pytest.fixture
 def peak(monkeypatch):
-    """A function that makes the registry answer with a rival of a known optimum."""
+    """A function that makes the registry answer with a baseline of a known optimum."""
 
     def make(best, values=(1.0, 2.0)):
         monkeypatch.setattr(Peak, "best", best)
@@ -53,11 +52,11 @@ def test_the_choice_is_the_best_of_the_grid_after_correction(blocks):
         denoised = kind(weight)(noisy)
         gain, offset = affine_correction(denoised, clean)
         assert psnr(tuned(noisy), clean) >= psnr(np.clip(gain * denoised + offset, 0, 1), clean) - 0.05
-    assert tuned.rival == kind(**tuned.chosen) and tuned.at_edge == ()
+    assert tuned.baseline == kind(**tuned.chosen) and tuned.at_edge == ()
     assert tuned.psnr == pytest.approx(psnr(tuned(noisy), clean), abs=0.5)
 
 
-def test_it_applies_the_rival_then_gain_and_offset_then_clips(blocks):
+def test_it_applies_the_baseline_then_gain_and_offset_then_clips(blocks):
     noisy, clean = blocks
     tuned = tune("identity", noisy, clean)
     assert tuned.chosen == {}
@@ -106,7 +105,7 @@ def test_noise_free_images_are_best_left_alone(blocks):
     assert tuned.chosen == {"radius": 0} and (tuned.gain, tuned.offset) == pytest.approx((1, 0), abs=1e-6)
 
 
-def test_a_rival_that_learns_is_tuned_on_other_pairs_and_fitted_to_all(monkeypatch, blocks):
+def test_a_baseline_that_needs_training_is_tuned_on_other_pairs_and_fitted_to_all(monkeypatch, blocks):
     kind = registry.load("classical", "pca")
     fit, seen = kind.fit, []
 

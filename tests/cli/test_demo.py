@@ -36,9 +36,11 @@ def bare(folder, *arguments):
 
 @pytest.fixture
 def small(monkeypatch, exported):
-    """Puts a small network, and the standard deviation for a level, in the place of what is shipped."""
+    """Puts a small network, and the standard deviation for sigma, in the place of the shipped networks."""
     monkeypatch.setattr(
-        noise_estimation, "reader", lambda threads: lambda tiles: (tiles.std(axis=(1, 2, 3)), np.full(len(tiles), 0.1))
+        noise_estimation,
+        "load_estimator",
+        lambda threads: lambda tiles: (tiles.std(axis=(1, 2, 3)), np.full(len(tiles), 0.1)),
     )
     load = Denoiser.load
     monkeypatch.setattr(Denoiser, "load", lambda: load(exported, threads=1))
@@ -62,7 +64,7 @@ def test_pictures_are_cleaned_named_and_shown(run, small, tmp_path):
     for image in figures["images"]:
         before, after = read_image(SAMPLES / Path(image["out"]).name), read_image(Path(image["out"]))
         assert before.pixels.shape == after.pixels.shape == (image["height"], image["width"], 3)
-        assert f"{image['sigma']:.1f}" in outcome.stdout and image["out"] in outcome.stdout
+        assert f"{image['sigma_255']:.1f}" in outcome.stdout and image["out"] in outcome.stdout
     page = tmp_path / "first" / PAGE
     assert str(page) in outcome.stdout and figures["page"] == str(page)
     text = page.read_text(encoding="utf-8")
@@ -79,8 +81,8 @@ def test_the_base_install_is_enough(tmp_path):
     done = bare(tmp_path, "demo")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "runs" / "demo").iterdir()) == sorted([*CREDITS, PAGE])
-    levels = [float(level) for level in re.findall(r" (\d+\.\d) +\S+ s", done.stdout)]
-    assert len(levels) == len(CREDITS) and all(1 < level < 30 for level in levels)
+    sigmas = [float(sigma) for sigma in re.findall(r" (\d+\.\d) +\S+ s", done.stdout)]
+    assert len(sigmas) == len(CREDITS) and all(1 < sigma < 30 for sigma in sigmas)
 
 
 def test_digits_need_the_extra_that_trains(tmp_path):
@@ -90,17 +92,17 @@ def test_digits_need_the_extra_that_trains(tmp_path):
 
 
 def test_digits_take_the_recipe_that_their_data_allows(run, tmp_path, monkeypatch):
-    asked = {}
+    options_of_call = {}
 
     def reproduce(names, out, **options):
-        asked.update(options, names=names, out=out)
+        options_of_call.update(options, names=names, out=out)
         return [{"recipe": names[0], "published": {}, "measured": {"psnr": 20.0, "noisy_psnr": 11.5}, "baselines": {}}]
 
-    monkeypatch.setattr("pellucid.reproduce.reproduce", reproduce)
+    monkeypatch.setattr("pellucid.reproduce.reproduction.reproduce", reproduce)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PELLUCID_DATA", str(tmp_path))
     outcome = run("demo", "--digits", "--out", tmp_path / "demo")
-    assert outcome.status == 0 and asked["names"] == ["demo"] and not asked["quick"]
+    assert outcome.status == 0 and options_of_call["names"] == ["demo"] and not options_of_call["quick"]
     assert str(tmp_path / "demo" / "report.html") in outcome.stdout
     assert "Denoising lifts the PSNR from 11.50 to 20.00 dB." in outcome.stdout
     (tmp_path / "mnist").mkdir()
@@ -108,4 +110,4 @@ def test_digits_take_the_recipe_that_their_data_allows(run, tmp_path, monkeypatc
         for kind in ("images-idx3", "labels-idx1"):
             (tmp_path / "mnist" / f"{part}-{kind}-ubyte.gz").write_bytes(b"")
     assert run("demo", "--digits", "--out", tmp_path / "demo").status == 0
-    assert asked["names"] == ["digits"] and asked["quick"]
+    assert options_of_call["names"] == ["digits"] and options_of_call["quick"]

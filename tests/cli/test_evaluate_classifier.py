@@ -26,7 +26,7 @@ def test_a_classifier_reads_clean_noisy_and_denoised(run, trained, by_class):
     command = ("evaluate", "--classifier", combined, by_class, "--model", best, "--noise", "gaussian(sigma=80)")
     outcome = run(*command)
     assert outcome.status == 0, outcome
-    assert all(version in outcome.stdout for version in ("clean", "noisy", "denoised", "of 40 images", "sets"))
+    assert all(version in outcome.stdout for version in ("clean", "noisy", "denoised", "on 40 images", "corrects"))
     figures = json.loads(run(*command, "--json", "-").stdout)
     assert set(figures["accuracy"]) == {"clean", "noisy", "denoised"}
     read = np.array([[entry["clean"], entry["number"]] for entry in figures["images"]])
@@ -36,18 +36,18 @@ def test_a_classifier_reads_clean_noisy_and_denoised(run, trained, by_class):
     assert len(few["images"]) == 5 and {entry["seed"] for entry in few["images"]} == {3}
 
 
-def test_each_seed_draws_the_noise_anew(run, trained, by_class):
+def test_each_seed_gives_other_noise(run, trained, by_class):
     combined, best = (trained["dense"] / f"{name}.safetensors" for name in ("combined", "best"))
     command = ("evaluate", "--classifier", combined, by_class, "--model", best, "--noise", "gaussian(sigma=200)")
     outcome = run(*command, "--seeds", "0,1,2")
-    assert outcome.status == 0 and "40 images, with noise drawn 3 times" in outcome.stdout
+    assert outcome.status == 0 and "40 images, with noise of 3 seeds" in outcome.stdout
     every = json.loads(run(*command, "--seeds", "0,1,2", "--json", "-").stdout)
     alone = [json.loads(run(*command, "--seeds", seed, "--json", "-").stdout) for seed in (0, 1, 2)]
     for version in ("clean", "noisy", "denoised"):
-        shares = [figures["accuracy"][version] for figures in alone]
-        assert every["accuracy"][version] == pytest.approx(sum(shares) / 3)
-        assert [entry["accuracy"][version] for entry in every["per_seed"]] == shares
-    assert every["set_right"] == sum(figures["set_right"] for figures in alone)
+        accuracies = [figures["accuracy"][version] for figures in alone]
+        assert every["accuracy"][version] == pytest.approx(sum(accuracies) / 3)
+        assert [entry["accuracy"][version] for entry in every["per_seed"]] == accuracies
+    assert every["fixed_by_denoising"] == sum(figures["fixed_by_denoising"] for figures in alone)
     noisy = [[entry["noisy"] for entry in figures["images"]] for figures in alone]
     assert noisy[0] != noisy[1] and [*noisy[0], *noisy[1], *noisy[2]] == [entry["noisy"] for entry in every["images"]]
 
@@ -62,7 +62,7 @@ def test_an_exported_classifier_does_the_same_without_noise(run, trained, by_cla
 
 def test_what_cannot_be_read_is_one_line(refused, trained, by_class, tmp_path):
     combined = trained["dense"] / "combined.safetensors"
-    assert "needs images to read" in refused(2, "evaluate", "--classifier", combined)
+    assert "needs images: name" in refused(2, "evaluate", "--classifier", combined)
     assert "holds no classifier" in refused(
         1, "evaluate", "--classifier", trained["dense"] / "best.safetensors", by_class
     )
@@ -82,9 +82,9 @@ def test_options_that_go_with_another_are_refused(refused, trained, by_class):
     assert "one model is evaluated at a time" in refused(2, "evaluate", best, best)
     for option in ("--ocr", "--text", "--clean"):
         line = refused(2, "evaluate", option, by_class, "--classifier", best, by_class)
-        assert "do not go with --classifier" in line
+        assert "cannot be combined with --classifier" in line
     for given in (("--recipe", "demo"), ("--no-baselines",), ("--out", "report"), ("--seeds", "0,1")):
         line = refused(2, "evaluate", "--classifier", best, by_class, *given)
-        assert line.startswith(f"{given[0]} does not go with --classifier: ")
+        assert line.startswith(f"{given[0]} cannot be combined with --classifier: ")
         line = refused(2, "evaluate", "--ocr", by_class, "--text", by_class, *given)
-        assert line.startswith(f"{given[0]} does not go with --ocr: ")
+        assert line.startswith(f"{given[0]} cannot be combined with --ocr: ")

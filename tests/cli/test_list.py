@@ -39,17 +39,15 @@ photo: Photographs
   figures  CBSD68, sigma 25: 31.25 dB
   sha256   photo.onnx: abc
 """
-    start = (
-        f"{shown}\n{shown.replace('photo:', 'quick:')}\nself: no network of its own: photo, trained on the very image"
-    )
+    start = f"{shown}\n{shown.replace('photo:', 'quick:')}\nself: photo, fine-tuned on each image first"
     assert outcome.stdout.startswith(start)
 
 
 def test_what_learns_from_the_image_itself_is_among_the_models(run):
     shown = run("list", "models").stdout
-    assert "pellucid denoise IMAGE --model self" in shown and "learns nothing from images below 32 pixels" in shown
+    assert "pellucid denoise IMAGE --model self" in shown and "cannot learn from images smaller than 32 pixels" in shown
     assert "--minutes 0.75" in shown
-    assert "no network of its own: photo, trained" in shown
+    assert "photo, fine-tuned on each image first" in shown
     given = json.loads(run("list", "--json", "-").stdout)
     assert list(given["models"])[-1] == "self"
 

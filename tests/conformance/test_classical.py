@@ -1,4 +1,4 @@
-"""What every classical rival keeps to, whichever files there are."""
+"""The interface that every classical baseline has."""
 
 import dataclasses
 import sys
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from pellucid import registry
-from pellucid.classical.base import Rival
+from pellucid.classical.base import Baseline
 from pellucid.classical.tuning import tune
 from pellucid.errors import PellucidError
 
 KINDS = {name: registry.load("classical", name) for name in registry.names("classical")}
-every_rival = pytest.mark.parametrize("name", KINDS)
+every_baseline = pytest.mark.parametrize("name", KINDS)
 LIBRARIES = ("cv2", "scipy.ndimage", "skimage.restoration", "pywt")
 
 
@@ -29,16 +29,16 @@ def fitted(name, noisy, clean):
     return KINDS[name]().fit(noisy, clean)
 
 
-@every_rival
+@every_baseline
 def test_is_a_frozen_dataclass_whose_options_have_defaults(name):
     kind = KINDS[name]
-    assert issubclass(kind, Rival) and dataclasses.is_dataclass(kind) and registry.summary("classical", name)
-    rival: Any = kind()
+    assert issubclass(kind, Baseline) and dataclasses.is_dataclass(kind) and registry.summary("classical", name)
+    baseline: Any = kind()
     with pytest.raises(dataclasses.FrozenInstanceError):
-        rival.bounds = {}
+        baseline.bounds = {}
 
 
-@every_rival
+@every_baseline
 @pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("size", [(8, 8), (12, 15), (28, 28)])
 def test_shape_and_type_are_kept_and_the_input_left_alone(name, channels, size):
@@ -50,34 +50,34 @@ def test_shape_and_type_are_kept_and_the_input_left_alone(name, channels, size):
     assert not np.shares_memory(denoised, noisy)
 
 
-@every_rival
+@every_baseline
 def test_each_image_is_denoised_alone(name):
     noisy, clean = pairs()
-    rival = fitted(name, noisy, clean)
-    alone = np.concatenate([rival(noisy[index : index + 1]) for index in range(len(noisy))])
-    np.testing.assert_allclose(rival(noisy), alone, atol=1e-5)
+    baseline = fitted(name, noisy, clean)
+    alone = np.concatenate([baseline(noisy[index : index + 1]) for index in range(len(noisy))])
+    np.testing.assert_allclose(baseline(noisy), alone, atol=1e-5)
 
 
-@every_rival
+@every_baseline
 def test_no_images_give_no_images(name):
     noisy, clean = pairs()
     assert fitted(name, noisy, clean)(noisy[:0]).shape == (0, *noisy.shape[1:])
 
 
-@every_rival
+@every_baseline
 def test_the_same_input_gives_the_same_output(name):
     noisy, clean = pairs()
     np.testing.assert_array_equal(fitted(name, noisy, clean)(noisy), fitted(name, noisy, clean)(noisy))
 
 
-@every_rival
+@every_baseline
 def test_values_outside_the_range_are_not_clipped(name):
     noisy, clean = pairs()
     bright = fitted(name, 3 * noisy + 2, 3 * clean + 2)(3 * noisy + 2)
     assert 2.5 < bright.mean() < 4.5
 
 
-@every_rival
+@every_baseline
 def test_its_grid_names_options_in_ascending_order_and_within_their_bounds(name):
     kind = KINDS[name]
     options = {field.name for field in dataclasses.fields(kind)}
@@ -91,7 +91,7 @@ def test_its_grid_names_options_in_ascending_order_and_within_their_bounds(name)
         assert (low is None or values[0] >= low) and (high is None or values[-1] <= high)
 
 
-@every_rival
+@every_baseline
 def test_impossible_options_are_refused(name):
     for option, values in KINDS[name].grid().items():
         wrong = "no such wavelet" if isinstance(values[0], str) else -1
@@ -99,13 +99,13 @@ def test_impossible_options_are_refused(name):
             KINDS[name](**{option: wrong})(pairs()[0])
 
 
-@every_rival
+@every_baseline
 def test_other_shapes_are_refused(name):
     with pytest.raises(PellucidError):
         KINDS[name]()(np.zeros((8, 8), np.float32))
 
 
-@every_rival
+@every_baseline
 def test_a_missing_library_names_the_extra(name, monkeypatch):
     noisy, clean = pairs()
     for library in LIBRARIES:
@@ -114,10 +114,10 @@ def test_a_missing_library_names_the_extra(name, monkeypatch):
         fitted(name, noisy, clean)(noisy)
     except PellucidError as error:
         message = str(error)
-        assert message.startswith(f"the rival {name} needs ") and 'pip install "pellucid[compare]"' in message
+        assert message.startswith(f"the baseline {name} needs ") and 'pip install "pellucid[compare]"' in message
 
 
-@every_rival
+@every_baseline
 def test_tuned_it_is_no_worse_than_the_corrected_input(name):
     noisy, clean = pairs(60, size=(12, 12))
     corrected = tune("identity", noisy, clean, images=20).psnr

@@ -7,7 +7,7 @@ import torch
 from pellucid import checkpoint, registry
 from pellucid.engines.onnx_export import export
 from pellucid.recipes.recipe import Recipe
-from pellucid.weights import Weights
+from pellucid.weights.catalog import Weights
 
 TABLES = {
     "name": "small",

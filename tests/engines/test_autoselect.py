@@ -7,13 +7,13 @@ import pytest
 
 from pellucid import registry
 from pellucid.engines import autoselect
-from pellucid.engines.autoselect import Choice, fastest, measure
+from pellucid.engines.autoselect import EngineOption, benchmark, select_fastest
 from pellucid.input_spec import InputSpec
 
 
 @pytest.fixture
-def choices(files) -> list[Choice]:
-    return [Choice("onnxruntime", "fp32", files.onnx), Choice("openvino", "bf16", files.onnx)]
+def choices(files) -> list[EngineOption]:
+    return [EngineOption("onnxruntime", "fp32", files.onnx), EngineOption("openvino", "bf16", files.onnx)]
 
 
 @pytest.fixture
@@ -25,40 +25,40 @@ def measured(monkeypatch):
         calls.append(threads)
         return {f"{choice.engine} {choice.precision}": 1.0 - 0.1 * at for at, choice in enumerate(choices)}
 
-    monkeypatch.setattr(autoselect, "measure", instead)
+    monkeypatch.setattr(autoselect, "benchmark", instead)
     return calls
 
 
 def test_a_measurement_has_a_figure_for_each_choice(choices, monkeypatch):
-    monkeypatch.setattr(autoselect, "SIDE", 32)
-    seconds = measure(choices, 1)
+    monkeypatch.setattr(autoselect, "IMAGE_SIDE", 32)
+    seconds = benchmark(choices, 1)
     assert set(seconds) == {"onnxruntime fp32", "openvino bf16"}
     assert all(value > 0 for value in seconds.values())
 
 
 def test_the_first_is_taken_until_the_work_is_worth_a_measurement(choices, measured, cache):
-    assert fastest(choices, 1, 23_999_999) == choices[0]
+    assert select_fastest(choices, 1, 23_999_999) == choices[0]
     assert not measured and not cache.exists()
-    assert fastest(choices, 1, 24_000_000) == choices[1]
+    assert select_fastest(choices, 1, 24_000_000) == choices[1]
     assert measured == [1]
     # Known now, the answer pays for less work too.
-    assert fastest(choices, 1, 8_000_000) == choices[1]
-    assert fastest(choices, 1, 7_999_999) == choices[0]
+    assert select_fastest(choices, 1, 8_000_000) == choices[1]
+    assert select_fastest(choices, 1, 7_999_999) == choices[0]
     assert measured == [1]
 
 
-def test_it_is_measured_anew_for_other_threads_versions_files_and_processors(choices, measured, monkeypatch, tmp_path):
+def test_it_is_measured_again_for_other_threads_versions_files_and_processors(choices, measured, monkeypatch, tmp_path):
     much = 24_000_000
-    fastest(choices, 1, much)
-    fastest(choices, 2, much)
+    select_fastest(choices, 1, much)
+    select_fastest(choices, 2, much)
     assert measured == [1, 2]
     monkeypatch.setattr("importlib.metadata.version", lambda library: "9.9")
-    fastest(choices, 1, much)
-    monkeypatch.setattr(autoselect, "processor", lambda: "another")
-    fastest(choices, 1, much)
+    select_fastest(choices, 1, much)
+    monkeypatch.setattr(autoselect, "cpu_name", lambda: "another")
+    select_fastest(choices, 1, much)
     other = tmp_path / "other.onnx"
     other.write_bytes(choices[0].path.read_bytes() + b"\x00")
-    fastest([Choice(choice.engine, choice.precision, other) for choice in choices], 1, much)
+    select_fastest([EngineOption(choice.engine, choice.precision, other) for choice in choices], 1, much)
     assert measured == [1, 2, 1, 1, 1]
 
 
@@ -66,22 +66,22 @@ def test_it_is_measured_anew_for_other_threads_versions_files_and_processors(cho
 def test_a_damaged_cache_counts_as_none(content, choices, measured, cache):
     cache.parent.mkdir(parents=True)
     cache.write_text(content)
-    assert fastest(choices, 1, 24_000_000) == choices[1]
+    assert select_fastest(choices, 1, 24_000_000) == choices[1]
     assert len(json.loads(cache.read_text())) == 1
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(choices, measured, cache):
     cache.parent.parent.mkdir()
     cache.parent.write_text("a file where the folder would be")
-    assert fastest(choices, 1, 24_000_000) == choices[1]
+    assert select_fastest(choices, 1, 24_000_000) == choices[1]
 
 
 def test_a_remembered_engine_that_is_gone_is_not_taken(choices, monkeypatch):
-    monkeypatch.setattr(autoselect, "measure", lambda *_: {"torch bf16": 0.1})
-    assert fastest(choices, 1, 24_000_000) == choices[0]
+    monkeypatch.setattr(autoselect, "benchmark", lambda *_: {"torch bf16": 0.1})
+    assert select_fastest(choices, 1, 24_000_000) == choices[0]
     monkeypatch.setattr(autoselect, "_key", lambda *_: "another")
-    monkeypatch.setattr(autoselect, "measure", lambda *_: {})
-    assert fastest(choices, 1, 24_000_000) == choices[0]
+    monkeypatch.setattr(autoselect, "benchmark", lambda *_: {})
+    assert select_fastest(choices, 1, 24_000_000) == choices[0]
 
 
 class Stub:
@@ -113,6 +113,6 @@ class Stub:
 def test_only_what_works_and_agrees_is_measured_on_images_that_fit(files, monkeypatch, spec, shape):
     engines = {"exact": Stub(0.0, spec), "close": Stub(1e-4, spec), "off": Stub(0.01, spec), "broken": Stub(None, spec)}
     monkeypatch.setattr(registry, "load", lambda kind, name: lambda *_: engines[name])
-    seconds = measure([Choice(name, "fp32", files.onnx) for name in engines], 1)
+    seconds = benchmark([EngineOption(name, "fp32", files.onnx) for name in engines], 1)
     assert set(seconds) == {"exact fp32", "close fp32"}
     assert set(engines["exact"].shapes) == {shape}

@@ -1,4 +1,4 @@
-"""All engines give the same, and which one runs is as asked, or the one that pays."""
+"""All engines return the same; the one that runs is the requested one or the fastest."""
 
 import dataclasses
 import hashlib
@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid import engines, registry
+from pellucid import registry
 from pellucid.engines import autoselect
 from pellucid.errors import PellucidError, UsageError
 from pellucid.metrics.psnr import PSNR
-from pellucid.weights import Weights
+from pellucid.weights.catalog import Weights
 
 ENGINES = registry.names("engine")
 BF16 = [name for name in ENGINES if "bf16" in registry.load("engine", name).precisions]
@@ -30,7 +30,7 @@ def expected(network, noisy, sigma=None):
 @pytest.mark.parametrize("name", ENGINES)
 def test_in_fp32_every_engine_agrees_with_the_network(name, files, network, batch):
     _, noisy, sigma = batch
-    engine = engines.start(files, name, threads=1, precision="fp32")
+    engine = autoselect.load_engine(files, name, threads=1, precision="fp32")
     assert (engine.name, engine.precision, engine.conditional) == (name, "fp32", True)
     assert engine.input_spec == network.input_spec
     denoised = engine(noisy, sigma)
@@ -41,7 +41,7 @@ def test_in_fp32_every_engine_agrees_with_the_network(name, files, network, batc
 @pytest.mark.parametrize("name", BF16)
 def test_in_bf16_the_psnr_stays_within_2_hundredths_of_a_decibel(name, files, network, batch):
     clean, noisy, sigma = batch
-    engine = engines.start(files, name, threads=1, precision="bf16")
+    engine = autoselect.load_engine(files, name, threads=1, precision="bf16")
     assert engine.precision == "bf16"
     exact, rounded = expected(network, noisy, sigma), engine(noisy, sigma)
     assert rounded.dtype == np.float32
@@ -50,7 +50,7 @@ def test_in_bf16_the_psnr_stays_within_2_hundredths_of_a_decibel(name, files, ne
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_size_and_batch_may_change_from_call_to_call_and_the_input_stays(name, files, network):
-    engine = engines.start(files, name, threads=1, precision="fp32")
+    engine = autoselect.load_engine(files, name, threads=1, precision="fp32")
     step = network.input_spec.multiple_of
     for count, rows, columns in ((1, 2, 3), (3, 5, 2), (1, 2, 3)):
         noisy = np.random.default_rng(rows).random((count, 3, rows * step, columns * step), np.float32)
@@ -61,17 +61,17 @@ def test_size_and_batch_may_change_from_call_to_call_and_the_input_stays(name, f
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_no_level_counts_as_level_0_and_a_view_is_taken_as_an_array(name, files, batch):
-    engine = engines.start(files, name, threads=1, precision="fp32")
+    engine = autoselect.load_engine(files, name, threads=1, precision="fp32")
     _, noisy, _ = batch
-    turned = noisy.transpose(0, 1, 3, 2)[:, :, ::-1]
-    turned.flags.writeable = False
+    rotated = noisy.transpose(0, 1, 3, 2)[:, :, ::-1]
+    rotated.flags.writeable = False
     zeros = np.zeros(len(noisy), np.float32)
-    np.testing.assert_array_equal(engine(turned), engine(np.ascontiguousarray(turned), zeros))
+    np.testing.assert_array_equal(engine(rotated), engine(np.ascontiguousarray(rotated), zeros))
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_network_without_a_level_takes_no_notice_of_one(name, unconditional):
-    engine = engines.start(unconditional, name, threads=1, precision="fp32")
+    engine = autoselect.load_engine(unconditional, name, threads=1, precision="fp32")
     noisy = np.random.default_rng(0).random((2, 1, 8, 12), np.float32)
     assert not engine.conditional
     np.testing.assert_array_equal(engine(noisy), engine(noisy, np.full(2, 0.3, np.float32)))
@@ -79,13 +79,13 @@ def test_a_network_without_a_level_takes_no_notice_of_one(name, unconditional):
 
 def test_torch_leaves_the_threads_as_they_were(files, batch):
     before = torch.get_num_threads()
-    engines.start(files, "torch", threads=before + 1)(*batch[1:])
+    autoselect.load_engine(files, "torch", threads=before + 1)(*batch[1:])
     assert torch.get_num_threads() == before
 
 
 def test_little_and_unknown_work_go_to_onnx_runtime(files):
     for pixels in (None, 0, 7_999_999):
-        engine = engines.start(files, threads=1, pixels=pixels)
+        engine = autoselect.load_engine(files, threads=1, pixels=pixels)
         assert (engine.name, engine.precision) == ("onnxruntime", "fp32")
 
 
@@ -94,23 +94,23 @@ def test_much_work_goes_to_the_fastest(files, monkeypatch):
         assert threads == 1
         return {f"{choice.engine} {choice.precision}": 1 / (1 + at) for at, choice in enumerate(choices)}
 
-    monkeypatch.setattr(autoselect, "measure", measured)
-    engine = engines.start(files, threads=1, pixels=24_000_000)
+    monkeypatch.setattr(autoselect, "benchmark", measured)
+    engine = autoselect.load_engine(files, threads=1, pixels=24_000_000)
     assert (engine.name, engine.precision) == ("torch", "bf16")
-    engine = engines.start(files, "openvino", threads=1, pixels=24_000_000)
+    engine = autoselect.load_engine(files, "openvino", threads=1, pixels=24_000_000)
     assert (engine.name, engine.precision) == ("openvino", "bf16")
-    engine = engines.start(files, threads=1, precision="fp32", pixels=24_000_000)
+    engine = autoselect.load_engine(files, threads=1, precision="fp32", pixels=24_000_000)
     assert (engine.name, engine.precision) == ("torch", "fp32")
 
 
 def test_each_kind_of_file_has_its_engines(files):
     onnx, safetensors = Weights("a", files.onnx, None), Weights("a", None, files.safetensors)
-    assert engines.start(onnx, threads=1).name == "onnxruntime"
-    assert engines.start(safetensors, threads=1).name == "torch"
+    assert autoselect.load_engine(onnx, threads=1).name == "onnxruntime"
+    assert autoselect.load_engine(safetensors, threads=1).name == "torch"
     with pytest.raises(UsageError, match=r"does not run on torch, which takes .safetensors files: use another"):
-        engines.start(onnx, "torch")
+        autoselect.load_engine(onnx, "torch")
     with pytest.raises(UsageError, match=r"does not run on openvino, .* export it first: pellucid export"):
-        engines.start(safetensors, "openvino")
+        autoselect.load_engine(safetensors, "openvino")
 
 
 def shipped(files, *damaged) -> Weights:
@@ -124,9 +124,9 @@ def shipped(files, *damaged) -> Weights:
 def test_of_shipped_files_the_one_that_is_used_has_to_be_what_its_card_says(name, files):
     used = registry.load("engine", name).reads
     (unused,) = {".onnx", ".safetensors"} - {used}
-    assert engines.start(shipped(files, unused), name, threads=1, precision="fp32").name == name
+    assert autoselect.load_engine(shipped(files, unused), name, threads=1, precision="fp32").name == name
     with pytest.raises(PellucidError, match=rf"small\{used} is not the file that its card describes \(wrong SHA-256\)"):
-        engines.start(shipped(files, used), name, threads=1, precision="fp32")
+        autoselect.load_engine(shipped(files, used), name, threads=1, precision="fp32")
 
 
 def test_an_exported_file_is_read_once(files, monkeypatch):
@@ -134,12 +134,12 @@ def test_an_exported_file_is_read_once(files, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path) or read(path))
     weights = shipped(files)
     opened.clear()
-    engines.start(weights, threads=1)
+    autoselect.load_engine(weights, threads=1)
     assert opened == [files.onnx]
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"engine": "opnvino"}, 'unknown engine "opnvino" (did you mean "openvino"?)'),
         (
@@ -150,35 +150,35 @@ def test_an_exported_file_is_read_once(files, monkeypatch):
         ({"threads": -1}, "threads = -1 must be at least 0"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(files, options, said):
+def test_invalid_options_are_refused(files, options, message):
     with pytest.raises(UsageError) as refusal:
-        engines.start(files, **options)
-    assert said in str(refusal.value)
+        autoselect.load_engine(files, **options)
+    assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize(("name", "extra"), [("torch", "train"), ("openvino", "openvino")])
 def test_an_engine_that_is_not_installed_names_its_extra_and_is_no_choice(name, extra, files, monkeypatch):
     present = importlib.util.find_spec
-    monkeypatch.setattr(engines, "find_spec", lambda library: None if library == name else present(library))
+    monkeypatch.setattr(autoselect, "find_spec", lambda library: None if library == name else present(library))
     with pytest.raises(PellucidError) as refusal:
-        engines.start(files, name)
+        autoselect.load_engine(files, name)
     assert str(refusal.value) == f'the engine {name} needs {name}: pip install "pellucid[{extra}]"'
-    found: list[autoselect.Choice] = []
-    monkeypatch.setattr(engines, "fastest", lambda choices, *rest: found.extend(choices) or choices[0])
-    engines.start(files, threads=1, pixels=1)
+    found: list[autoselect.EngineOption] = []
+    monkeypatch.setattr(autoselect, "select_fastest", lambda choices, *rest: found.extend(choices) or choices[0])
+    autoselect.load_engine(files, threads=1, pixels=1)
     assert found and name not in {choice.engine for choice in found}
 
 
 def test_a_checkpoint_without_a_denoiser_and_a_network_for_another_task_are_refused(classifier):
     with pytest.raises(PellucidError, match=r"digits.safetensors holds no denoiser: give a checkpoint that does"):
-        engines.start(Weights("digits", None, classifier.safetensors))
+        autoselect.load_engine(Weights("digits", None, classifier.safetensors))
     with pytest.raises(PellucidError, match=r'digits.onnx holds a network for the task "classify": give one'):
-        engines.start(Weights("digits", classifier.onnx, None))
+        autoselect.load_engine(Weights("digits", classifier.onnx, None))
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_batch_that_does_not_fit_is_one_line(name, files):
-    engine = engines.start(files, name, threads=1)
+    engine = autoselect.load_engine(files, name, threads=1)
     with pytest.raises(PellucidError, match="failed") as refusal:
         engine(np.zeros((1, 5, 8, 8), np.float32), np.zeros(1, np.float32))
     assert "\n" not in str(refusal.value)
@@ -198,8 +198,9 @@ def test_importing_the_engines_loads_none_of_their_libraries():
 
 def test_an_exported_network_never_loads_torch(files):
     code = (
-        "import numpy as np\nfrom pellucid import engines, weights\n"
-        f"engine = engines.start(weights.find({str(files.onnx)!r}), threads=1)\n"
+        "import numpy as np\nfrom pellucid.autoselect.autoselect import load_engine\n"
+        "from pellucid.weights import catalog\n"
+        f"engine = load_engine(catalog.find({str(files.onnx)!r}), threads=1)\n"
         "engine(np.zeros((1, 3, 8, 8), np.float32), np.zeros(1, np.float32))"
     )
     loaded = loaded_by(code)

@@ -97,7 +97,7 @@ def test_the_same_network_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
-def test_half_precision_halves_the_file_and_tells_what_that_costs(tmp_path):
+def test_half_precision_halves_the_file_and_reports_the_error(tmp_path):
     network = built("unet", {"channels": 3, "widths": [32, 64], "condition": True})
     full, half = (export(network, tmp_path / f"{half}.onnx", "x", {}, half) for half in (False, True))
     assert half.bytes < 0.55 * full.bytes
@@ -127,14 +127,14 @@ def test_weights_that_are_not_finite_are_refused_and_the_old_file_stays(value, t
 
 
 def test_a_file_that_differs_from_torch_is_not_put_in_place(tmp_path, monkeypatch):
-    finished = exporting._finished
+    finished = exporting._finalize
 
     def wrong(model, metadata, half):
         (bias,) = [tensor for tensor in model.graph.initializer if tensor.name == "tail.bias"]
         bias.CopyFrom(onnx.numpy_helper.from_array(np.ones(1, np.float32), "tail.bias"))
         return finished(model, metadata, half)
 
-    monkeypatch.setattr(exporting, "_finished", wrong)
+    monkeypatch.setattr(exporting, "_finalize", wrong)
     path = tmp_path / "x.onnx"
     with pytest.raises(PellucidError, match=r"x\.onnx is not written: its results differ from torch's by 1"):
         export(built("unet", {"widths": [4, 8]}), path, "x", {})

@@ -123,15 +123,15 @@ def test_weights_that_are_not_finite_in_half_precision_or_deep_inside(path):
 def test_weights_in_another_file(path):
     weight = tensor([1.0])
     set_external_data(weight, "weights.bin")
-    said = "keeps its weights in other files, which is refused: export it again, in one file"
-    assert refusal(path, model(weight).SerializeToString()) == said
+    message = "keeps its weights in other files, which is refused: export it again, in one file"
+    assert refusal(path, model(weight).SerializeToString()) == message
     weight.data_location = TensorProto.EXTERNAL
     weight.ClearField("raw_data")
-    assert refusal(path, model(weight).SerializeToString()) == said
+    assert refusal(path, model(weight).SerializeToString()) == message
 
 
 @pytest.mark.parametrize(
-    ("metadata", "said"),
+    ("metadata", "message"),
     [
         (None, 'lacks the metadata "pellucid": give a file that pellucid export wrote'),
         ("{", "has metadata that this version cannot read: export it again"),
@@ -141,8 +141,8 @@ def test_weights_in_another_file(path):
         (json.dumps(DESCRIBED | {"task": "sing"}), 'holds a network for the task "sing": give one for "denoise"'),
     ],
 )
-def test_metadata_that_is_absent_or_says_something_else(path, metadata, said):
-    assert refusal(path, model(tensor([1.0]), metadata).SerializeToString()) == said
+def test_metadata_that_is_absent_or_invalid(path, metadata, message):
+    assert refusal(path, model(tensor([1.0]), metadata).SerializeToString()) == message
 
 
 @pytest.mark.parametrize("engine", [OnnxRuntime, OpenVino])

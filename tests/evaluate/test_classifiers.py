@@ -26,18 +26,18 @@ TABLES = {
 FLOAT, HALF, BYTES, NUMBERS = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8, TensorProto.INT64
 
 
-def brightness(path, shape=("N", 1, 8, 8), kind=FLOAT, answer="scores", white=1.0):
+def brightness(path, shape=("N", 1, 8, 8), kind=FLOAT, answer="scores", data_range=1.0):
     """Write a classifier of two classes, dark and bright: scores (1 - mean, mean), or the numbers alone."""
     axes = list(range(1, len(shape)))
     constants = [
         numpy_helper.from_array(np.array(axes, np.int64), "axes"),
         numpy_helper.from_array(np.array([-1], np.int64), "column"),
         numpy_helper.from_array(np.array(1, np.float32), "one"),
-        numpy_helper.from_array(np.array(white, np.float32), "white"),
+        numpy_helper.from_array(np.array(data_range, np.float32), "data_range"),
     ]
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=FLOAT),
-        helper.make_node("Div", ["floats", "white"], ["unit"]),
+        helper.make_node("Div", ["floats", "data_range"], ["unit"]),
         helper.make_node("ReduceMean", ["unit", "axes"], ["flat"], keepdims=0),
         helper.make_node("Unsqueeze", ["flat", "column"], ["mean"]),
         helper.make_node("Sub", ["one", "mean"], ["rest"]),
@@ -59,8 +59,8 @@ def brightness(path, shape=("N", 1, 8, 8), kind=FLOAT, answer="scores", white=1.
 @pytest.fixture
 def images():
     """Four images, the odd ones bright, (4, 1, 8, 8)."""
-    levels = np.array([0.1, 0.9, 0.2, 0.8], np.float32)
-    return np.broadcast_to(levels[:, None, None, None], (4, 1, 8, 8)).copy()
+    values = np.array([0.1, 0.9, 0.2, 0.8], np.float32)
+    return np.broadcast_to(values[:, None, None, None], (4, 1, 8, 8)).copy()
 
 
 @pytest.mark.parametrize("answer", ["scores", "numbers"])
@@ -74,9 +74,9 @@ def test_an_onnx_classifier_takes_images_however_it_was_made(tmp_path, images, s
     assert (found.argmax(axis=1) if answer == "scores" else found).tolist() == [0, 1, 0, 1]
 
 
-@pytest.mark.parametrize(("kind", "white"), [(HALF, 1.0), (BYTES, 255.0), (TensorProto.DOUBLE, 1.0)])
-def test_other_types_get_white_where_they_have_it(tmp_path, images, kind, white):
-    read = load_classifier(brightness(tmp_path / "a.onnx", kind=kind, white=white), threads=1)
+@pytest.mark.parametrize(("kind", "data_range"), [(HALF, 1.0), (BYTES, 255.0), (TensorProto.DOUBLE, 1.0)])
+def test_other_types_get_their_data_range(tmp_path, images, kind, data_range):
+    read = load_classifier(brightness(tmp_path / "a.onnx", kind=kind, data_range=data_range), threads=1)
     np.testing.assert_allclose(read(images)[:, 1], [0.1, 0.9, 0.2, 0.8], atol=0.002)
 
 
@@ -123,7 +123,7 @@ def test_a_pickle_is_refused_whatever_it_is_called(tmp_path, name, protocol):
     assert name in str(error.value) and "\n" not in str(error.value)
 
 
-def test_what_is_no_classifier_is_refused(tmp_path, exported):
+def test_files_without_a_classifier_are_refused(tmp_path, exported):
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(UsageError, match=r"a.txt is no classifier: give a .safetensors checkpoint or an .onnx file"):
         load_classifier(tmp_path / "a.txt")
@@ -146,7 +146,7 @@ def test_what_is_no_classifier_is_refused(tmp_path, exported):
 def test_weights_in_other_files_are_refused(tmp_path):
     model = onnx.load(brightness(tmp_path / "a.onnx"))
     for tensor in model.graph.initializer:
-        if tensor.name == "white":
+        if tensor.name == "data_range":
             set_external_data(tensor, "../../etc/passwd")
     (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(PellucidError, match=r"a.onnx keeps its weights in other files, which is refused"):

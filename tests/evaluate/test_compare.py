@@ -22,11 +22,11 @@ def test_the_figures_are_those_of_the_whole_image(shape, monkeypatch):
     assert found.psnr == pytest.approx(float(PSNR()(image[None, None], reference[None, None])[0]), abs=1e-6)
     assert found.ssim == pytest.approx(float(SSIM()(image[None, None], reference[None, None])[0]), abs=1e-6)
     assert found.rmse == pytest.approx(float(np.sqrt(np.square(image - reference).mean())))
-    assert found.largest == pytest.approx(float(np.abs(image - reference).max()))
-    assert found.shift == pytest.approx(float((image - reference).mean()), abs=1e-7)
+    assert found.max_difference == pytest.approx(float(np.abs(image - reference).max()))
+    assert found.mean_shift == pytest.approx(float((image - reference).mean()), abs=1e-7)
 
 
-def test_colours_and_stacks():
+def test_colors_and_stacks():
     image, reference = pair((2, 30, 31, 3))
     found = compare(Frames(image, -1), Frames(reference, -1))
     pages = [compare(Frames(image[page], -1), Frames(reference[page], -1)) for page in range(2)]

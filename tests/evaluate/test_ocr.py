@@ -12,7 +12,7 @@ import pytest
 from pellucid.data.pages import render_page
 from pellucid.errors import PellucidError, UsageError
 from pellucid.evaluate import ocr
-from pellucid.evaluate.ocr import Files, Page, assess, matched, read_text
+from pellucid.evaluate.ocr import Page, PageFiles, evaluate_pages, match_files, read_text
 from pellucid.image import write_image
 
 READS_AS = """
@@ -50,18 +50,18 @@ def test_the_image_and_the_options_reach_the_program(stand_in):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("import time; time.sleep(60)", "took more than 0.5 s on page 3: crop or shrink it"),
         ("import sys; sys.exit('Error opening data file deu.traineddata')", "install tesseract-ocr-deu"),
         ("import sys; sys.exit('no\\nluck')", "failed on page 3 (no luck)"),
     ],
 )
-def test_what_goes_wrong_is_said_in_one_line(stand_in, code, said):
+def test_errors_are_one_line(stand_in, code, message):
     stand_in(code)
     with pytest.raises(PellucidError) as caught:
         read_text(np.zeros((8, 8), np.uint8), "deu", seconds=0.5 if "sleep" in code else 60, name="page 3")
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_without_the_program_its_package_is_named(tmp_path, monkeypatch):
@@ -76,10 +76,12 @@ def test_without_the_program_its_package_is_named(tmp_path, monkeypatch):
 
 def test_all_pages_count_together_by_their_length(stand_in):
     stand_in(READS_AS.format(words='["xx" if dark else "abcd"]'))
-    black, white = np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8)
-    told = []
-    pages = [Page("1", black, "abcd", white), Page("2", black, "abcd abcd abcd", white)]
-    figures = assess(pages, lambda image: 255 - image, progress=lambda done, total: told.append((done, total)))
+    black, white_image = np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8)
+    progress = []
+    pages = [Page("1", black, "abcd", white_image), Page("2", black, "abcd abcd abcd", white_image)]
+    figures = evaluate_pages(
+        pages, lambda image: 255 - image, progress=lambda done, total: progress.append((done, total))
+    )
     assert figures["character_error"] == {
         "clean": pytest.approx(10 / 18),
         "noisy": pytest.approx(18 / 18),
@@ -90,19 +92,19 @@ def test_all_pages_count_together_by_their_length(stand_in):
     assert (first["name"], first["characters"], first["words"]) == ("1", 4, 1)
     assert first["denoised"] == {"character_error": 0, "word_error": 0}
     assert second["noisy"]["character_error"] == 1 and second["clean"]["word_error"] == pytest.approx(2 / 3)
-    assert told == [(number, 6) for number in range(1, 7)]
+    assert progress == [(number, 6) for number in range(1, 7)]
 
 
 def test_without_clean_pages_there_are_no_clean_figures(stand_in):
     stand_in(READS)
     page = np.zeros((8, 8), np.uint8)
-    figures = assess([Page("1", page, "a", page), Page("2", page, "a")], lambda image: image)
+    figures = evaluate_pages([Page("1", page, "a", page), Page("2", page, "a")], lambda image: image)
     assert list(figures["character_error"]) == list(figures["word_error"]) == ["noisy", "denoised"]
-    assert list(assess([Page("1", page, "a", page)], None)["word_error"]) == ["clean", "noisy"]
+    assert list(evaluate_pages([Page("1", page, "a", page)], None)["word_error"]) == ["clean", "noisy"]
     with pytest.raises(UsageError, match="have no text"):
-        assess([Page("1", page, " ")], None)
+        evaluate_pages([Page("1", page, " ")], None)
     with pytest.raises(UsageError, match="no pages"):
-        assess([], lambda image: image)
+        evaluate_pages([], lambda image: image)
 
 
 @pytest.fixture
@@ -119,36 +121,37 @@ def scans(tmp_path) -> Path:
 
 
 def test_files_are_matched_by_stem_and_read(scans):
-    found = matched(scans / "scans", scans / "texts", scans / "clean")
+    found = match_files(scans / "scans", scans / "texts", scans / "clean")
     assert [entry.name for entry in found] == ["a.png", "deep/b.png"]
     assert [entry.clean for entry in found] == [scans / "clean" / "a.tif", scans / "clean" / "deep" / "b.tif"]
     page = found[0].page()
     assert page.text == "one" and page.noisy.shape == (8, 8) and page.clean is not None
-    assert [entry.name for entry in matched(scans / "scans", scans / "texts", limit=1)] == ["a.png"]
-    alone = matched(scans / "scans" / "a.png", scans / "texts" / "deep" / "b.txt", scans / "clean")
-    assert alone == (Files("a.png", scans / "scans/a.png", scans / "texts/deep/b.txt", scans / "clean/a.tif"),)
+    assert [entry.name for entry in match_files(scans / "scans", scans / "texts", limit=1)] == ["a.png"]
+    alone = match_files(scans / "scans" / "a.png", scans / "texts" / "deep" / "b.txt", scans / "clean")
+    assert alone == (PageFiles("a.png", scans / "scans/a.png", scans / "texts/deep/b.txt", scans / "clean/a.tif"),)
 
 
-def test_what_is_missing_is_named(scans):
+def test_missing_files_are_named(scans):
     (scans / "clean" / "a.tif").unlink()
     with pytest.raises(PellucidError, match=r"scans/a.png has no clean image: looked for .*clean/a\.\*"):
-        matched(scans / "scans", scans / "texts", scans / "clean")
+        match_files(scans / "scans", scans / "texts", scans / "clean")
     (scans / "texts" / "deep" / "b.txt").unlink()
     with pytest.raises(PellucidError, match=r"scans/deep/b.png has no text: looked for .*texts/deep/b.txt"):
-        matched(scans / "scans", scans / "texts")
+        match_files(scans / "scans", scans / "texts")
     with pytest.raises(PellucidError, match="nowhere does not exist: name the folder of the texts"):
-        matched(scans / "scans", scans / "nowhere")
+        match_files(scans / "scans", scans / "nowhere")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b" \n", "is empty: write into it"), (b"\xff\xfe\xfa", "is not UTF-8"), (None, "cannot read")]
+    ("content", "message"),
+    [(b" \n", "is empty: write the text"), (b"\xff\xfe\xfa", "is not UTF-8"), (None, "cannot read")],
 )
-def test_texts_that_cannot_be_used_are_named(scans, content, said):
-    entry = matched(scans / "scans", scans / "texts")[0]
+def test_texts_that_cannot_be_used_are_named(scans, content, message):
+    entry = match_files(scans / "scans", scans / "texts")[0]
     entry.text.unlink()
     if content is not None:
         entry.text.write_bytes(content)
-    with pytest.raises(PellucidError, match=f"{said}"):
+    with pytest.raises(PellucidError, match=f"{message}"):
         entry.page()
 
 
@@ -158,6 +161,6 @@ def test_tesseract_reads_a_rendered_page_and_less_of_a_dark_one():
     clean, text = render_page(3, 900, 500)
     dark = clean // 2
     dark[:, 300:] //= 3
-    figures = assess([Page("page", dark, text, clean)], lambda image: clean)
+    figures = evaluate_pages([Page("page", dark, text, clean)], lambda image: clean)
     rates = figures["character_error"]
     assert rates["clean"] == rates["denoised"] < 0.1 < rates["noisy"]

@@ -14,7 +14,7 @@ from pellucid.recipes.recipe import Recipe
 from pellucid.train.loop import train
 
 # Checkerboards of 0 and 1: mean 0.5, variance 0.25.
-BOARD = (np.indices((1, 8, 8)).sum(axis=0) % 2).astype(np.float32)
+CHECKERBOARD = (np.indices((1, 8, 8)).sum(axis=0) % 2).astype(np.float32)
 
 
 def recipe(**tables) -> Recipe:
@@ -44,7 +44,7 @@ class Erring(Denoiser):
 
 
 def boards(count):
-    return np.repeat(BOARD[None], count, axis=0)
+    return np.repeat(CHECKERBOARD[None], count, axis=0)
 
 
 def area_under_curve(scores, strange):
@@ -68,7 +68,7 @@ def test_scores_are_modified_z_scores_of_the_logarithm():
     assert found.scores == pytest.approx((np.log(errors) + 7) / 1.4826, rel=1e-3)
 
 
-def test_a_reference_says_what_is_typical_where_most_images_are_outliers():
+def test_a_reference_defines_the_typical_error_if_most_images_are_outliers():
     denoiser = Erring([0.1, 0.12, 0.11, 0.001])
     assert not outliers(denoiser, boards(4)).flagged[:3].any()
     found = outliers(denoiser, boards(4), reference=np.array([0.0009, 0.001, 0.0011]))
@@ -112,7 +112,7 @@ def test_patterns_among_digits_are_found(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(
     not all(registry.build("data", name, {}).available() for name in ("mnist", "fashion_mnist")),
-    reason="MNIST and Fashion-MNIST are not at hand",
+    reason="MNIST and Fashion-MNIST are not available",
 )
 def test_clothes_among_digits_are_found(tmp_path):
     model = {"name": "dense", "image": [1, 28, 28], "widths": [64]}

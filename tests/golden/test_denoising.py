@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 import pellucid
 from pellucid.image import read_image
-from pellucid.inference.zero_shot import Lesson
+from pellucid.inference.zero_shot import TestTimeAdaptation
 
 
 def scene(channels: int | None, size: int = 72) -> np.ndarray:
@@ -33,7 +33,7 @@ def noisy(kind: str) -> tuple[np.ndarray, int | None]:
 @pytest.mark.parametrize("kind", ["color", "photons", "two channels", "correlated"])
 def test_fine_tuning_on_an_image(kind, golden, describe, one_thread):
     image, channel_axis = noisy(kind)
-    denoiser = pellucid.Denoiser(Lesson(steps=4, threads=1, seed=5), threads=1)
+    denoiser = TestTimeAdaptation(steps=4, threads=1, seed=5)
     denoised = denoiser(image, channel_axis=channel_axis)
     golden.check(f"fine-tuning-{kind.replace(' ', '-')}", describe(denoised))
 

@@ -1,4 +1,4 @@
-"""A trained checkpoint as a denoiser: what was given comes back denoised, and its codes and classes can be had."""
+"""A trained checkpoint as a denoiser, which also returns codes and classes."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_the_range_is_the_users(conv):
     assert np.allclose(close, expected, atol=2e-4)
 
 
-def test_the_channels_of_a_colour_image_are_cleaned_one_by_one(conv):
+def test_the_channels_of_a_color_image_are_denoised_one_by_one(conv):
     image = np.random.default_rng(0).random((16, 16, 3), dtype=np.float32)
     denoised = conv(image, channel_axis=-1)
     for channel in range(3):
@@ -67,7 +67,7 @@ def test_tiled_equals_whole(name):
 
 
 def test_a_fixed_size_is_never_tiled(monkeypatch):
-    monkeypatch.setattr("pellucid.inference.denoiser.TILE", 4)
+    monkeypatch.setattr("pellucid.inference.denoiser.TILE_SIZE", 4)
     denoiser = denoiser_of("dense", image=[1, 8, 8], widths=[4])
     assert denoiser(np.zeros((8, 8))).shape == denoiser.batch(np.zeros((1, 1, 8, 8), np.float32)).shape[2:]
     with pytest.raises(UsageError, match="the image is 9x8, the model takes 8x8 alone"):

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import weights
 from pellucid.errors import Cancelled, PellucidError, UsageError
 from pellucid.inference import noise_estimation
 from pellucid.inference.denoiser import Denoiser
 from pellucid.input_spec import InputSpec
 from pellucid.metrics.sharpness import Sharpness
-from pellucid.weights import Weights
+from pellucid.weights import catalog
+from pellucid.weights.catalog import Weights
 
 LEVEL = 0.1
-SHIPPED = weights.names()
+SHIPPED = catalog.names()
 # Of pages the white is meant to become whiter, and blocks of JPEG are no noise around a mean.
 PHOTO = [name for name in SHIPPED if name.startswith("photo")]
 
@@ -29,12 +29,12 @@ class Smoothing:
 
     def __init__(self, channels=(3,), multiple_of=8):
         self.input_spec = InputSpec(channels, multiple_of)
-        self.asked = []
+        self.calls = []
 
     def __call__(self, noisy, sigma=None):
         assert noisy.dtype == np.float32 and noisy.shape[1] in self.input_spec.channels
         assert not any(side % self.input_spec.multiple_of for side in noisy.shape[2:])
-        self.asked.append((noisy.shape, sigma))
+        self.calls.append((noisy.shape, sigma))
         larger = np.pad(noisy, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="symmetric")
         windows = np.lib.stride_tricks.sliding_window_view(larger, (3, 3), axis=(2, 3))
         return windows.mean(axis=(4, 5), dtype=np.float64).astype(np.float32)
@@ -45,7 +45,7 @@ def standing_in(monkeypatch):
     """Make a denoiser run on a stand-in."""
 
     def standing_in(engine, **options) -> Denoiser:
-        monkeypatch.setattr("pellucid.engines.start", lambda *arguments, **keywords: engine)
+        monkeypatch.setattr("pellucid.inference.denoiser.load_engine", lambda *arguments, **keywords: engine)
         return Denoiser(Weights("stand-in", Path("stand-in.onnx"), None), **options)
 
     return standing_in
@@ -58,7 +58,7 @@ def smoothing(standing_in):
 
 @pytest.fixture(params=["smoothing", "exported", *SHIPPED])
 def denoiser(request, exported):
-    """Each in turn: a stand-in, a network drawn from a seed, and every shipped one."""
+    """Each in turn: a stand-in, a network of random weights, and every shipped one."""
     if request.param == "smoothing":
         return request.getfixturevalue("smoothing")
     return Denoiser.load(exported if request.param == "exported" else request.param, threads=1)
@@ -135,14 +135,14 @@ def test_the_smallest_sizes(denoiser, shape, channels):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_mended_where_they_are(denoiser, value):
+def test_values_that_are_not_finite_are_filled_in_place(denoiser, value):
     image = noise((40, 50, 3))
     broken = image.copy()
     broken[5, 5] = value
     broken[30:33, 40, 1] = value
-    with pytest.warns(RuntimeWarning, match="a.tif holds values that are not finite") as told:
+    with pytest.warns(RuntimeWarning, match="a.tif holds values that are not finite") as caught:
         denoised = denoiser(broken, LEVEL, channel_axis=-1, name="a.tif")
-    assert len(told) == 1 and np.isfinite(denoised).all()
+    assert len(caught) == 1 and np.isfinite(denoised).all()
     unbroken = denoiser(image, LEVEL, channel_axis=-1)
     assert abs(denoised[5, 5] - unbroken[5, 5]).max() < 0.5
     if denoiser.engine.startswith("smoothing"):
@@ -168,10 +168,10 @@ def test_a_handle_is_reused_from_small_to_large_to_medium(denoiser):
 
 
 def test_progress_moves_within_an_image_and_through_a_stack(standing_in):
-    told = []
+    calls = []
     denoiser = standing_in(Smoothing(), tile=256)
-    denoiser(noise((2, 400, 300)), LEVEL, progress=lambda *now: told.append(now))
-    assert told == [(done, 8) for done in range(9)]
+    denoiser(noise((2, 400, 300)), LEVEL, progress=lambda *now: calls.append(now))
+    assert calls == [(done, 8) for done in range(9)]
 
 
 @pytest.mark.parametrize("moment", range(5))
@@ -197,8 +197,8 @@ def test_alpha_is_kept_to_the_bit(denoiser, dtype):
     image = noise((20, 30, 4), dtype=dtype)
     denoised = denoiser(image, LEVEL, channel_axis=-1)
     assert np.array_equal(denoised[..., 3], image[..., 3])
-    colours = np.ascontiguousarray(image[..., :3])
-    assert np.array_equal(denoised[..., :3], denoiser(colours, LEVEL, channel_axis=-1))
+    colors = np.ascontiguousarray(image[..., :3])
+    assert np.array_equal(denoised[..., :3], denoiser(colors, LEVEL, channel_axis=-1))
     apart = denoiser(image, LEVEL, channel_axis=-1, has_alpha=False)
     assert not np.array_equal(apart[..., 3], image[..., 3])
 
@@ -223,15 +223,15 @@ def test_sharpness_is_monotone_in_strength(good, channels):
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.5, 0.75])
-def test_colour_noise_leaves_sooner_than_luma(smoothing, strength):
+def test_color_noise_leaves_sooner_than_luma(smoothing, strength):
     """What strength 1 takes out comes back: its luma by 1 - strength, what differs from luma by the fourth power."""
     image = noise((20, 30, 3))
     clean = smoothing(image, LEVEL, channel_axis=-1)
     taken, back = image - clean, smoothing(image, LEVEL, strength=strength, channel_axis=-1) - clean
     luma, luma_back = (0.299 * part[..., 0] + 0.587 * part[..., 1] + 0.114 * part[..., 2] for part in (taken, back))
     np.testing.assert_allclose(luma_back, (1 - strength) * luma, atol=1e-6)
-    colour, colour_back = taken - luma[..., None], back - luma_back[..., None]
-    np.testing.assert_allclose(colour_back, (1 - strength) ** 4 * colour, atol=1e-6)
+    color, color_back = taken - luma[..., None], back - luma_back[..., None]
+    np.testing.assert_allclose(color_back, (1 - strength) ** 4 * color, atol=1e-6)
 
 
 def test_values_above_white_survive(good):
@@ -258,19 +258,24 @@ def test_a_stack_has_one_range(smoothing):
 
 
 def test_the_level_is_estimated_once_a_stack_and_only_where_it_is_used(standing_in, monkeypatch):
-    asked = []
-    monkeypatch.setattr(noise_estimation, "estimate", lambda frames, threads: asked.append(frames.shape) or 0.125)
+    shapes = []
+
+    def estimate_sigma(frames, threads):
+        shapes.append(frames.shape)
+        return 0.125
+
+    monkeypatch.setattr(noise_estimation, "estimate_sigma", estimate_sigma)
     engine = Smoothing()
     denoiser = standing_in(engine, tile=256)
     denoiser(noise((2, 300, 300)))
-    assert asked == [(2, 1, 300, 300)]
-    assert len(engine.asked) == 8 and all(sigma.tolist() == [0.125] for _, sigma in engine.asked)
+    assert shapes == [(2, 1, 300, 300)]
+    assert len(engine.calls) == 8 and all(sigma.tolist() == [0.125] for _, sigma in engine.calls)
     denoiser(noise((8, 8)), LEVEL)
     denoiser.batch(noise((4, 3, 8, 8)))
-    assert asked[1:] == [(4, 3, 8, 8)]
+    assert shapes[1:] == [(4, 3, 8, 8)]
     engine.conditional = False
     standing_in(engine)(noise((8, 8)))
-    assert len(asked) == 2
+    assert len(shapes) == 2
 
 
 def test_channels_that_the_network_does_not_know_go_one_by_one(smoothing):
@@ -282,7 +287,7 @@ def test_channels_that_the_network_does_not_know_go_one_by_one(smoothing):
             assert np.allclose(denoised[..., channel], smoothing(gray, LEVEL), atol=1e-6)
 
 
-def test_gray_is_shown_to_a_colour_network_three_times(standing_in):
+def test_gray_is_shown_to_a_color_network_three_times(standing_in):
     class Tinting(Smoothing):
         def __call__(self, noisy, sigma=None):
             return noisy + np.array([0, 0.3, 0.6], np.float32)[:, None, None]
@@ -320,7 +325,7 @@ def test_too_little_memory_is_an_error_with_advice(standing_in, monkeypatch, whe
     ("options", "words"),
     [
         ({"sigma": -0.1}, "sigma is -0.1"),
-        ({"sigma": 25}, r"sigma is 25: give it in units of the range, from 0 to 1 \(25 of 255 is 0.098\)"),
+        ({"sigma": 25}, r"sigma is 25: give a fraction of the data range, from 0 to 1 \(25 of 255 is 0.098\)"),
         ({"sigma": float("nan")}, "sigma is nan"),
         ({"strength": 2}, "strength is 2"),
     ],
@@ -352,22 +357,22 @@ def test_only_the_file_that_is_loaded_is_checked(standing_in, tmp_path):
     for path in damaged.values():
         path.write_bytes(b"another")
     standing_in(Smoothing())
-    shipped = weights.find("photo")
+    shipped = catalog.find("photo")
     assert Denoiser(dataclasses.replace(shipped, onnx=damaged["onnx"])).checkpoint.networks
     with pytest.raises(PellucidError, match=r"photo.safetensors is not the file that its card describes"):
         _ = Denoiser(dataclasses.replace(shipped, safetensors=damaged["safetensors"])).checkpoint
 
 
-def test_the_engine_is_chosen_anew_for_much_more_work(monkeypatch):
+def test_the_engine_is_chosen_again_for_much_more_work(monkeypatch):
     announced = []
 
     def start(weights, engine, threads, precision, pixels=None):
         announced.append(pixels)
         return Smoothing((1,))
 
-    monkeypatch.setattr("pellucid.engines.start", start)
+    monkeypatch.setattr("pellucid.inference.denoiser.load_engine", start)
     source = Weights("stand-in", Path("stand-in.onnx"), None)
-    monkeypatch.setattr("pellucid.inference.denoiser.LITTLE_WORK", 100)
+    monkeypatch.setattr("pellucid.inference.denoiser.SWITCH_PIXELS", 100)
     denoiser = Denoiser(source)
     for _ in range(20):
         denoiser(noise((10, 10)), LEVEL)
@@ -389,20 +394,20 @@ def test_batches_are_denoised_as_images_are(exported):
     assert np.abs(tiled - denoiser.batch(noise((2, 3, 300, 100)), LEVEL)).max() < 1 / 255
 
 
-@pytest.mark.parametrize("told", [True, False])
-@pytest.mark.parametrize(("dtype", "white"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
-def test_an_image_stretched_to_its_noises_peaks_is_stretched_again(standing_in, told, dtype, white):
+@pytest.mark.parametrize("is_given", [True, False])
+@pytest.mark.parametrize(("dtype", "data_range"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
+def test_a_stretched_image_is_stretched_again(standing_in, is_given, dtype, data_range):
     values = noise((48, 64, 4))
     low, high = np.quantile(values, [0.002, 0.998])
-    image = (np.clip((values - low) / (high - low), 0, 1) * white).astype(dtype)
+    image = (np.clip((values - low) / (high - low), 0, 1) * data_range).astype(dtype)
     engine = Smoothing()
-    engine.input_spec = InputSpec((3,), 8, stretched=told)
+    engine.input_spec = InputSpec((3,), 8, stretched=is_given)
     denoiser = standing_in(engine)
     once = denoiser(image, LEVEL, channel_axis=-1)
-    other = denoiser(image, LEVEL, channel_axis=-1, stretch=not told)
-    stretched, plain = (once, other) if told else (other, once)
+    other = denoiser(image, LEVEL, channel_axis=-1, stretch=not is_given)
+    stretched, plain = (once, other) if is_given else (other, once)
     assert stretched.dtype == image.dtype and stretched.shape == image.shape
     np.testing.assert_array_equal(stretched[..., 3], image[..., 3])
-    assert np.ptp(plain[..., :3].astype(float)) < 0.6 * white
-    shares = [((part <= 0).mean(), (part >= white * (1 - 1e-6)).mean()) for part in (image, stretched[..., :3])]
-    np.testing.assert_allclose(shares[1], shares[0], atol=0.002)
+    assert np.ptp(plain[..., :3].astype(float)) < 0.6 * data_range
+    fractions = [((part <= 0).mean(), (part >= data_range * (1 - 1e-6)).mean()) for part in (image, stretched[..., :3])]
+    np.testing.assert_allclose(fractions[1], fractions[0], atol=0.002)

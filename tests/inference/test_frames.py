@@ -22,10 +22,10 @@ ALL = slice(None)
         ((5, 7, 4), -1, (1, 3, 5, 7)),
     ],
 )
-def test_what_is_read_and_written_back_is_the_array(shape, axis, seen):
+def test_reading_and_writing_back_gives_the_array(shape, axis, seen):
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
     frames = Frames(image, axis)
-    assert frames.shape == seen and frames.white == 1
+    assert frames.shape == seen and frames.data_range == 1
     for page in range(seen[0]):
         planes = frames.read(page, ALL, ALL)
         assert planes.shape == (1, *seen[1:]) and planes.dtype == np.float32
@@ -49,13 +49,13 @@ def test_parts_are_read_and_written_where_they_lie():
 
 def test_a_stack_has_one_range_and_alpha_no_say_in_it():
     stack = np.full((2, 8, 8), 3000, np.uint16)
-    assert Frames(stack).white == 4095
+    assert Frames(stack).data_range == 4095
     stack[1, 0, 0] = 5000
-    assert Frames(stack).white == 65535
+    assert Frames(stack).data_range == 65535
     twelve = np.full((8, 8, 4), 65535, np.uint16)
     twelve[..., :3] = 3000
-    assert Frames(twelve, -1).white == 4095
-    assert Frames(twelve, -1, has_alpha=False).white == 65535
+    assert Frames(twelve, -1).data_range == 4095
+    assert Frames(twelve, -1, has_alpha=False).data_range == 65535
 
 
 def test_integers_are_rounded_and_end_at_their_bounds_and_half_floats_too():
@@ -67,7 +67,7 @@ def test_integers_are_rounded_and_end_at_their_bounds_and_half_floats_too():
     assert half.result.tolist() == [[-65504, 65504]]
 
 
-def test_what_is_not_finite_is_filled_in_with_one_warning():
+def test_nonfinite_values_are_filled_in_with_one_warning():
     image = np.full((4, 4), 0.5)
     image[1, 1], image[3, 3] = np.nan, 1e300
     frames = Frames(image, name="a.tif")
@@ -92,8 +92,8 @@ def test_arrays_that_are_no_images_are_refused(shape, axis):
         Frames(np.zeros(shape), axis, name="a.png")
 
 
-def test_a_colour_image_without_its_axis_is_refused():
-    with pytest.raises(UsageError, match="looks like colour: say channel_axis=-1"):
+def test_a_color_image_without_its_axis_is_refused():
+    with pytest.raises(UsageError, match="looks like color: pass channel_axis=-1"):
         Frames(np.zeros((8, 8, 3)))
 
 
@@ -103,7 +103,7 @@ def test_values_that_are_no_numbers_are_refused(values):
         Frames(values)
 
 
-@pytest.mark.parametrize("white", [0, -1, float("inf"), float("nan")])
-def test_ranges_that_cannot_be_are_refused(white):
+@pytest.mark.parametrize("data_range", [0, -1, float("inf"), float("nan")])
+def test_invalid_data_ranges_are_refused(data_range):
     with pytest.raises(UsageError, match="data_range is"):
-        Frames(np.zeros((8, 8)), data_range=white)
+        Frames(np.zeros((8, 8)), data_range=data_range)

@@ -5,7 +5,7 @@ from pellucid.errors import Cancelled
 from pellucid.image import read_image, write_image
 from pellucid.inference import noise_estimation
 from pellucid.inference.denoiser import Denoiser
-from pellucid.inference.image_file import clean, frames_of, with_channels
+from pellucid.inference.image_file import as_frames, denoise_image, with_channel_axis
 
 RNG = np.random.default_rng(0)
 
@@ -28,32 +28,32 @@ def image(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "dtype"), [((40, 30), "uint8"), ((40, 30, 3), "uint16"), ((40, 30), "float32"), ((40, 30, 3), "uint8")]
 )
-def test_a_file_is_cleaned_as_its_array_is(denoiser, image, shape, dtype):
+def test_a_file_is_denoised_like_its_array(denoiser, image, shape, dtype):
     file = image(shape, dtype)
-    found = clean(file, denoiser, level=0.2, strength=0.7)
+    found = denoise_image(file, denoiser, sigma=0.2, strength=0.7)
     options = {"channel_axis": -1 if len(shape) == 3 else None, "strength": 0.7}
-    expected = denoiser(file.pixels, 0.2, data_range=found.before.white, **options)
+    expected = denoiser(file.pixels, 0.2, data_range=found.before.data_range, **options)
     assert found.pixels.dtype == file.pixels.dtype
     np.testing.assert_array_equal(found.pixels, expected)
-    assert found.level == 0.2 and found.before.shape == found.after.shape == frames_of(file).shape
-    np.testing.assert_array_equal(found.after.given.reshape(shape), found.pixels)
+    assert found.sigma == 0.2 and found.before.shape == found.after.shape == as_frames(file).shape
+    np.testing.assert_array_equal(found.after.input_array.reshape(shape), found.pixels)
 
 
-def test_the_level_is_estimated_where_it_is_needed(denoiser, image):
+def test_sigma_is_estimated_if_it_is_needed(denoiser, image):
     file = image((80, 90))
-    told = []
-    found = clean(file, denoiser, progress=lambda done, total: told.append((done, total)))
-    assert found.level == pytest.approx(noise_estimation.estimate(frames_of(file), 1)) and told[0] == (0, 1)
-    untouched = clean(file, denoiser, strength=0.0)
-    assert untouched.level is None
+    calls = []
+    found = denoise_image(file, denoiser, progress=lambda done, total: calls.append((done, total)))
+    assert found.sigma == pytest.approx(noise_estimation.estimate_sigma(as_frames(file), 1)) and calls[0] == (0, 1)
+    untouched = denoise_image(file, denoiser, strength=0.0)
+    assert untouched.sigma is None
     np.testing.assert_array_equal(untouched.pixels, file.pixels)
 
 
-def test_it_stops_when_told(denoiser, image):
+def test_progress_can_cancel(denoiser, image):
     with pytest.raises(Cancelled):
-        clean(image((40, 30)), denoiser, 0.1, progress=lambda done, total: False)
+        denoise_image(image((40, 30)), denoiser, 0.1, progress=lambda done, total: False)
 
 
 @pytest.mark.parametrize(("shape", "with_axis"), [((4, 5), (4, 5, 1)), ((4, 5, 3), (4, 5, 3))])
 def test_channels_are_the_last_axis_also_where_there_is_one(image, shape, with_axis):
-    assert with_channels(image(shape)).shape == with_axis
+    assert with_channel_axis(image(shape)).shape == with_axis

@@ -23,7 +23,7 @@ def test_the_ends_are_the_noisy_and_the_denoised_image(channels):
     np.testing.assert_allclose(with_texture(noisy, denoised, 0), noisy, atol=1e-6)
 
 
-def test_luma_is_a_straight_line_and_colour_leaves_sooner():
+def test_luma_is_a_straight_line_and_color_leaves_sooner():
     noisy, denoised = pair(3)
     back = with_texture(noisy, denoised, 0.5) - denoised
     taken = noisy - denoised
@@ -33,8 +33,8 @@ def test_luma_is_a_straight_line_and_colour_leaves_sooner():
 
 
 @pytest.mark.parametrize(("channel", "weight"), [(0, 0.299), (1, 0.587), (2, 0.114)])
-def test_each_colour_has_its_own_part_in_luma(channel, weight):
-    """By the formula for one pixel: half of its luma comes back to all channels, a sixteenth of its colour to each."""
+def test_each_color_has_its_own_part_in_luma(channel, weight):
+    """By the formula for one pixel: half of its luma comes back to all channels, a sixteenth of its color to each."""
     denoised = np.full((1, 3, 1, 1), 0.25, np.float32)
     noisy = denoised.copy()
     noisy[0, channel] += 0.5

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.errors import UsageError
-from pellucid.inference.tiling import by_columns, padded, plan, stitch
+from pellucid.inference.tiling import by_columns, pad_planes, plan, stitch
 
 
 def stitched(tiles, outputs):
@@ -94,7 +94,7 @@ def test_networks_with_strides_see_the_same_grid():
 
 def test_blending_leaves_no_seam():
     tiles = plan(8, 96, 48, 24)
-    outputs = [np.full((8, 48), level, np.float32) for level in range(len(tiles))]
+    outputs = [np.full((8, 48), value, np.float32) for value in range(len(tiles))]
     row = stitched(tiles, outputs)[0]
     assert np.all(np.diff(row) >= 0) and np.diff(row).max() < 0.2
 
@@ -137,15 +137,15 @@ def test_tiles_are_no_larger_than_needed():
 
 def test_bands_are_done_before_the_next_row_of_tiles_is_asked_for():
     tiles = plan(100, 100, 40, 10)
-    asked = []
+    requested = []
 
     def outputs():
         for tile in tiles:
-            asked.append(tile.top)
+            requested.append(tile.top)
             yield np.ones((tile.bottom - tile.top, tile.right - tile.left), np.float32)
 
     for _, stop, band in stitch(tiles, outputs()):
-        assert max(asked) <= stop
+        assert max(requested) <= stop
         np.testing.assert_allclose(band, 1, atol=1e-6)
 
 
@@ -161,11 +161,11 @@ def test_by_columns_gives_the_same_image(layout):
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (5, 1), (8, 16), (13, 30)])
 def test_padding_mirrors_at_the_right_and_the_bottom(size):
     planes = np.random.default_rng(0).random((2, *size), dtype=np.float32)
-    larger = padded(planes, 8, 16)
+    larger = pad_planes(planes, 8, 16)
     assert larger.shape[0] == 2 and all(side % 8 == 0 and side >= 16 for side in larger.shape[1:])
     assert np.array_equal(larger[:, : size[0], : size[1]], planes)
     assert set(larger.ravel()) == set(planes.ravel())
-    assert padded(larger, 8, 16) is larger
+    assert pad_planes(larger, 8, 16) is larger
 
 
 def test_outputs_that_do_not_match_their_tiles_are_refused():

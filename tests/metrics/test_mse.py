@@ -12,9 +12,9 @@ def test_equals_torchmetrics_image_by_image(torch_pair):
 
 
 def test_is_in_squared_units_of_the_data_range():
-    black, white = np.zeros((1, 1, 4, 4)), np.full((1, 1, 4, 4), 255.0)
-    assert MSE()(black, white, data_range=255)[0] == 1
-    assert MSE()(black, white, data_range=51)[0] == pytest.approx(25)
+    black, white_image = np.zeros((1, 1, 4, 4)), np.full((1, 1, 4, 4), 255.0)
+    assert MSE()(black, white_image, data_range=255)[0] == 1
+    assert MSE()(black, white_image, data_range=51)[0] == pytest.approx(25)
 
 
 def test_eight_bit_differences_do_not_wrap():

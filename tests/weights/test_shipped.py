@@ -25,7 +25,7 @@ def denoiser(request) -> Denoiser:
 
 
 def scene(seed: int) -> np.ndarray:
-    """A colour image (H, W, 3) with edges and textures of all sizes, white at 1."""
+    """A color image (H, W, 3) with edges and textures of all sizes, white at 1."""
     leaves = dead_leaves(np.random.default_rng(seed), SIDE)
     return leaves.transpose(1, 2, 0).astype(np.float32) / 255
 

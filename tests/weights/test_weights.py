@@ -84,7 +84,7 @@ def test_a_name_is_a_name_even_beside_a_folder_of_that_name(folder, tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         ("foto", 'unknown model "foto" (did you mean "photo"?)'),
         ("qqq", 'unknown model "qqq" (known: photo, photo-fast)'),
@@ -94,10 +94,10 @@ def test_a_name_is_a_name_even_beside_a_folder_of_that_name(folder, tmp_path, mo
         ("..", 'unknown model ".."'),
     ],
 )
-def test_what_is_no_network_is_refused_with_what_there_is(folder, model, said):
+def test_unknown_networks_are_refused_with_the_known_ones(folder, model, message):
     with pytest.raises(UsageError) as refusal:
         find(model)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
     assert str(refusal.value).endswith(": give a shipped one's name, or an .onnx or .safetensors file")
 
 
@@ -132,7 +132,7 @@ def test_a_damaged_file_is_named_with_the_remedy(folder):
 
 def test_a_file_that_is_missing_is_noticed(folder):
     (folder / "photo.onnx").unlink()
-    with pytest.raises(PellucidError, match=r"photo\.onnx is missing: install Pellucid anew"):
+    with pytest.raises(PellucidError, match=r"photo\.onnx is missing: install Pellucid again"):
         find("photo")
 
 

@@ -1,14 +1,14 @@
-"""The noisy image as it is; with its affine correction, the least that counts as denoising."""
+"""The noisy image itself; with its affine correction it is the lowest baseline."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.classical.base import Rival, as_batch
+from pellucid.classical.base import Baseline, as_batch
 
 
 @dataclass(frozen=True)
-class Identity(Rival):
+class Identity(Baseline):
     """Return the input unchanged."""
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:

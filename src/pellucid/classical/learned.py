@@ -1,17 +1,17 @@
-"""What `linear` and `pca` learn: one affine map from all noisy values of an image to all clean ones."""
+"""Baselines that are fitted to pairs: one affine map from all noisy values of an image to all clean ones."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.classical.base import Rival, as_batch
+from pellucid.classical.base import Baseline, as_batch
 from pellucid.errors import UsageError
 
 CHUNK_IMAGES = 8192
 
 
 @dataclass(frozen=True, eq=False)
-class AffineMap(Rival):
+class AffineMap(Baseline):
     """`flattened image @ weights + bias`, for images of one size.
 
     Attributes:
@@ -28,7 +28,7 @@ class AffineMap(Rival):
         """Return the denoised images, float32 (N, C, H, W).
 
         Raises:
-            UsageError: if the images are of another size than those it learned from.
+            UsageError: if the images have another size than those that it was fitted to.
         """
         batch = as_batch(noisy)
         if batch.shape[1:] != self.shape:
@@ -38,19 +38,19 @@ class AffineMap(Rival):
         return (batch.reshape(-1, len(self.bias)) @ self.weights + self.bias).reshape(batch.shape)
 
 
-class LearnedRival(Rival):
-    """A rival that has to be fitted before it denoises."""
+class LearnedBaseline(Baseline):
+    """A baseline that has to be fitted before it can denoise."""
 
-    learns = True
+    needs_training = True
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
-        """Raise UsageError: the fitted rival, which `fit` returns, is the one that denoises."""
+        """Raise UsageError: only the map that `fit` returns can denoise."""
         name = type(self).__name__.lower()
-        raise UsageError(f"the rival {name} learns from pairs: use what its fit(noisy, clean) returns")
+        raise UsageError(f"the baseline {name} has to be fitted: use the result of its fit(noisy, clean)")
 
 
 def flat_pair(noisy: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both sets as float32 (N, D), or raise UsageError if they are no pairs or fewer than two."""
+    """Return both sets as float32 (N, D), or raise UsageError for different shapes or fewer than two pairs."""
     noisy, clean = as_batch(noisy), as_batch(clean)
     if noisy.shape != clean.shape or len(noisy) < 2:
         raise UsageError(

@@ -1,19 +1,19 @@
-"""Linear least squares, every output value from all input values: the baseline to beat."""
+"""Linear least squares: each output value from all input values."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.classical.learned import AffineMap, LearnedRival, covariance, flat_pair
+from pellucid.classical.learned import AffineMap, LearnedBaseline, covariance, flat_pair
 
 
 @dataclass(frozen=True)
-class Linear(LearnedRival):
-    """The affine map that minimises the squared error over the training pairs: the empirical Wiener filter.
+class Linear(LearnedBaseline):
+    """The affine map that minimizes the squared error over the training pairs: the empirical Wiener filter.
 
     Attributes:
-        ridge: added to the variance of every input value, as a share of their mean variance; it keeps the solution
-            finite where values never vary, and is far too small to matter elsewhere.
+        ridge: added to the variance of each input value, as a fraction of their mean variance. It keeps the solution
+            finite if some values are constant, and is too small to matter otherwise.
     """
 
     ridge: float = 1e-6

@@ -1,22 +1,22 @@
-"""Non-local means: the mean of pixels whose surroundings look alike."""
+"""Non-local means: the mean of pixels with similar patches around them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from pellucid.classical.base import Bounds, Rival, as_batch, each_image
-from pellucid.utils.optional_imports import need
+from pellucid.classical.base import Baseline, Bounds, as_batch, each_image
+from pellucid.utils.optional_imports import import_optional
 
 
 @dataclass(frozen=True)
-class NLM(Rival):
+class NLM(Baseline):
     """Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005, by scikit-image's fast mode.
 
     Attributes:
         strength: the filtering parameter h, in units of the image; 0 changes nothing.
-        patch_radius: the half-width of the squares that are compared, in pixels.
-        search_radius: how far away the squares may lie, in pixels.
+        patch_radius: the half-width of the patches that are compared, in pixels.
+        search_radius: the largest distance between compared patches, in pixels.
     """
 
     strength: float = 0.2
@@ -41,7 +41,7 @@ class NLM(Rival):
         batch = as_batch(noisy)
         if not self.strength:
             return batch.copy()
-        restoration = need("skimage.restoration", "compare", "the rival nlm")
+        restoration = import_optional("skimage.restoration", "compare", "the baseline nlm")
         return each_image(
             batch,
             lambda image: restoration.denoise_nl_means(

@@ -1,24 +1,23 @@
-"""Principal components: what the clean images have in common, and nothing else."""
+"""Principal components: a projection on the components of clean images."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from pellucid.classical.base import Bounds
-from pellucid.classical.correction import affine_correction
-from pellucid.classical.learned import AffineMap, LearnedRival, covariance, flat_pair
+from pellucid.classical.base import Bounds, affine_correction
+from pellucid.classical.learned import AffineMap, LearnedBaseline, covariance, flat_pair
 
 
 @dataclass(frozen=True)
-class PCA(LearnedRival):
+class PCA(LearnedBaseline):
     """The noisy image, its brightness and contrast corrected, projected on the clean training images' components.
 
     A linear autoencoder with a bottleneck of `components` spans the same space (Baldi and Hornik, Neural Networks 2,
     1989).
 
     Attributes:
-        components: how many are kept, held to the number of values of an image.
+        components: the number of components, limited to the number of values of an image.
     """
 
     components: int = 32

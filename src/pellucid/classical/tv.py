@@ -1,20 +1,20 @@
-"""Total variation: the flattest image near the noisy one."""
+"""Total variation denoising."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from pellucid.classical.base import Bounds, Rival, as_batch, each_image
-from pellucid.utils.optional_imports import need
+from pellucid.classical.base import Baseline, Bounds, as_batch, each_image
+from pellucid.utils.optional_imports import import_optional
 
 
 @dataclass(frozen=True)
-class TV(Rival):
+class TV(Baseline):
     """The model of Rudin, Osher and Fatemi (Physica D 60, 1992), solved by Chambolle's method (2004, scikit-image).
 
     Attributes:
-        weight: how much total variation costs against fidelity; 0 changes nothing.
+        weight: the weight of the total variation against fidelity; 0 changes nothing.
     """
 
     weight: float = 0.2
@@ -35,7 +35,7 @@ class TV(Rival):
         batch = as_batch(noisy)
         if not self.weight:
             return batch.copy()
-        restoration = need("skimage.restoration", "compare", "the rival tv")
+        restoration = import_optional("skimage.restoration", "compare", "the baseline tv")
         return each_image(
             batch, lambda image: restoration.denoise_tv_chambolle(image, weight=self.weight, channel_axis=-1)
         )

@@ -1,23 +1,23 @@
-"""Wavelet shrinkage: small coefficients are noise."""
+"""Wavelet shrinkage: reduce small coefficients."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from pellucid.classical.base import Bounds, Rival, as_batch, each_image
+from pellucid.classical.base import Baseline, Bounds, as_batch, each_image
 from pellucid.errors import UsageError
-from pellucid.utils.optional_imports import need
+from pellucid.utils.optional_imports import import_optional
 
 
 @dataclass(frozen=True)
-class Wavelet(Rival):
+class Wavelet(Baseline):
     """BayesShrink (Chang, Yu, Vetterli, IEEE TIP 9(9), 2000), soft thresholds, by scikit-image.
 
     Attributes:
-        strength: the standard deviation of the noise to take away, in units of the image; 0 changes nothing.
+        strength: the standard deviation of the noise to remove, in units of the image; 0 changes nothing.
         wavelet: a name that PyWavelets knows.
-        levels: the depth of the transform, held to what the image's size allows.
+        levels: the depth of the transform, limited by the size of the image.
     """
 
     strength: float = 0.2
@@ -45,11 +45,11 @@ class Wavelet(Rival):
         """Return the denoised images, float32 (N, C, H, W), channel by channel.
 
         Raises:
-            UsageError: if there is no such wavelet.
+            UsageError: for an unknown wavelet.
         """
         batch = as_batch(noisy)
-        transforms = need("pywt", "compare", "the rival wavelet")
-        restoration = need("skimage.restoration", "compare", "the rival wavelet")
+        transforms = import_optional("pywt", "compare", "the baseline wavelet")
+        restoration = import_optional("skimage.restoration", "compare", "the baseline wavelet")
         try:
             length = transforms.Wavelet(self.wavelet).dec_len
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Export: a network as an ONNX file, checked against torch before it is put in place."""
+"""Export a network as an ONNX file, which is compared with torch before it is saved."""
 
 import copy
 import dataclasses
@@ -29,13 +29,13 @@ SIZES = ((1, 8, 8), (2, 13, 22), (3, 33, 16), (1, 70, 51))  # count, height, wid
 
 @dataclasses.dataclass(frozen=True)
 class ExportResult:
-    """What was written.
+    """The exported file.
 
     Attributes:
         path: the file.
         bytes: its size.
-        difference: the largest difference to torch on random inputs, white being 1.
-        rounding: the largest difference that storing the weights in half precision made; 0 without it.
+        difference: the largest difference from torch on random inputs, with white at 1.
+        rounding: the largest difference due to weights in half precision; 0 in full precision.
     """
 
     path: Path
@@ -45,25 +45,25 @@ class ExportResult:
 
 
 def export(network: nn.Module, path: Path, name: str, recipe: Mapping[str, Any], half: bool = False) -> ExportResult:
-    """Write a network as one ONNX file, any height, width and batch being free where the network takes any.
+    """Write a network as one ONNX file; height, width and batch size stay dynamic unless the network has a fixed size.
 
     Inputs are `noisy` (N, C, H, W) and, if it is conditional, `sigma` (N,); the output is `denoised` (`logits` of a
     classifier, `sigma` and `spread` of an estimator of the noise level), all float32.
 
     Args:
-        network: one of the registry's, on the processor.
-        path: where to; an existing file is only replaced once the new one is whole and checked.
-        name: stored in the file, as the recipe is.
-        recipe: what the network was trained by, as JSON values.
-        half: whether to store the weights in float16; they are computed with in float32.
+        network: a model from the registry, on the CPU.
+        path: the output; an existing file is only replaced once the new one is complete and checked.
+        name: the name of the network, stored in the file.
+        recipe: the recipe of its training as JSON values, stored in the file.
+        half: whether to store the weights in float16; the computation is in float32.
 
     Raises:
         UsageError: if the path does not end in .onnx.
-        PellucidError: if the exporter is not installed, weights are not finite, the result differs from torch's, or
-            it cannot be written.
+        PellucidError: if the exporter is not installed, weights are not finite, the results differ from torch's, or the
+            file cannot be written.
     """
     if path.suffix != ".onnx":
-        raise UsageError(f"{path} does not end in .onnx: name the output so")
+        raise UsageError(f"{path} does not end in .onnx: give a name that does")
     network = copy.deepcopy(network).eval()
     if not _finite(network):
         raise PellucidError(f'"{name}" has weights that are not finite: train it again')
@@ -90,13 +90,13 @@ def _metadata(network: Any, name: str, recipe: Mapping[str, Any]) -> str:
 
 
 def _to_half(network: Any, name: str) -> Any:
-    """Return the network with the weights that are stored in half precision rounded so."""
+    """Return the network with the weights rounded to half precision, except small tensors."""
     rounded = copy.deepcopy(network)
     for parameter in rounded.parameters():
         if parameter.numel() >= MIN_HALF_SIZE:
             parameter.data = parameter.data.half().float()
     if not _finite(rounded):
-        raise PellucidError(f'"{name}" has weights too large for half precision: store them in full')
+        raise PellucidError(f'"{name}" has weights too large for half precision: export it in full precision')
     return rounded
 
 
@@ -105,7 +105,7 @@ def _finite(network: nn.Module) -> bool:
 
 
 def _example(network: Any, count: int, height: int, width: int) -> dict[str, torch.Tensor]:
-    """Return random inputs by name, of the one size where there is one."""
+    """Return random inputs by name, in the fixed size of the network if it has one."""
     spec = network.input_spec
     generator = torch.Generator().manual_seed(count * height * width)
     size = spec.fixed_size or (height, width)
@@ -116,18 +116,18 @@ def _example(network: Any, count: int, height: int, width: int) -> dict[str, tor
 
 
 def _compare(path: Path, network: Any, stored: Any) -> tuple[float, float]:
-    """Return the largest difference of the file's results to torch's, and that of `stored`'s to `network`'s."""
+    """Return the largest difference of the results of the file from torch's, and of `stored` from `network`."""
     run = Session(path, read_onnx(path, network.task), threads=1)
     difference = rounding = 0.0
     step = network.input_spec.multiple_of
     for count, height, width in SIZES:
         inputs = _example(network, count, -(-height // step) * step, -(-width // step) * step)
         with torch.no_grad():
-            wanted, exact = (_tensors(part(*inputs.values())) for part in (stored, network))
-        found = run({name: value.numpy() for name, value in inputs.items()})
-        for got, want, best in zip(found, wanted, exact, strict=True):
-            difference = max(difference, float(np.abs(got - want.numpy()).max()))
-            rounding = max(rounding, float((want - best).abs().max()))
+            expected, exact = (_tensors(part(*inputs.values())) for part in (stored, network))
+        outputs = run({name: value.numpy() for name, value in inputs.items()})
+        for actual, saved, unrounded in zip(outputs, expected, exact, strict=True):
+            difference = max(difference, float(np.abs(actual - saved.numpy()).max()))
+            rounding = max(rounding, float((saved - unrounded).abs().max()))
     return difference, rounding
 
 
@@ -139,16 +139,16 @@ def _model(network: Any, metadata: str, half: bool) -> bytes:
     """Return the network as the bytes of an ONNX file."""
     import_optional("onnxscript", "train", "pellucid export")
     inputs = _example(network, 2, network.input_spec.multiple_of * 8, network.input_spec.multiple_of * 9)
-    free = torch.export.Dim.DYNAMIC
-    sides = {} if network.input_spec.fixed_size else {2: free, 3: free}
+    dynamic = torch.export.Dim.DYNAMIC
+    dynamic_sizes = {} if network.input_spec.fixed_size else {2: dynamic, 3: dynamic}
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about names that are going to change
+        warnings.simplefilter("ignore")  # of the exporter, about future names
         program: Any = torch.onnx.export(
             network,
             tuple(inputs.values()),
             dynamo=True,
-            dynamic_shapes=tuple({0: free, **(sides if key == "noisy" else {})} for key in inputs),
+            dynamic_shapes=tuple({0: dynamic, **(dynamic_sizes if key == "noisy" else {})} for key in inputs),
             input_names=list(inputs),
             output_names=list(OUTPUTS[network.task]),
             opset_version=OPSET,
@@ -158,7 +158,7 @@ def _model(network: Any, metadata: str, half: bool) -> bytes:
 
 
 def _finalize(model: Any, metadata: str, half: bool) -> bytes:
-    """Return the bytes of an ONNX model with our metadata; the exporter's own names files of this machine."""
+    """Return the bytes of an ONNX model with our metadata; that of the exporter names files of this machine."""
     onnx = import_optional("onnx", "train", "pellucid export")
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
@@ -177,14 +177,14 @@ def _finalize(model: Any, metadata: str, half: bool) -> bytes:
 
 
 def _store_halves(onnx: Any, graph: Any) -> None:
-    """Replace each large float32 tensor by a float16 one and a cast, which engines compute once, on loading."""
+    """Replace each large float32 tensor by a float16 one and a cast, which engines compute once while loading."""
     casts = []
     for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
         if values.dtype == np.float32 and values.size >= MIN_HALF_SIZE:
-            name, stored = tensor.name, f"{tensor.name}.half"
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
-            casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+            name, half_name = tensor.name, f"{tensor.name}.half"
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), half_name))
+            casts.append(onnx.helper.make_node("Cast", [half_name], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     graph.ClearField("node")
     graph.node.extend(nodes)

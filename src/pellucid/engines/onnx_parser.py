@@ -123,9 +123,7 @@ def _parse_metadata(path: Path, content: bytes, text: str) -> OnnxFile:
         if found.get("format", 1) == 1:
             raise OldFormat(path, "network")
         spec = InputSpec.from_dict(found["input_spec"])
-        return OnnxFile(
-            content, found["name"], found["task"], spec, found["conditional"], found["recipe"]
-        )
+        return OnnxFile(content, found["name"], found["task"], spec, found["conditional"], found["recipe"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise PellucidError(f"{path} has metadata that this version cannot read: export it again") from error
 

@@ -1,4 +1,4 @@
-"""How far apart two images are: of different files, dtypes and depths too, as long as they are of one size."""
+"""Measure how much two images of one size differ; their files, dtypes and bit depths may differ too."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -8,6 +8,7 @@ import numpy as np
 from pellucid.errors import UsageError
 from pellucid.inference.frames import Frames
 from pellucid.metrics.mse import MSE
+from pellucid.metrics.psnr import psnr_from_mse
 from pellucid.metrics.ssim import RADIUS, SSIM
 
 ROWS = 512
@@ -15,28 +16,28 @@ ROWS = 512
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured, white being 1; of a stack, the mean over its images.
+    """The differences of two images with white at 1; for a stack, the mean over its images.
 
     Attributes:
         psnr: in dB, infinite for identical images.
-        rmse: the root of the mean squared difference, of a stack over all its images.
-        ssim: structural similarity, 1 for identical images; None where SciPy, which it needs, is not installed.
-        largest: the largest difference of any value.
-        shift: how much brighter the first is on the whole.
+        rmse: the root mean square of the differences, for a stack over all its images.
+        ssim: structural similarity, 1 for identical images; None if SciPy is not installed.
+        max_difference: the largest absolute difference of two values.
+        mean_shift: the mean of the first image less that of the second.
     """
 
     psnr: float
     rmse: float
     ssim: float | None
-    largest: float
-    shift: float
+    max_difference: float
+    mean_shift: float
 
 
 def compare(image: Frames, reference: Frames) -> Comparison:
-    """Measure how far an image is from a reference, in bands of rows, so that large ones need little memory.
+    """Compare an image with a reference, in bands of rows, so that large images need little memory.
 
     Raises:
-        UsageError: if the images are not of one size, or one has colours and the other has not.
+        UsageError: if the sizes or the numbers of channels differ.
     """
     if image.shape != reference.shape:
         sizes = [_size(frames.shape) for frames in (image, reference)]
@@ -44,27 +45,26 @@ def compare(image: Frames, reference: Frames) -> Comparison:
     pages, _, height, _ = image.shape
     has_ssim = find_spec("scipy") is not None
     errors, similarities, shifts = np.zeros(pages), np.zeros(pages), np.zeros(pages)
-    largest = 0.0
+    max_difference = 0.0
     for page in range(pages):
         for start in range(0, height, ROWS):
             one, other = (
                 frames.read(page, slice(start, start + ROWS), slice(None)).astype(np.float64)
                 for frames in (image, reference)
             )
-            share = one.shape[-2] / height
-            errors[page] += share * MSE()(one, other)[0]
-            shifts[page] += share * (one - other).mean()
-            largest = max(largest, float(np.abs(one - other).max()))
+            fraction = one.shape[-2] / height
+            errors[page] += fraction * MSE()(one, other)[0]
+            shifts[page] += fraction * (one - other).mean()
+            max_difference = max(max_difference, float(np.abs(one - other).max()))
         if has_ssim:
             similarities[page] = _similarity(image, reference, page)
-    with np.errstate(divide="ignore"):
-        psnr = float(np.mean(-10 * np.log10(errors)))
+    psnr = float(psnr_from_mse(errors).mean())
     rmse, ssim = float(np.sqrt(errors.mean())), float(similarities.mean()) if has_ssim else None
-    return Comparison(psnr, rmse, ssim, largest, float(shifts.mean()))
+    return Comparison(psnr, rmse, ssim, max_difference, float(shifts.mean()))
 
 
 def _similarity(image: Frames, reference: Frames, page: int) -> float:
-    """Return the mean SSIM of a page. Bands overlap by a window, so that each window counts once."""
+    """Return the mean SSIM of a page. Bands overlap so that each window is in exactly one of them."""
     height = image.shape[2]
     windows = max(height - 2 * RADIUS, 1)
     total = 0.0

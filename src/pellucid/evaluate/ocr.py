@@ -1,4 +1,4 @@
-"""What an OCR engine reads, Debian's Tesseract, before and after denoising, against the true text."""
+"""Measure how many errors the OCR engine Tesseract makes before and after denoising."""
 
 import io
 import os
@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.data.folder import eight_bits
+from pellucid.data.folder import to_uint8
 from pellucid.errors import PellucidError, UsageError
 from pellucid.image import list_images, read_image
-from pellucid.metrics.character_error import CharacterError
-from pellucid.metrics.edits import plain
+from pellucid.metrics.character_error import CharacterError, normalize_text
 from pellucid.metrics.word_error import WordError
+from pellucid.utils.progress import Progress
 
 PROGRAM = "tesseract"
-SECONDS = 180.0
+TIMEOUT_SECONDS = 180.0
 METRICS = {"character_error": CharacterError(), "word_error": WordError()}
 VERSIONS = ("clean", "noisy", "denoised")
 
@@ -28,12 +28,12 @@ Denoise = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Page:
-    """A page whose text is known.
+    """A page with a known text.
 
     Attributes:
-        name: what to call it.
-        noisy: its image, (H, W) or (H, W, 3).
-        text: what it reads.
+        name: its name in results and errors.
+        noisy: the noisy image, (H, W) or (H, W, 3).
+        text: the true text.
         clean: the clean image, or None.
     """
 
@@ -44,8 +44,8 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Files:
-    """The files of a page: its image, its text, and its clean image or None; `name` is the image's in its folder."""
+class PageFiles:
+    """The files of a page: its image, its text, and its clean image or None; `name` is relative to its folder."""
 
     name: str
     noisy: Path
@@ -56,7 +56,7 @@ class Files:
         """Read the files.
 
         Raises:
-            PellucidError: if one cannot be read, the text is empty or not UTF-8, or an image has pages.
+            PellucidError: if one cannot be read, the text is empty or not UTF-8, or an image has several pages.
         """
         try:
             text = self.text.read_text(encoding="utf-8-sig")
@@ -64,8 +64,8 @@ class Files:
             raise PellucidError(f"cannot read the text {self.text}: {error.strerror}") from error
         except UnicodeDecodeError:
             raise PellucidError(f"the text {self.text} is not UTF-8: convert it") from None
-        if not plain(text):
-            raise PellucidError(f"the text {self.text} is empty: write into it what {self.noisy} reads")
+        if not normalize_text(text):
+            raise PellucidError(f"the text {self.text} is empty: write the text of {self.noisy} into it")
         images = (None if path is None else read_image(path, max_frames=1).pixels for path in (self.noisy, self.clean))
         noisy, clean = images
         assert noisy is not None
@@ -73,30 +73,30 @@ class Files:
 
 
 def program() -> str:
-    """Return where Tesseract is.
+    """Return the path of Tesseract.
 
     Raises:
-        PellucidError: if it is not installed, naming the package.
+        PellucidError: if it is not installed, with the name of the package.
     """
-    found = shutil.which(PROGRAM)
-    if found is None:
+    path = shutil.which(PROGRAM)
+    if path is None:
         raise PellucidError(
             f"{PROGRAM} is not installed: install Debian's package tesseract-ocr, or put it on the PATH"
         )
-    return found
+    return path
 
 
 def read_text(
-    image: np.ndarray, language: str = "eng", layout: int = 3, seconds: float = SECONDS, name: str = "the image"
+    image: np.ndarray, language: str = "eng", layout: int = 3, seconds: float = TIMEOUT_SECONDS, name: str = "the image"
 ) -> str:
-    """Return what Tesseract reads, on one thread, so that it is the same on every run.
+    """Return the text that Tesseract reads, on one thread, so that every run gives the same.
 
     Args:
         image: (H, W) or (H, W, 3); integers or floats, which are mapped to 8 bits.
-        language: Tesseract's name of it, such as `eng` or `deu`; several are joined by `+`.
-        layout: Tesseract's page segmentation mode: 3 finds columns, 6 takes one block of text, 7 one line.
-        seconds: after which to give up.
-        name: what to call the image in an error.
+        language: Tesseract's code of the language, such as `eng` or `deu`; several are joined by `+`.
+        layout: Tesseract's page segmentation mode: 3 finds columns, 6 assumes one block of text, 7 one line.
+        seconds: the timeout.
+        name: the name of the image in errors.
 
     Raises:
         PellucidError: if Tesseract or its language is not installed, fails, or takes too long.
@@ -104,7 +104,7 @@ def read_text(
     from PIL import Image
 
     stream = io.BytesIO()
-    pixels = eight_bits(image)
+    pixels = to_uint8(image)
     Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(stream, "PNG", compress_level=1)
     command = [program(), "stdin", "stdout", "-l", language, "--psm", str(layout)]
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
@@ -115,58 +115,64 @@ def read_text(
     except subprocess.TimeoutExpired:
         raise PellucidError(f"{PROGRAM} took more than {seconds:g} s on {name}: crop or shrink it") from None
     except OSError as error:
-        raise PellucidError(f"{PROGRAM} does not run ({error.strerror}): install tesseract-ocr anew") from error
+        raise PellucidError(f"{PROGRAM} does not run ({error.strerror}): install tesseract-ocr again") from error
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace")
-        if ".traineddata" in said:
+        message = done.stderr.decode("utf-8", "replace")
+        if ".traineddata" in message:
             raise PellucidError(
                 f"{PROGRAM} has no language {language}: install tesseract-ocr-{language}, or choose another"
             )
-        raise PellucidError(f"{PROGRAM} failed on {name} ({' '.join(said.split())[-200:] or done.returncode})")
+        raise PellucidError(f"{PROGRAM} failed on {name} ({' '.join(message.split())[-200:] or done.returncode})")
     return done.stdout.decode("utf-8", "replace")
 
 
-def matched(images: Path, texts: Path, cleans: Path | None = None, limit: int = 0) -> tuple[Files, ...]:
-    """Return the files of all pages: each image with the text, and the clean image, of the same stem.
+def match_files(images: Path, texts: Path, clean_images: Path | None = None, limit: int = 0) -> tuple[PageFiles, ...]:
+    """Return the files of all pages: each image with the text, and the clean image, of the same name.
 
     Args:
-        images: a folder with all below it, or one file.
+        images: a folder, searched recursively, or one file.
         texts: a folder with .txt files, or one file for one image.
-        cleans: a folder with images, one file for one image, or None.
-        limit: take the first so many images; 0 takes all.
+        clean_images: a folder with images, one file for one image, or None.
+        limit: use only this many images, the first ones; 0 uses all.
 
     Raises:
-        PellucidError: if there are no images, or one has no text or no clean image, by name.
+        PellucidError: if there are no images, or one has no text or no clean image.
     """
     if images.is_file():
-        return (Files(images.name, images, _partner(images, Path(images.name), texts, "text"), _clean(images, cleans)),)
-    found = []
-    for path in list_images(images, recursive=True)[: limit or None]:
-        name = path.relative_to(images)
-        clean = None if cleans is None else _partner(path, name, cleans, "clean image")
-        found.append(Files(name.as_posix(), path, _partner(path, name, texts, "text"), clean))
-    return tuple(found)
+        named = [(images, Path(images.name))]
+    else:
+        paths = list_images(images, recursive=True)[: limit or None]
+        named = [(path, path.relative_to(images)) for path in paths]
+    return tuple(
+        PageFiles(
+            name.as_posix(),
+            path,
+            _partner(path, name, texts, "text"),
+            None if clean_images is None else _partner(path, name, clean_images, "clean image"),
+        )
+        for path, name in named
+    )
 
 
-def assess(
-    pages: Sequence[Files] | Sequence[Page],
+def evaluate_pages(
+    pages: Sequence[PageFiles] | Sequence[Page],
     denoise: Denoise | None,
     language: str = "eng",
     layout: int = 3,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Read every page noisy, denoised and, where it is given, clean, and count the errors.
+    """Read every page noisy, denoised and, if it is known, clean, and count the errors.
 
     Args:
-        pages: whose text is known.
-        denoise: takes an image, and returns it denoised; None leaves that version out.
+        pages: pages with known texts.
+        denoise: returns an image denoised; None skips that version.
         language: as in `read_text`.
         layout: as in `read_text`.
-        progress: told how many readings are done, and how many there are.
+        progress: called with the number of images read and of all images.
 
     Returns:
-        Figures for JSON: `character_error` and `word_error` of all pages together, each a table by version (`clean`
-        only where all pages have one), and the same of each page under `pages`.
+        For JSON: `character_error` and `word_error` of all pages together, each by version (`clean` only if all pages
+        have one), and the same for each page in `pages`.
 
     Raises:
         UsageError: if there are no pages.
@@ -179,13 +185,13 @@ def assess(
     versions = [name for name, is_there in zip(VERSIONS, (has_clean, True, denoise), strict=True) if is_there]
     done, records = 0, []
     for entry in pages:
-        page = entry.page() if isinstance(entry, Files) else entry
-        record: dict[str, Any] = {"name": page.name, "characters": len(plain(page.text))}
+        page = entry.page() if isinstance(entry, PageFiles) else entry
+        record: dict[str, Any] = {"name": page.name, "characters": len(normalize_text(page.text))}
         record["words"] = len(page.text.split())
         for version in versions:
             image = denoise(page.noisy) if denoise and version == "denoised" else getattr(page, version)
-            read = read_text(image, language, layout, name=page.name)
-            record[version] = {name: float(metric([read], [page.text])[0]) for name, metric in METRICS.items()}
+            text = read_text(image, language, layout, name=page.name)
+            record[version] = {name: float(metric([text], [page.text])[0]) for name, metric in METRICS.items()}
             done += 1
             if progress:
                 progress(done, len(pages) * len(versions))
@@ -195,29 +201,22 @@ def assess(
 
 
 def _total(records: Sequence[dict[str, Any]], metric: str, version: str) -> float:
-    """Return all pages' edits relative to their length: the mean, weighted by the references' lengths."""
+    """Return the error rate of all pages: the mean, weighted by the lengths of the texts."""
     lengths = [record["characters" if metric == "character_error" else "words"] for record in records]
     if not sum(lengths):
-        raise UsageError("the pages have no text: give what they read")
+        raise UsageError("the pages have no text: give their true text")
     return float(np.average([record[version][metric] for record in records], weights=lengths))
 
 
-def _clean(image: Path, cleans: Path | None) -> Path | None:
-    return None if cleans is None else _partner(image, Path(image.name), cleans, "clean image")
-
-
-def _partner(image: Path, name: Path, place: Path, what: str) -> Path:
-    """Return the file that goes with an image, which is called `name` in its folder."""
-    if place.is_file():
-        return place
-    if not place.is_dir():
-        raise PellucidError(f"{place} does not exist: name the folder of the {what}s")
-    if what == "text":
-        found = [path for path in ((place / name).with_suffix(".txt"),) if path.is_file()]
-    else:
-        beside = (place / name).parent
-        found = [path for path in sorted(beside.glob(f"{name.stem}.*")) if path.is_file()] if beside.is_dir() else []
-    if not found:
-        wanted = (place / name).with_suffix(".txt") if what == "text" else (place / name).with_suffix(".*")
-        raise PellucidError(f"{image} has no {what}: looked for {wanted}")
-    return found[0]
+def _partner(image: Path, name: Path, partners: Path, kind: str) -> Path:
+    """Return the text or the clean image of an image, which has the path `name` in its folder."""
+    if partners.is_file():
+        return partners
+    if not partners.is_dir():
+        raise PellucidError(f"{partners} does not exist: name the folder of the {kind}s")
+    pattern = (partners / name).with_suffix(".txt" if kind == "text" else ".*")
+    candidates = [pattern] if kind == "text" else sorted(pattern.parent.glob(f"{name.stem}.*"))
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise PellucidError(f"{image} has no {kind}: looked for {pattern}")

@@ -1,4 +1,4 @@
-"""Find the images that a denoiser cannot restore: those unlike what it was trained on."""
+"""Find images that a denoiser restores badly, because they differ from its training images."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,21 @@ from pellucid.utils.seeding import make_generator
 
 CUTOFF = 3.5
 NORMAL_MAD = 1.4826
-FEWEST = 3
-LEAST_VARIANCE = 1e-4
-LEAST_ERROR = 1e-9
-LEAST_SPREAD = 1e-6
+MIN_IMAGES = 3
+MIN_VARIANCE = 1e-4
+MIN_ERROR = 1e-9
+MIN_MAD = 1e-6
 
 
 @dataclass(frozen=True)
 class Outliers:
-    """How unlike the rest each image is.
+    """How much each image differs from the others.
 
     Attributes:
-        errors: the mean squared reconstruction error of each image as a share of the image's own variance, (N,).
-        scores: the robust z-score of its logarithm, (N,): 0 is typical, above `cutoff` an outlier.
-        threshold: the error at which an image counts as an outlier.
-        cutoff: the score that this is.
+        errors: the mean squared reconstruction error of each image as a fraction of its variance, (N,).
+        scores: the robust z-score of the logarithm of the error, (N,): 0 is typical, an outlier is above `cutoff`.
+        threshold: the error above which an image is an outlier.
+        cutoff: the score above which an image is an outlier.
         flagged: which images are outliers, (N,), bool.
     """
 
@@ -48,46 +48,46 @@ def outliers(
 ) -> Outliers:
     """Score clean images by how badly the denoiser reconstructs them.
 
-    A narrow code only holds what the training images had in common, so an image of another kind comes back changed
-    (Japkowicz, Myers, Gluck, "A novelty detection approach to classification", IJCAI 1995). A denoiser knows noisy
-    images alone, so it is given the images with its recipe's noise; and an image with more in it is harder to restore,
-    so the error is taken as a share of the image's variance. Clothes among digits, which a network of 64 values trained
-    on U(0, 0.9) reconstructs, are told apart with an area under the curve of 0.99 so; without the noise 0.44, without
+    A narrow code only holds what the training images have in common, so images of another kind are changed
+    (Japkowicz, Myers, Gluck, "A novelty detection approach to classification", IJCAI 1995). A denoiser was trained on
+    noisy images, so the noise of its recipe is added first. Images with more detail are harder to restore, so the error
+    is divided by the variance of the image. Clothes among digits, with a network of 64 values in its code trained with
+    the noise U(0, 0.9), are found with an area under the ROC curve of 0.99; without the noise it is 0.44, and without
     the variance 0.96.
 
-    Errors spread over orders of magnitude, so their logarithms are compared, by the modified z-score of Iglewicz and
-    Hoaglin ("How to detect and handle outliers", 1993): (x - median) / (1.4826 MAD), with their cut-off 3.5. Median and
-    MAD hold while fewer than half of the images are outliers; with `reference` they come from images known to be good.
+    Errors differ by orders of magnitude, so their logarithms are compared, by the modified z-score of Iglewicz and
+    Hoaglin ("How to detect and handle outliers", 1993): (x - median) / (1.4826 MAD), with their cut-off of 3.5. Median
+    and MAD are valid while fewer than half of the images are outliers; `reference` takes them from good images.
 
     Args:
-        denoiser: a trained denoiser; one without skips, whose bottleneck is narrow, tells most.
+        denoiser: a trained denoiser, best one without skip connections and with a narrow bottleneck.
         images: (N, C, H, W), float32 in [0, 1].
-        add_noise: whether the noise of the denoiser's recipe is added first; not for images that are noisy already.
-        seed: draws that noise.
+        add_noise: whether to add the noise of the denoiser's recipe; False for images that are noisy already.
+        seed: the seed of the noise.
         reference: errors (M,) of good images, such as the `errors` of this function on training images.
         cutoff: the score above which an image is flagged.
 
     Raises:
-        UsageError: if the images do not fit the denoiser, or are too few to say what is typical.
+        UsageError: if the images do not fit the denoiser, or there are fewer than three.
     """
     denoiser.input_spec.check(images.shape[1:])
     errors = _relative_errors(denoiser, images, add_noise, seed)
-    typical = np.log(np.maximum(errors if reference is None else reference, LEAST_ERROR))
-    if len(typical) < FEWEST:
-        raise UsageError(f"{len(typical)} images are too few to say what is typical: give {FEWEST} or more")
-    middle = float(np.median(typical))
-    spread = max(NORMAL_MAD * float(np.median(np.abs(typical - middle))), LEAST_SPREAD)
-    scores = (np.log(np.maximum(errors, LEAST_ERROR)) - middle) / spread
-    return Outliers(errors, scores, float(np.exp(middle + cutoff * spread)), cutoff, scores > cutoff)
+    typical = np.log(np.maximum(errors if reference is None else reference, MIN_ERROR))
+    if len(typical) < MIN_IMAGES:
+        raise UsageError(f"{len(typical)} images are too few to find a typical error: give {MIN_IMAGES} or more")
+    median = float(np.median(typical))
+    mad = max(NORMAL_MAD * float(np.median(np.abs(typical - median))), MIN_MAD)
+    scores = (np.log(np.maximum(errors, MIN_ERROR)) - median) / mad
+    return Outliers(errors, scores, float(np.exp(median + cutoff * mad)), cutoff, scores > cutoff)
 
 
 def _relative_errors(denoiser: Denoiser, images: np.ndarray, add_noise: bool, seed: int) -> np.ndarray:
-    recipe, shown, level = denoiser.checkpoint.recipe, images, None
+    recipe, noisy, sigma = denoiser.checkpoint.recipe, images, None
     if add_noise and recipe.noise and len(images):
         clean = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-        noisy, levels = corrupt(recipe.build("noise"), clean, make_generator(seed, "outliers"), recipe.noise.clip)
-        shown, level = noisy.numpy(), float(levels.mean())
-    restored = np.clip(denoiser.batch(shown, level), 0, 1)
-    errors = np.square(restored - images, dtype=np.float64).mean(axis=(1, 2, 3))
-    # A flat image has no variance to be measured by; a hundredth of the range stands in for it.
-    return errors / np.maximum(images.var(axis=(1, 2, 3), dtype=np.float64), LEAST_VARIANCE)
+        noisy, sigmas = corrupt(recipe.build("noise"), clean, make_generator(seed, "outliers"), recipe.noise.clip)
+        noisy, sigma = noisy.numpy(), float(sigmas.mean())
+    denoised = np.clip(denoiser.batch(noisy, sigma), 0, 1)
+    errors = np.square(denoised - images, dtype=np.float64).mean(axis=(1, 2, 3))
+    # A constant image has no variance; a hundredth of the range is its std instead.
+    return errors / np.maximum(images.var(axis=(1, 2, 3), dtype=np.float64), MIN_VARIANCE)

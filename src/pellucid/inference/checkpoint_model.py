@@ -1,30 +1,31 @@
-"""A checkpoint's networks at work, where torch is at hand: denoising, codes and classes of raw images."""
+"""Run the networks of a checkpoint in memory: denoise, encode, decode and classify."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from pellucid.checkpoint import Checkpoint
+from pellucid.engines.base import Precision
 from pellucid.errors import UsageError
 from pellucid.models.base import is_conditional
 
-BATCH = 256
+BATCH_SIZE = 256
 
 
-class Trained:
-    """The networks of a checkpoint in memory, in float32, on as many threads as torch has been given.
+class CheckpointModel:
+    """The networks of a checkpoint in memory, in float32, on as many threads as torch is set to.
 
-    It is called as an engine is, so that a denoiser just trained runs like one from a file, and it offers what exported
-    networks do not: codes and classes.
+    It is a `pellucid.engines.base.Network`, so a network that was just trained runs like one from a file. Unlike
+    exported networks it also returns codes and class probabilities.
     """
 
-    name = "torch"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    name: ClassVar[str] = "torch"
+    precision: Precision = "fp32"
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        """Take a checkpoint; raises UsageError if it holds no denoiser."""
+        """Use the networks of a checkpoint; raises UsageError if it holds no denoiser."""
         if "denoiser" not in checkpoint.networks:
             raise UsageError(f'the checkpoint of "{checkpoint.recipe.name}" holds no denoiser: give one that does')
         self.checkpoint = checkpoint
@@ -33,7 +34,7 @@ class Trained:
         self.conditional = is_conditional(self._network)
 
     def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
-        """Denoise a batch (N, C, H, W); see `pellucid.engines.Engine`."""
+        """Denoise a batch (N, C, H, W); see `pellucid.engines.base.Network`."""
         inputs = [noisy] if sigma is None else [noisy, sigma]
         with torch.inference_mode():
             return self._network(*(torch.from_numpy(np.array(part, np.float32)) for part in inputs)).float().numpy()
@@ -70,5 +71,5 @@ class Trained:
     @staticmethod
     @torch.inference_mode()
     def _run(values: np.ndarray, network: Callable[[torch.Tensor], Any]) -> np.ndarray:
-        parts = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).split(BATCH)
+        parts = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).split(BATCH_SIZE)
         return torch.cat([network(part).float() for part in parts]).numpy()

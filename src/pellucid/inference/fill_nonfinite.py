@@ -1,14 +1,14 @@
-"""Values that are not finite, filled in from what lies around them."""
+"""Fill in NaN and infinite values from their surroundings."""
 
 import numpy as np
 
 
-def repaired(planes: np.ndarray) -> np.ndarray:
+def fill_nonfinite(planes: np.ndarray) -> np.ndarray:
     """Return images without NaN and infinities: each is filled from the nearest finite values of its channel.
 
-    Means of 2x2, 4x4, 8x8 … pixels are formed from the finite values, and each hole takes the finest mean that there
-    is (the pull-push of Gortler et al., "The lumigraph", SIGGRAPH 1996), so that large holes cost no more than small
-    ones. A channel without any finite value becomes 0.
+    The means of the finite values in blocks of 2x2, 4x4, 8x8 … pixels are computed, and each hole takes the mean of the
+    smallest block that has one (the pull-push algorithm of Gortler et al., "The lumigraph", SIGGRAPH 1996), so large
+    holes cost no more than small ones. A channel without any finite value becomes 0.
 
     Args:
         planes: (..., H, W) floats.
@@ -19,24 +19,24 @@ def repaired(planes: np.ndarray) -> np.ndarray:
     known = np.isfinite(planes)
     if known.all():
         return planes
-    return _filled(np.where(known, planes, 0), known.astype(planes.dtype))
+    return _fill(np.where(known, planes, 0), known.astype(planes.dtype))
 
 
-def _filled(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Fill where the weights are 0."""
+def _fill(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Fill the values whose weight is 0."""
     rows, columns = values.shape[-2:]
     if weights.all() or rows == columns == 1:
         return values
-    pairs = [(0, 0)] * (values.ndim - 2) + [(0, rows % 2), (0, columns % 2)]
-    summed, counted = (_mean_of_fours(np.pad(part, pairs)) for part in (values * weights, weights))
-    means = np.divide(summed, counted, out=np.zeros_like(summed), where=counted > 0)
-    coarse = _filled(means, np.ceil(counted))
+    padding = [(0, 0)] * (values.ndim - 2) + [(0, rows % 2), (0, columns % 2)]
+    sums, counts = (_mean_of_blocks(np.pad(part, padding)) for part in (values * weights, weights))
+    means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    coarse = _fill(means, np.ceil(counts))
     fine = coarse.repeat(2, axis=-2).repeat(2, axis=-1)[..., :rows, :columns]
     return np.where(weights > 0, values, fine)
 
 
-def _mean_of_fours(planes: np.ndarray) -> np.ndarray:
-    # Quartered first: the sum of four of the greatest floats is infinite.
+def _mean_of_blocks(planes: np.ndarray) -> np.ndarray:
+    # Divide before adding: the sum of four of the largest floats is infinite.
     quarters = planes * np.asarray(0.25, planes.dtype)
     rows = quarters[..., ::2, :] + quarters[..., 1::2, :]
     return rows[..., ::2] + rows[..., 1::2]

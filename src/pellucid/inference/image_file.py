@@ -1,4 +1,4 @@
-"""One image file denoised: at its own level, in its own shape, with what is told of it."""
+"""Denoise the pixels of an image file."""
 
 import time
 from dataclasses import dataclass
@@ -6,71 +6,77 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.image import ImageFile
-from pellucid.inference import noise_estimation
 from pellucid.inference.denoiser import Denoiser
 from pellucid.inference.frames import Frames
 from pellucid.utils.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
-class Cleaned:
-    """An image file's pixels, denoised.
+class DenoisedImage:
+    """The denoised pixels of an image file.
 
     Attributes:
-        pixels: of the shape and dtype of the file's.
-        before: the file's pages and channels as they were.
-        after: the same, denoised; its white is that of `before`.
-        level: the noise level in [0, 1] units, given or estimated; None where none was needed.
-        seconds: how long it took.
+        pixels: of the shape and dtype of the file's pixels.
+        before: the pages and channels of the file.
+        after: the same, denoised, with the data range of `before`.
+        sigma: the noise level in [0, 1] units, given or estimated; None if none was needed.
+        seconds: how long denoising took.
     """
 
     pixels: np.ndarray
     before: Frames
     after: Frames
-    level: float | None
+    sigma: float | None
     seconds: float
 
 
-def clean(
+def denoise_image(
     image: ImageFile,
     denoiser: Denoiser,
-    level: float | None = None,
+    sigma: float | None = None,
     strength: float = 1.0,
     stretch: bool | None = None,
     progress: Progress | None = None,
-) -> Cleaned:
-    """Denoise an image file, or a stack at one level.
+) -> DenoisedImage:
+    """Denoise an image file, or a stack with one noise level.
 
     Args:
-        image: from `pellucid.image.read_image`; errors name it by its path.
-        denoiser: what denoises.
-        level: the noise level in [0, 1] units; None has it estimated where the denoiser is told it.
+        image: from `pellucid.image.read_image`; its path is its name in errors.
+        denoiser: the denoiser.
+        sigma: the noise level in [0, 1] units; None estimates it if the network is conditional.
         strength: as in `Denoiser.__call__`.
         stretch: as in `Denoiser.__call__`.
-        progress: as in `Denoiser.__call__`; also told once before anything is known.
+        progress: as in `Denoiser.__call__`.
 
     Raises:
-        PellucidError, UsageError, Cancelled: as `Denoiser.__call__`.
+        UsageError: if the image does not fit the network, or an argument is out of range.
+        TooLarge: if there is not enough memory.
+        Cancelled: if `progress` returned False.
     """
-    started = time.monotonic()
-    before = frames_of(image, denoiser.input_spec.white_of(image.pixels))
-    if level is None and denoiser.conditional and strength:
-        if progress:
-            progress(0, 1)
-        level = noise_estimation.estimate(before, denoiser.threads)
-    options = {"channel_axis": -1, "data_range": before.white, "has_alpha": False, "stretch": stretch}
-    name = str(image.path)
-    denoised = denoiser(with_channels(image), level, strength=strength, progress=progress, name=name, **options)
-    after = Frames(denoised, -1, before.white, has_alpha=False, name=name)
-    return Cleaned(denoised.reshape(image.pixels.shape), before, after, level, time.monotonic() - started)
+    start_time = time.monotonic()
+    before = as_frames(image, denoiser.input_spec.data_range_for(image.pixels))
+    denoised, sigma = denoiser(
+        with_channel_axis(image),
+        sigma,
+        strength=strength,
+        channel_axis=-1,
+        data_range=before.data_range,
+        has_alpha=False,
+        stretch=stretch,
+        progress=progress,
+        name=before.name,
+        return_sigma=True,
+    )
+    after = Frames(denoised, -1, before.data_range, has_alpha=False, name=before.name)
+    return DenoisedImage(denoised.reshape(image.pixels.shape), before, after, sigma, time.monotonic() - start_time)
 
 
-def frames_of(image: ImageFile, white: float | None = None) -> Frames:
-    """Return a file's pages and channels for reading in parts; `white` None takes the image's own."""
-    white = image.white if white is None else white
-    return Frames(with_channels(image), -1, white, has_alpha=False, name=str(image.path))
+def as_frames(image: ImageFile, data_range: float | None = None) -> Frames:
+    """Return the pages and channels of a file, to be read in parts; `data_range` None uses that of the file."""
+    data_range = image.data_range if data_range is None else data_range
+    return Frames(with_channel_axis(image), -1, data_range, has_alpha=False, name=str(image.path))
 
 
-def with_channels(image: ImageFile) -> np.ndarray:
-    """Return the pixels with the channels as their last axis, also where there is one."""
+def with_channel_axis(image: ImageFile) -> np.ndarray:
+    """Return the pixels with the channels on their last axis, even if there is only one."""
     return image.pixels[..., None] if image.channel_axis is None else image.pixels

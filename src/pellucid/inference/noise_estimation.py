@@ -1,128 +1,128 @@
-"""The noise level of an image, read by a small network from tiles spread over it."""
+"""Estimate the noise level of an image with a small network that looks at tiles spread over it."""
 
 import functools
 from collections.abc import Callable
 
 import numpy as np
 
-from pellucid import weights
 from pellucid.engines.onnx_parser import read_onnx
 from pellucid.engines.onnxruntime import Session
 from pellucid.errors import PellucidError
 from pellucid.inference.frames import Frames
-from pellucid.inference.tiling import padded
-from pellucid.utils.system import cores
+from pellucid.inference.tiling import pad_planes
+from pellucid.utils.system import num_cores
+from pellucid.weights import catalog
 
 NETWORK = "noise-level"
-MOST_TILES, LEAST_SIDE, SIDE = 48, 64, 96
-BATCH = 16
-# A tile that is black, white or filled tells of no noise, whatever is in the rest of the image.
-MOST_AT_BOUNDS, MOST_EQUAL = 0.5, 0.75
-# What the network adds under its logarithm, which is finite without any noise so.
-FLOOR = 0.5 / 255
-LEAST_SPREAD, MOST_SPREAD = 0.02, 100.0
-OUTLYING = 2.5
-ROUNDS = 5
+MAX_TILES, MIN_SIDE, TILE_SIDE = 48, 64, 96
+BATCH_SIZE = 16
+# A tile that is black, white or filled with one color says nothing about the noise in the rest of the image.
+MAX_CLIPPED_FRACTION, MAX_EQUAL_FRACTION = 0.5, 0.75
+# The network adds this before it takes a logarithm, which is then finite without any noise too.
+SIGMA_OFFSET = 0.5 / 255
+MIN_LOG_STD, MAX_LOG_STD = 0.02, 100.0
+OUTLIER_STDS = 2.5
+MAX_ROUNDS = 5
+MAD_TO_STD = 1.4826
 
 
-def estimate(frames: Frames, threads: int = 0) -> float:
+def estimate_sigma(frames: Frames, threads: int = 0) -> float:
     """Return one noise level for an image or a whole stack, in [0, 1] units.
 
-    Up to 48 tiles of 64x64 to 96x96 pixels, spread evenly, each give the logarithm of the level and how sure it is;
-    see `combined`. Tiles that are clipped to black or white, or filled with one colour, count only if all are.
+    The network estimates the noise level of each of up to 48 tiles of 64x64 to 96x96 pixels, and how certain it is; see
+    `combine_tiles`. Tiles that are mostly clipped to black or white, or filled with one color, are left out unless all
+    are.
 
     Args:
-        frames: the image; gray ones are shown to the network as gray in three channels, and of more than three the
-            first three.
-        threads: as in `engines.start`.
+        frames: the image; gray is repeated to three channels, and of more than three the first three are used.
+        threads: the number of threads; 0 for all cores.
+
+    Raises:
+        PellucidError: if the network is missing or damaged.
     """
-    tiles = [_tile(frames, *place) for place in places(frames.shape)]
-    telling = np.concatenate([tile for tile in tiles if not _is_dead(tile)] or tiles)
-    read = reader(threads or cores())
-    found = [read(telling[start : start + BATCH]) for start in range(0, len(telling), BATCH)]
-    return combined(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    tiles = [_tile(frames, *position) for position in tile_positions(frames.shape)]
+    informative = np.concatenate([tile for tile in tiles if not _is_uninformative(tile)] or tiles)
+    network = load_estimator(threads or num_cores())
+    estimates = [network(informative[start : start + BATCH_SIZE]) for start in range(0, len(informative), BATCH_SIZE)]
+    return combine_tiles(*(np.concatenate(part) for part in zip(*estimates, strict=True)))
 
 
-def combined(levels: np.ndarray, spreads: np.ndarray) -> float:
-    """Return the level that tiles agree on: the mean of ln(level + 0.5 / 255) weighted by 1 / spread², less outliers.
+def combine_tiles(sigmas: np.ndarray, log_stds: np.ndarray) -> float:
+    """Return one noise level in [0, 1]: the mean of ln(sigma + 0.5 / 255), weighted by 1 / log_std², without outliers.
 
-    It is in [0, 1]. Starting from the weighted median, tiles further off than 2.5 of their own and the tiles' common
-    spread are left out, and the mean is taken anew, until it stays.
+    It starts from the weighted median. Then tiles that are off by more than 2.5 of the standard deviation that they and
+    all tiles have together are left out and the mean is computed again, until it no longer changes.
 
     Args:
-        levels: (N,), in [0, 1] units.
-        spreads: (N,), the standard deviation of each one's logarithm.
+        sigmas: (N,), the noise level of each tile in [0, 1] units.
+        log_stds: (N,), the standard deviation of each one's logarithm.
     """
-    # Values far beyond white can make the network say anything.
-    levels = np.nan_to_num(levels, nan=1.0, posinf=1.0).clip(0, 1)
-    logs = np.log(levels + FLOOR, dtype=np.float64)
-    spreads = np.nan_to_num(spreads, nan=MOST_SPREAD, posinf=MOST_SPREAD).clip(LEAST_SPREAD, MOST_SPREAD).astype(float)
-    shares = 1 / np.square(spreads)
+    # The network may return anything for values far beyond white.
+    sigmas = np.nan_to_num(sigmas, nan=1.0, posinf=1.0).clip(0, 1)
+    logs = np.log(sigmas + SIGMA_OFFSET, dtype=np.float64)
+    log_stds = np.nan_to_num(log_stds, nan=MAX_LOG_STD, posinf=MAX_LOG_STD).clip(MIN_LOG_STD, MAX_LOG_STD).astype(float)
+    weights = 1 / np.square(log_stds)
     order = logs.argsort()
-    middle = logs[order][np.searchsorted(shares[order].cumsum(), shares.sum() / 2)]
-    common = 1.4826 * np.median(np.abs(logs - middle))
-    for _ in range(ROUNDS):
-        kept = shares * (np.abs(logs - middle) <= OUTLYING * np.hypot(spreads, common))
+    center = logs[order][np.searchsorted(weights[order].cumsum(), weights.sum() / 2)]
+    common_std = MAD_TO_STD * np.median(np.abs(logs - center))
+    for _ in range(MAX_ROUNDS):
+        kept = weights * (np.abs(logs - center) <= OUTLIER_STDS * np.hypot(log_stds, common_std))
         if not kept.any():
             break
-        middle = float((kept * logs).sum() / kept.sum())
-    return min(1.0, max(0.0, float(np.exp(middle)) - FLOOR))
+        center = float((kept * logs).sum() / kept.sum())
+    return min(1.0, max(0.0, float(np.exp(center)) - SIGMA_OFFSET))
 
 
-def places(shape: tuple[int, int, int, int]) -> list[tuple[int, int, int]]:
-    """Return (page, top, left) of up to 48 tiles that are spread evenly over the pages, rows and columns of `shape`."""
+def tile_positions(shape: tuple[int, int, int, int]) -> list[tuple[int, int, int]]:
+    """Return (page, top, left) of up to 48 tiles, spread evenly over the pages, rows and columns of `shape`."""
     pages, _, height, width = shape
-    rows, columns = (max(1, length // LEAST_SIDE) for length in (height, width))
-    shown = min(pages, MOST_TILES)
-    each = max(1, MOST_TILES // shown)
-    if rows * columns > each:
-        down = max(1, min(rows, round((each * rows / columns) ** 0.5)))
-        rows, columns = down, max(1, min(columns, each // down))
-    found = []
-    for page in np.linspace(0, pages - 1, shown).round().astype(int):
-        for row in range(rows):
-            for column in range(columns):
-                top, left = (_start(*axis) for axis in ((row, rows, height), (column, columns, width)))
-                found.append((int(page), top, left))
-    return found
+    rows, columns = (max(1, length // MIN_SIDE) for length in (height, width))
+    num_pages = min(pages, MAX_TILES)
+    per_page = max(1, MAX_TILES // num_pages)
+    if rows * columns > per_page:
+        fewer_rows = max(1, min(rows, round((per_page * rows / columns) ** 0.5)))
+        rows, columns = fewer_rows, max(1, min(columns, per_page // fewer_rows))
+    tops, lefts = _tile_starts(rows, height), _tile_starts(columns, width)
+    sampled_pages = np.linspace(0, pages - 1, num_pages).round().astype(int).tolist()
+    return [(page, top, left) for page in sampled_pages for top in tops for left in lefts]
 
 
-def _start(index: int, count: int, length: int) -> int:
-    """Return where the tile in the middle of part `index` of `count` starts."""
-    middle = (2 * index + 1) * length // (2 * count)
-    return max(0, min(middle - SIDE // 2, length - SIDE))
+def _tile_starts(count: int, length: int) -> list[int]:
+    """Return where the tiles in the middle of `count` equal parts of an axis start."""
+    centers = [(2 * index + 1) * length // (2 * count) for index in range(count)]
+    return [max(0, min(center - TILE_SIDE // 2, length - TILE_SIDE)) for center in centers]
 
 
 def _tile(frames: Frames, page: int, top: int, left: int) -> np.ndarray:
-    """Return (1, 3, h, w)."""
+    """Return a tile (1, 3, h, w)."""
     channels = frames.shape[1]
-    tile = frames.read(page, slice(top, top + SIDE), slice(left, left + SIDE))
+    tile = frames.read(page, slice(top, top + TILE_SIDE), slice(left, left + TILE_SIDE))
     return tile[:, :3] if channels >= 3 else tile[:, :1].repeat(3, axis=1)
 
 
-def _is_dead(tile: np.ndarray) -> bool:
-    at_bounds = ((tile == 0) | (tile == 1)).all(axis=1).mean()
+def _is_uninformative(tile: np.ndarray) -> bool:
+    clipped = ((tile == 0) | (tile == 1)).all(axis=1).mean()
     equal = (tile[..., 1:] == tile[..., :-1]).all(axis=1)
-    return bool(at_bounds > MOST_AT_BOUNDS or (equal.size and equal.mean() > MOST_EQUAL))
+    return bool(clipped > MAX_CLIPPED_FRACTION or (equal.size and equal.mean() > MAX_EQUAL_FRACTION))
 
 
 @functools.cache
-def reader(threads: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Return what reads (levels, spreads), both (N,), from tiles (N, 3, H, W).
+def load_estimator(threads: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return a function that maps tiles (N, 3, H, W) to their (sigmas, log_stds), both (N,).
 
     Raises:
-        PellucidError: if the network is missing or broken.
+        PellucidError: if the network is missing or damaged.
     """
-    found = weights.find(NETWORK) if NETWORK in weights.cards() else None
-    if found is None or found.onnx is None:
+    weights = catalog.find(NETWORK) if NETWORK in catalog.cards() else None
+    if weights is None or weights.onnx is None:
         raise PellucidError(
-            f"{NETWORK}, which estimates the noise level, is missing: give a level, or {weights.REINSTALL}"
+            f"{NETWORK}, which estimates the noise level, is missing: give a noise level, or {catalog.REINSTALL}"
         )
-    file = read_onnx(found.onnx, "estimate", found.sha256(found.onnx))
-    run = Session(found.onnx, file, threads)
+    file = read_onnx(weights.onnx, "estimate", weights.sha256(weights.onnx))
+    session = Session(weights.onnx, file, threads)
 
-    def read(tiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        level, spread = run(file.inputs(padded(tiles, file.input_spec.multiple_of, LEAST_SIDE)))
-        return level, spread
+    def estimate(tiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sigma, log_std = session(file.inputs(pad_planes(tiles, file.input_spec.multiple_of, MIN_SIDE)))
+        return sigma, log_std
 
-    return read
+    return estimate

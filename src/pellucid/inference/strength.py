@@ -1,11 +1,10 @@
-"""How much of the denoising is kept: fine luminance texture may return, colour noise stays out."""
+"""How much of the denoising is kept: fine texture in luma may return, color noise stays out."""
 
 import numpy as np
 
 from pellucid.errors import UsageError
+from pellucid.image.color import LUMA
 
-# Luma of BT.601, the standard that JPEG takes too.
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 CHROMA_POWER = 4
 
 
@@ -17,25 +16,25 @@ def check_strength(strength: float) -> float:
 
 
 def with_texture(noisy: np.ndarray, denoised: np.ndarray, strength: float) -> np.ndarray:
-    """Return the denoised image with a part of what was taken from the noisy one put back.
+    """Return the denoised image with a part of the residual added back.
 
-    The luma of `noisy - denoised` returns with the weight 1 - s, so that the image is the straight line between the
-    two there, and its colour with (1 - s)⁴, because the eye takes fine noise in luma for texture, in colour never.
+    The luma of `noisy - denoised` returns with the weight 1 - s, a linear interpolation between the two images, and its
+    color with (1 - s)⁴, because the eye takes fine noise in luma for texture, but never in color.
 
     Args:
-        noisy: (..., C, H, W) floats; three channels are red, green and blue, any other number has luma alone.
+        noisy: (..., C, H, W) floats; three channels are red, green and blue, any other number is treated as luma.
         denoised: of the same shape.
         strength: s, from 0 (noisy) to 1 (denoised).
 
     Returns:
-        Floats of the same shape; `denoised` itself at strength 1. At strength 0 it is `noisy` but for rounding.
+        Floats of the same shape; `denoised` itself at strength 1, and `noisy` up to rounding at strength 0.
     """
-    back = 1 - check_strength(strength)
-    if not back:
+    texture = 1 - check_strength(strength)
+    if not texture:
         return denoised
-    taken = noisy - denoised
+    residual = noisy - denoised
     if noisy.shape[-3] != len(LUMA):
-        return denoised + np.float32(back) * taken
-    luma = (taken * LUMA[:, None, None]).sum(axis=-3, keepdims=True)
-    colour = np.float32(back**CHROMA_POWER)
-    return denoised + colour * taken + np.float32(back - colour) * luma
+        return denoised + np.float32(texture) * residual
+    luma = (residual * np.array(LUMA, np.float32)[:, None, None]).sum(axis=-3, keepdims=True)
+    chroma = np.float32(texture**CHROMA_POWER)
+    return denoised + chroma * residual + np.float32(texture - chroma) * luma

@@ -1,215 +1,240 @@
-"""Learn to denoise one image from that image itself: its noise is measured, and a shipped network trained on for it."""
+"""Adapt a shipped network to one image: measure the noise in the image, and fine-tune the network for it."""
 
-import functools
 import time
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pellucid import weights
 from pellucid.engines.base import Precision
 from pellucid.errors import UsageError
-from pellucid.inference import noise_estimation
 from pellucid.inference.contrast import is_stretched
+from pellucid.inference.denoiser import Denoiser
 from pellucid.inference.frames import Frames
-from pellucid.inference.variance_stabilization import Stabiliser, stabiliser
+from pellucid.inference.noise_estimation import estimate_sigma
+from pellucid.inference.variance_stabilization import VarianceStabilizer, fit_stabilizer
 from pellucid.input_spec import InputSpec
-from pellucid.utils.optional_imports import need
-from pellucid.utils.progress import Progress, shared
-from pellucid.utils.system import cores
-from pellucid.weights import SELF
+from pellucid.utils.optional_imports import import_optional
+from pellucid.utils.progress import Progress, split_progress
+from pellucid.utils.system import num_cores
+from pellucid.weights.catalog import SELF_TRAINED, find, verify
 
 if TYPE_CHECKING:
-    from pellucid.inference.fine_tuning import Pupil
+    from pellucid.inference.fine_tuning import AdaptedNetwork
 
-FIRST = "photo"  # the shipped network that is trained on
-MOST_PIXELS, SIDE = 2**21, 256
-MOST_LEVEL = 0.2  # the shipped network knows little stronger noise
-USUAL, LONGEST = 0.75, 24 * 60  # minutes
-LEAST_SECONDS = 0.1
-MOST_CORRELATION = 0.2  # of white noise, as far as a network leaves it white
-LEAST_SIDE = 32  # smaller images teach nothing
-SHARE = 0.95  # of the time, that the training takes
+PRETRAINED = "photo"  # the shipped network that is fine-tuned
+MAX_PIXELS, TILE_SIDE = 2**21, 256
+MAX_SIGMA = 0.2  # the shipped network was trained with little stronger noise
+DEFAULT_MINUTES, MAX_MINUTES = 0.75, 24 * 60
+MIN_SECONDS = 0.1
+MAX_CORRELATION = 0.2  # residuals of white noise have less: a network leaves them almost white
+MIN_SIDE = 32  # smaller images are not worth training on
+TRAINING_FRACTION = 0.95  # of the time
 
 
-class Lesson:
-    """A shipped network yet to be trained on an image; until then it stands in the place of an engine.
+class TestTimeAdaptation(Denoiser):
+    """A denoiser that adapts a shipped network to each image before it denoises it.
 
     Attributes:
-        minutes: how long it may take; the denoising itself adds a few seconds a megapixel.
-        steps: how many steps it takes, if not 0: the result then depends on nothing but the image and the seed.
-        seed: of the patches and of their noise.
-        threads: how many to run on; 0 for all cores.
+        minutes: how long the training may take; denoising then takes a few seconds for each megapixel.
+        steps: the number of training steps, if not 0: the result then depends on the image and the seed only.
+        seed: of the random patches and their noise.
+        device: "auto", "cpu", "cuda" or "mps".
     """
 
-    name: ClassVar[str] = "torch"
-    conditional: ClassVar[bool] = False
+    __test__ = False  # its name makes pytest take it for a test
 
-    def __init__(self, minutes: float = USUAL, steps: int = 0, seed: int = 0, threads: int = 0) -> None:
-        """Take the length of the training.
-
-        Raises:
-            UsageError: for a length that cannot be.
-            PellucidError: if torch is not installed.
-        """
-        if not 0 < minutes <= LONGEST:
-            raise UsageError(f"minutes is {minutes:g}: give a time above 0 and up to a day, such as 0.75")
-        if steps < 0:
-            raise UsageError(f"steps is {steps}: give how many to train for, or 0 to go by the time")
-        need("torch", "train", f"the model {SELF}")
-        self.minutes, self.steps, self.seed, self.threads = minutes, steps, seed, threads
-        self.input_spec = InputSpec((1, 3))
-
-    @classmethod
-    def on(cls, engine: str, threads: int, minutes: float = USUAL) -> "Lesson":
-        """Return a lesson; raises UsageError for an engine that cannot train."""
-        if engine not in ("auto", cls.name):
-            raise UsageError(
-                f"the model {SELF} does not run on {engine}: leave the engine out, it trains on {cls.name}"
-            )
-        return cls(minutes, threads=threads)
-
-    @functools.cached_property
-    def precision(self) -> Precision:
-        """What the network computes in."""
-        from pellucid.inference.fine_tuning import precision
-
-        return precision()
-
-    def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
-        """Raise: nothing has been learned yet."""
-        raise NotImplementedError(f'the model "{SELF}" learns from an image: see `learned`')
-
-    def learned(self, frames: Frames, progress: Progress | None = None) -> "tuple[SelfTaught, Progress | None]":
-        """Return a denoiser of one image or stack, trained on it, and what to tell of its own progress.
+    def __init__(
+        self,
+        minutes: float | None = None,
+        steps: int = 0,
+        seed: int = 0,
+        threads: int = 0,
+        tile: int = 0,
+        device: str = "auto",
+    ) -> None:
+        """Set the length of the training.
 
         Args:
-            frames: the image.
-            progress: told how far the training and the denoising after it are.
+            minutes: as in the attribute; None for 0.75.
+            steps: as in the attribute.
+            seed: as in the attribute.
+            threads: the number of threads; 0 for all cores.
+            tile: as in `Denoiser.load`.
+            device: as in the attribute.
 
         Raises:
-            Cancelled: if `progress` returned False.
+            UsageError: if an argument is out of range.
+            PellucidError: if torch is not installed.
         """
-        from pellucid.inference.fine_tuning import Pupil
+        minutes = DEFAULT_MINUTES if minutes is None else minutes
+        if not 0 < minutes <= MAX_MINUTES:
+            raise UsageError(f"minutes is {minutes:g}: give a time above 0 and up to a day, such as 0.75")
+        if steps < 0:
+            raise UsageError(f"steps is {steps}: give the number of training steps, or 0 to train for `minutes`")
+        import_optional("torch", "train", f"the model {SELF_TRAINED}")
+        from pellucid.inference.fine_tuning import best_precision
 
-        ends = time.monotonic() + self.minutes * 60
-        tell, then = shared(progress, SHARE)
-        tell(0.0)
-        tiles = sampled(frames)
-        found = weights.find(FIRST)
-        weights.verify(found)
-        assert found.safetensors
-        pupil = Pupil(found.safetensors, self.threads or cores())
-        level = noise_estimation.estimate(frames, self.threads)
-        guesses = [pupil(_as_planes(tile), level) for tile in tiles]
-        rests = [_as_planes(tile) - guess for tile, guess in zip(tiles, guesses, strict=True)]
-        if correlation(rests) > MOST_CORRELATION:
-            curves = [Stabiliser.straight(level) for _ in range(frames.shape[1])]
-            kinds = rests
+        super().__init__(_NotAdapted(best_precision()), threads=threads, tile=tile)
+        self.minutes, self.steps, self.seed, self.device = minutes, steps, seed, device
+
+    def batch(self, images: np.ndarray, sigma: float | None = None) -> np.ndarray:
+        """Adapt to images (N, C, H, W), float32 with white at 1, and denoise them."""
+        return self(np.asarray(images, np.float32), channel_axis=1, data_range=1.0, has_alpha=False)
+
+    def fit(self, image: Frames, report_progress: Callable[[float], object] = lambda fraction: None) -> Denoiser:
+        """Return a denoiser of one image or stack, whose network is fine-tuned on it.
+
+        Args:
+            image: the image; smaller ones than 32 pixels are denoised without fine-tuning.
+            report_progress: called with the fraction of the training that is done; may raise Cancelled.
+        """
+        from pellucid.inference.fine_tuning import AdaptedNetwork
+
+        end_time = time.monotonic() + self.minutes * 60
+        report_progress(0.0)
+        tiles = sample_tiles(image)
+        weights = find(PRETRAINED)
+        verify(weights)
+        assert weights.safetensors
+        network = AdaptedNetwork(weights.safetensors, self.threads or num_cores(), self.device)
+        sigma = estimate_sigma(image, self.threads)
+        estimates = [network(_as_planes(tile), sigma) for tile in tiles]
+        residuals = [_as_planes(tile) - estimate for tile, estimate in zip(tiles, estimates, strict=True)]
+        if correlation(residuals) > MAX_CORRELATION:
+            stabilizers = [VarianceStabilizer.identity(sigma) for _ in range(image.shape[1])]
+            noise_samples = residuals
         else:
-            curves, kinds = _stabilisers(tiles, guesses), None
-        stable = [_stable(tile, curves) for tile in tiles]
-        level = noise_estimation.estimate(Frames(np.concatenate(stable), 1, 1.0, has_alpha=False), self.threads)
-        if min(frames.shape[2:]) >= LEAST_SIDE:
-            guesses = [pupil(planes, level) for planes in stable]
-            seconds = max(LEAST_SECONDS, ends - time.monotonic())
-            pupil.train(guesses, level, kinds, seconds, self.steps, self.seed, tell)
-        denoised = [pupil(planes, level) for planes in stable]
-        curves = [_calibrated(curve, index, tiles, denoised) for index, curve in enumerate(curves)]
-        stretched = _is_stretched(curves, tiles)
+            stabilizers, noise_samples = _fit_stabilizers(tiles, estimates), None
+        stabilized = [_stabilize(tile, stabilizers) for tile in tiles]
+        sigma = estimate_sigma(Frames(np.concatenate(stabilized), 1, 1.0, has_alpha=False), self.threads)
+        if min(image.shape[2:]) >= MIN_SIDE:
+            estimates = [network(planes, sigma) for planes in stabilized]
+            seconds = max(MIN_SECONDS, end_time - time.monotonic())
+            network.fine_tune(estimates, sigma, noise_samples, seconds, self.steps, self.seed, report_progress)
+        denoised = [network(planes, sigma) for planes in stabilized]
+        stabilizers = [_calibrated(curve, index, tiles, denoised) for index, curve in enumerate(stabilizers)]
+        stretched = _is_stretched(stabilizers, tiles)
         if stretched:
-            words = "was stretched to the peaks of its noise: so is what is denoised, unless told not to (--no-stretch)"
-            warnings.warn(f"{frames.name} {words}", UserWarning, stacklevel=4)
-        return SelfTaught(pupil, level, curves, stretched), then
+            message = (
+                "was stretched to the peaks of its noise: the result is stretched too, without --no-stretch"
+            )
+            warnings.warn(f"{image.name} {message}", UserWarning, stacklevel=4)
+        adapted = StabilizedNetwork(network, sigma, stabilizers, stretched)
+        return Denoiser(adapted, threads=self.threads, tile=self._tile)
+
+    def _for_image(self, frames: Frames, progress: Progress | None) -> tuple[Denoiser, Progress | None]:
+        report_progress, remaining = split_progress(progress, TRAINING_FRACTION)
+        return self.fit(frames, report_progress), remaining
 
 
-class SelfTaught:
-    """A network trained on one image, called as an engine is."""
+class _NotAdapted:
+    """Stands for the network until there is an image to adapt it to."""
 
     name: ClassVar[str] = "torch"
-    conditional: ClassVar[bool] = False
 
-    def __init__(self, pupil: "Pupil", level: float, curves: list[Stabiliser], stretched: bool = False) -> None:
-        """Take the network, the level of the noise on the stable scale, and the stabiliser of each channel.
-
-        `stretched` is whether the image was stretched to the peaks of its noise (`pellucid.inference.contrast`).
-        """
-        self._pupil, self._level, self._curves = pupil, level, curves
-        self.input_spec = InputSpec((len(curves),), pupil.multiple_of, stretched=stretched)
-        self.precision = pupil.precision
+    def __init__(self, precision: Precision) -> None:
+        self.precision: Precision = precision
+        self.input_spec, self.conditional = InputSpec((1, 3)), False
 
     def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
-        """Denoise a batch; see `pellucid.engines.Engine`. The level is known from the image."""
-        planes = self._pupil(_stable(noisy, self._curves), self._level)
-        denoised = planes.reshape(noisy.shape)
-        channels = [curve.inverse(denoised[:, index]) for index, curve in enumerate(self._curves)]
+        raise NotImplementedError(f'the model "{SELF_TRAINED}" adapts to an image first: see `TestTimeAdaptation.fit`')
+
+
+class StabilizedNetwork:
+    """A network that is adapted to one image, with the variance stabilizer of each channel."""
+
+    name: ClassVar[str] = "torch"
+
+    def __init__(
+        self, network: "AdaptedNetwork", sigma: float, stabilizers: list[VarianceStabilizer], stretched: bool = False
+    ) -> None:
+        """Combine a network with stabilizers.
+
+        Args:
+            network: denoises stabilized planes.
+            sigma: the noise level on the stabilized scale.
+            stabilizers: one for each channel.
+            stretched: whether the image was stretched to the peaks of its noise (`pellucid.inference.contrast`).
+        """
+        self._network, self._sigma, self._stabilizers = network, sigma, stabilizers
+        self.input_spec = InputSpec((len(stabilizers),), network.multiple_of, stretched=stretched)
+        self.precision: Precision = network.precision
+        self.conditional = False
+
+    def __call__(self, noisy: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
+        """Denoise a batch (N, C, H, W); `sigma` is ignored, since the noise level of the image is known."""
+        denoised = self._network(_stabilize(noisy, self._stabilizers), self._sigma).reshape(noisy.shape)
+        channels = [curve.inverse(denoised[:, index]) for index, curve in enumerate(self._stabilizers)]
         return np.stack(channels, axis=1)
 
 
-def sampled(frames: Frames) -> list[np.ndarray]:
-    """Return all pages of an image (1, C, H, W), or tiles that are spread over them where there is too much of it."""
+def sample_tiles(frames: Frames) -> list[np.ndarray]:
+    """Return all pages of an image (1, C, H, W), or if they are too large, tiles that are spread evenly over them."""
     pages, channels, height, width = frames.shape
-    if pages * channels * height * width <= MOST_PIXELS:
+    if pages * channels * height * width <= MAX_PIXELS:
         return [frames.read(page, slice(0, height), slice(0, width)) for page in range(pages)]
-    tall, wide = min(SIDE, height), min(SIDE, width)
-    rows, columns = height // tall, width // wide
-    cells = pages * rows * columns
-    count = max(1, MOST_PIXELS // (channels * tall * wide))
+    tile_height, tile_width = min(TILE_SIDE, height), min(TILE_SIDE, width)
+    rows, columns = height // tile_height, width // tile_width
+    num_cells = pages * rows * columns
+    count = max(1, MAX_PIXELS // (channels * tile_height * tile_width))
     tiles = []
-    for cell in np.unique(np.linspace(0, cells - 1, min(count, cells)).round().astype(int)):
-        page, place = divmod(int(cell), rows * columns)
-        row, column = divmod(place, columns)
+    for cell in np.unique(np.linspace(0, num_cells - 1, min(count, num_cells)).round().astype(int)):
+        page, index = divmod(int(cell), rows * columns)
+        row, column = divmod(index, columns)
         top, left = row * height // rows, column * width // columns
-        tiles.append(frames.read(page, slice(top, top + tall), slice(left, left + wide)))
+        tiles.append(frames.read(page, slice(top, top + tile_height), slice(left, left + tile_width)))
     return tiles
 
 
-def correlation(rests: list[np.ndarray]) -> float:
-    """Return how much neighbours have in common of what is left of images (N, C, H, W), from 0 to 1.
+def correlation(residuals: list[np.ndarray]) -> float:
+    """Return the correlation of adjacent pixels of residuals (N, C, H, W), from 0 to 1.
 
     It is the greater of the correlations along rows and along columns.
     """
-    power = sum(float(np.square(rest).sum()) for rest in rests)
-    across = sum(float((rest[..., 1:] * rest[..., :-1]).sum()) for rest in rests)
-    down = sum(float((rest[..., 1:, :] * rest[..., :-1, :]).sum()) for rest in rests)
+    power = sum(float(np.square(residual).sum()) for residual in residuals)
+    across = sum(float((residual[..., 1:] * residual[..., :-1]).sum()) for residual in residuals)
+    down = sum(float((residual[..., 1:, :] * residual[..., :-1, :]).sum()) for residual in residuals)
     return max(across, down, 0.0) / power if power else 0.0
 
 
-def _stabilisers(tiles: list[np.ndarray], guesses: list[np.ndarray]) -> list[Stabiliser]:
-    """Return the stabiliser of each channel, all with noise of one deviation."""
-    guesses = [guess.reshape(tile.shape) for guess, tile in zip(guesses, tiles, strict=True)]
-    curves = []
+def _fit_stabilizers(tiles: list[np.ndarray], estimates: list[np.ndarray]) -> list[VarianceStabilizer]:
+    """Return the stabilizer of each channel; the noise has one standard deviation in all of them."""
+    estimates = [estimate.reshape(tile.shape) for estimate, tile in zip(estimates, tiles, strict=True)]
+    stabilizers = []
     for channel in range(tiles[0].shape[1]):
-        noisy, guess = (np.concatenate([tile[0, channel].ravel() for tile in part]) for part in (tiles, guesses))
-        curves.append(stabiliser(noisy, guess))
-    common = min(MOST_LEVEL, *(curve.level for curve in curves))
-    return [curve.scaled(common) for curve in curves]
+        noisy, estimate = (np.concatenate([tile[0, channel].ravel() for tile in part]) for part in (tiles, estimates))
+        stabilizers.append(fit_stabilizer(noisy, estimate))
+    common = min(MAX_SIGMA, *(stabilizer.sigma for stabilizer in stabilizers))
+    return [stabilizer.scaled(common) for stabilizer in stabilizers]
 
 
-def _calibrated(curve: Stabiliser, channel: int, tiles: list[np.ndarray], denoised: list[np.ndarray]) -> Stabiliser:
-    """Return the stabiliser of a channel with an inverse that keeps the mean brightness, unless it is straight."""
-    if curve.is_straight:
-        return curve
-    made = [part.reshape(tile.shape)[0, channel].ravel() for part, tile in zip(denoised, tiles, strict=True)]
-    return curve.calibrated(np.concatenate(made), np.concatenate([tile[0, channel].ravel() for tile in tiles]))
+def _calibrated(
+    stabilizer: VarianceStabilizer, channel: int, tiles: list[np.ndarray], denoised: list[np.ndarray]
+) -> VarianceStabilizer:
+    """Return the stabilizer of a channel with an inverse that keeps the mean brightness, unless it is the identity."""
+    if stabilizer.is_identity:
+        return stabilizer
+    values = [part.reshape(tile.shape)[0, channel].ravel() for part, tile in zip(denoised, tiles, strict=True)]
+    return stabilizer.calibrated(np.concatenate(values), np.concatenate([tile[0, channel].ravel() for tile in tiles]))
 
 
-def _is_stretched(curves: list[Stabiliser], tiles: list[np.ndarray]) -> bool:
+def _is_stretched(stabilizers: list[VarianceStabilizer], tiles: list[np.ndarray]) -> bool:
     """Return whether a gray image was stretched to the peaks of its noise.
 
-    Noise that is as strong everywhere reaches white where the scene is nearly white, without any stretching.
+    Noise that is equally strong everywhere reaches white where the scene is almost white, without any stretching.
     """
-    if len(curves) > 1 or curves[0].is_straight or max(tile.max() for tile in tiles) > 1:
+    if len(stabilizers) > 1 or stabilizers[0].is_identity or max(tile.max() for tile in tiles) > 1:
         return False
     return is_stretched(np.concatenate([tile.ravel() for tile in tiles]), 1.0)
 
 
-def _stable(tile: np.ndarray, curves: list[Stabiliser]) -> np.ndarray:
-    return _as_planes(np.stack([curve(tile[:, index]) for index, curve in enumerate(curves)], axis=1))
+def _stabilize(tile: np.ndarray, stabilizers: list[VarianceStabilizer]) -> np.ndarray:
+    return _as_planes(np.stack([curve(tile[:, index]) for index, curve in enumerate(stabilizers)], axis=1))
 
 
 def _as_planes(tile: np.ndarray) -> np.ndarray:
-    """Return what the network is shown of (N, C, H, W): colour as it is, else every channel for itself, (N * C, 1…)."""
+    """Return the network's input for (N, C, H, W): color is kept, else each channel is one image (N * C, 1, H, W)."""
     count, channels, height, width = tile.shape
     return tile if channels == 3 else tile.reshape(count * channels, 1, height, width)

@@ -1,4 +1,4 @@
-"""Share of images whose most probable class is the true one."""
+"""The fraction of images whose most probable class is the true one."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +10,7 @@ from pellucid.metrics.shapes import label_pair
 
 @dataclass(frozen=True)
 class Accuracy:
-    """1 where the largest probability is the label's, else 0; a tie goes to the lower class, as `argmax` has it."""
+    """1 if the label has the largest probability, else 0; as in `argmax`, the lower class wins a tie."""
 
     kind: ClassVar[str] = "label"
     higher_is_better: ClassVar[bool] = True

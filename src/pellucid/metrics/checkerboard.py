@@ -1,4 +1,4 @@
-"""Checkerboard in the error: its energy at the highest frequencies, 1 as in white noise."""
+"""Checkerboard artifacts: the energy of the error at the highest frequencies, 1 for white noise."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,12 +10,12 @@ from pellucid.metrics.shapes import image_pair
 
 @dataclass(frozen=True)
 class Checkerboard:
-    """The share of the error's energy on the Nyquist row and column of its spectrum, against a flat spectrum's share.
+    """The fraction of the error's energy in the Nyquist row and column of its spectrum, relative to a flat spectrum.
 
     Stride-2 transposed convolutions leave a pattern of period two (Odena, Dumoulin, Olah, "Deconvolution and
-    Checkerboard Artifacts", Distill 2016), whose energy lies there: such a pattern scores far above 1, white error
-    1, smooth error below 1, and no error 1. The mean of the error is left out. On an odd side the two bins nearest
-    to Nyquist stand for it. It depends on no data range.
+    Checkerboard Artifacts", Distill 2016), whose energy lies there: such a pattern scores far above 1, white noise
+    1, a smooth error below 1, and no error 1. The mean of the error is ignored. For an odd side the two bins nearest to
+    the Nyquist frequency are used. The data range does not matter.
     """
 
     kind: ClassVar[str] = "image"
@@ -29,12 +29,14 @@ class Checkerboard:
         highest = _nyquist(height)[:, None] | _nyquist(width)[None, :]
         if not highest.any():
             return np.ones(len(image))
-        flat_share = highest.sum() / (height * width - 1)
+        flat_fraction = highest.sum() / (height * width - 1)
         energy = np.square(np.abs(np.fft.fft2(image - reference))).sum(axis=1, dtype=np.float64)
         energy[:, 0, 0] = 0
         total = energy.sum(axis=(1, 2))
-        share = np.divide(energy[:, highest].sum(axis=1), total, out=np.full(len(image), flat_share), where=total > 0)
-        return share / flat_share
+        fraction = np.divide(
+            energy[:, highest].sum(axis=1), total, out=np.full(len(image), flat_fraction), where=total > 0
+        )
+        return fraction / flat_fraction
 
 
 def _nyquist(length: int) -> np.ndarray:

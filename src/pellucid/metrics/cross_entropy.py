@@ -1,4 +1,4 @@
-"""Loss of a classifier: minus the logarithm of the true class's probability, in nats."""
+"""The cross-entropy of a classifier: minus the logarithm of the true class's probability, in nats."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,12 +7,12 @@ import numpy as np
 
 from pellucid.metrics.shapes import label_pair
 
-LEAST = 1e-7
+MIN_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """-ln p[label]; p is held above 1e-7, as Keras does in the figures that the origin texts print."""
+    """-ln p[label]; p is clipped to at least 1e-7, as in Keras, which the recipes' sources use."""
 
     kind: ClassVar[str] = "label"
     higher_is_better: ClassVar[bool] = False
@@ -22,4 +22,4 @@ class CrossEntropy:
         """Return one loss per image, (N,) float64, for probabilities (N, K) and integer labels (N,)."""
         probabilities, labels = label_pair(probabilities, labels)
         true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-        return -np.log(np.clip(true, LEAST, 1.0))
+        return -np.log(np.clip(true, MIN_PROBABILITY, 1.0))

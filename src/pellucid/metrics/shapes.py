@@ -1,4 +1,4 @@
-"""The checks that every metric makes before it computes."""
+"""Checks of the inputs of metrics."""
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def label_pair(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
     """Return probabilities (N, K) and integer labels (N,).
 
     Raises:
-        UsageError: if the shapes do not fit, the labels are no integers or one lies outside 0..K-1.
+        UsageError: if the shapes do not fit, or a label is no integer from 0 to K - 1.
     """
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1]:

@@ -1,4 +1,4 @@
-"""Gradient energy against the reference's: 1 as sharp, below 1 blurred."""
+"""Gradient energy relative to the reference: 1 as sharp, below 1 blurred."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,12 +10,12 @@ from pellucid.metrics.shapes import image_pair
 
 @dataclass(frozen=True)
 class Sharpness:
-    """The sum of squared differences between neighbouring pixels, divided by the same sum of the reference.
+    """The sum of squared differences of adjacent pixels, divided by the same sum of the reference.
 
-    It measures what a mean-squared-error loss takes from edges: the squared-gradient focus measure of Krotkov
-    ("Focusing", IJCV 1, 1988), made relative to the clean image. It depends on no data range. What noise is left
-    raises it, so read it beside PSNR: a value above 1 is noise or ringing. Against a flat reference a flat image
-    gets 1, any other one infinity.
+    It measures how much a mean-squared-error loss blurs edges: the squared-gradient focus measure of Krotkov
+    ("Focusing", IJCV 1, 1988), relative to the clean image. The data range does not matter. Remaining noise raises it,
+    so compare PSNR too: a value above 1 means noise or ringing. If the reference is constant, a constant image gets 1
+    and any other infinity.
     """
 
     kind: ClassVar[str] = "image"
@@ -25,9 +25,9 @@ class Sharpness:
     def __call__(self, image: np.ndarray, reference: np.ndarray, data_range: float = 1.0) -> np.ndarray:
         """Return one value per image, (N,) float64, for floats of shape (N, C, H, W)."""
         image, reference = image_pair(image, reference)
-        energy, wanted = _gradient_energy(image), _gradient_energy(reference)
+        energy, expected = _gradient_energy(image), _gradient_energy(reference)
         ratio = np.where(energy > 0, np.inf, 1.0)
-        return np.divide(energy, wanted, out=ratio, where=wanted > 0)
+        return np.divide(energy, expected, out=ratio, where=expected > 0)
 
 
 def _gradient_energy(images: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.metrics.shapes import image_pair, positive_range
-from pellucid.utils.optional_imports import need
+from pellucid.utils.optional_imports import import_optional
 
 RADIUS = 5
 CHUNK_VALUES = 1 << 18
@@ -17,9 +17,9 @@ class SSIM:
     """Mean SSIM with the 11x11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, averaged over the channels.
 
     Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity",
-    IEEE TIP 13(4), 2004, eq. 13 and section III.C. Only windows that lie wholly inside the image count. An image
-    with a side under 11 pixels has no such window: its edges are mirrored, and the outer pixels are left out as far
-    as the largest odd window that fits would have it (3 pixels of an 8x8 image).
+    IEEE TIP 13(4), 2004, eq. 13 and section III.C. Only windows that lie inside the image count. An image with a
+    side under 11 pixels has no such window: its edges are mirrored, and as many outer pixels are ignored as the largest
+    odd window that fits would ignore (3 pixels of an 8x8 image).
     """
 
     kind: ClassVar[str] = "image"
@@ -39,7 +39,7 @@ class SSIM:
 
 
 def _similarity(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    filters = need("scipy.ndimage", "train", "the metric ssim")
+    filters = import_optional("scipy.ndimage", "train", "the metric ssim")
     border = min(RADIUS, (min(x.shape[2:]) - 1) // 2)
     inside = (..., slice(border, x.shape[2] - border), slice(border, x.shape[3] - border))
 

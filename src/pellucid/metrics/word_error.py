@@ -1,4 +1,4 @@
-"""Word error rate: edits between a text that was read and the true one, relative to its words."""
+"""Word error rate: the edits between a text and its reference, relative to the number of words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from pellucid.metrics.edits import rates
+from pellucid.metrics.character_error import error_rates
 
 
 @dataclass(frozen=True)
 class WordError:
-    """Levenshtein distance in words, divided by the reference's; above 1 where more was read than there is.
+    """Levenshtein distance in words, divided by the length of the reference; a longer text can score above 1.
 
-    White space counts as single blanks, and characters as Unicode's NFKC has them (`pellucid.metrics.edits.plain`). A
-    set's rate is the mean weighted by the references' lengths.
+    White space counts as one blank, and characters are compared in Unicode's NFKC (`normalize_text`). The rate of a set
+    is the mean weighted by the lengths of the references.
     """
 
     kind: ClassVar[str] = "text"
@@ -23,4 +23,4 @@ class WordError:
 
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> np.ndarray:
         """Return one value per text, (N,) float64, for N texts and their references."""
-        return rates(texts, references, by_word=True)
+        return error_rates(texts, references, by_word=True)

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.metrics.character_error import CharacterError
-from pellucid.metrics.edits import edit_distance, plain
+from pellucid.metrics.character_error import CharacterError, edit_distance, normalize_text
 from pellucid.metrics.word_error import WordError
 
 short = st.text(alphabet="abc ", max_size=9)
@@ -46,7 +45,7 @@ def test_known_distances(first, second, distance):
 
 
 def test_texts_are_compared_without_their_layout_and_ligatures():
-    assert plain(" a\n\n b\tc\f ") == "a b c" and plain("\ufb01ne") == "fine"
+    assert normalize_text(" a\n\n b\tc\f ") == "a b c" and normalize_text("\ufb01ne") == "fine"
 
 
 def test_rates_are_relative_to_the_reference():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pellucid.classical.correction import affine_correction
+from pellucid.classical.base import affine_correction
 
 
 def test_is_the_least_squares_line():
