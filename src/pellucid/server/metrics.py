@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -27,6 +27,7 @@ class Metrics:
         registry = self._registry = CollectorRegistry()
         timed: dict[str, Any] = {"buckets": SECONDS, "registry": registry}
         ProcessCollector(registry=registry)
+        Info("pellucid", "The version of Pellucid.", registry=registry).info({"version": __version__})
         self._requests = Counter(
             "pellucid_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )
@@ -40,12 +41,15 @@ class Metrics:
         self._pixels = Counter("pellucid_pixels", "Pixels processed, over all frames.", registry=registry)
 
     def add_pool(self, pool: Pool) -> None:
-        """Add gauges of the state of a pool."""
-        self._registry.register(_PoolCollector(pool))
+        """Add the state of a pool."""
+        self.gauge("pellucid_waiting", "Images that wait for a worker.", lambda: pool.waiting)
+        self.gauge("pellucid_working", "Images that workers process now.", lambda: pool.working)
+        self.gauge("pellucid_workers_up", "Workers that are alive.", lambda: pool.num_alive)
+        self._registry.register(_Replacements(pool))
 
     def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge; `value` is called whenever the metrics are read."""
-        self._registry.register(_Gauge(name, description, value))
+        Gauge(name, description, registry=self._registry).set_function(value)
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request by its route, and never by its path, since there may be any number of paths."""
@@ -66,28 +70,12 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _PoolCollector(Collector):
+class _Replacements(Collector):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """Yield the state of the pool, and the version."""
-        pool = self._pool
-        yield GaugeMetricFamily("pellucid_waiting", "Images that wait for a worker.", pool.waiting)
-        yield GaugeMetricFamily("pellucid_working", "Images that workers process now.", pool.working)
-        yield GaugeMetricFamily("pellucid_workers_up", "Workers that are alive.", pool.num_alive)
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the number of replaced workers."""
         yield CounterMetricFamily(
-            "pellucid_workers_replaced", "Workers that ended and were replaced.", pool.num_replaced
+            "pellucid_workers_replaced", "Workers that ended and were replaced.", self._pool.num_replaced
         )
-        info = GaugeMetricFamily("pellucid_info", "The version of Pellucid.", labels=["version"])
-        info.add_metric([__version__], 1)
-        yield info
-
-
-class _Gauge(Collector):
-    def __init__(self, name: str, description: str, value: Callable[[], float]) -> None:
-        self._name, self._description, self._value = name, description, value
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the value."""
-        yield GaugeMetricFamily(self._name, self._description, self._value())
