@@ -1,6 +1,6 @@
 """Find letters mixed in among handwritten digits, by how badly a denoising autoencoder reconstructs them.
 
-The network is trained on digits alone; nothing tells it what a letter is.
+The network is trained on digits alone; it has never seen a letter.
 """
 
 import tempfile
@@ -25,7 +25,7 @@ def letter(text: str) -> np.ndarray:
 
 
 def main() -> None:
-    """Train on digits, score test digits with letters among them, and print how well the two are told apart."""
+    """Train on digits, score test digits with letters among them, and print how well the scores separate the two."""
     recipe = load_recipe("demo").with_values(
         {"model": {"name": "dense", "image": [1, 8, 8], "widths": [16]}, "noise.sigma": 0.2, "train.epochs": 100}
     )

@@ -28,7 +28,7 @@ class Hit:
     Attributes:
         path: the file, relative to the root of the project.
         line: from 1.
-        word: the word, and the name that it is a part of: "tell in tell_all".
+        word: the word, and the name that it is a part of: "WORD in NAME".
         kind: "name" or "text".
         replacement: what the glossary gives instead.
     """

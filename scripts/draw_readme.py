@@ -1,6 +1,6 @@
-"""Draw the README's pictures: `photos`, of the shipped denoiser, and `digits`, of its full run in runs/reproduce.
+"""Plot the images of the README: `photos`, of the shipped denoiser, and `digits`, of the full run in runs/reproduce.
 
-Names on the command line say which; without one, both are drawn.
+Arguments name the images to plot; without arguments, both are.
 """
 
 import sys
@@ -32,14 +32,14 @@ def digits() -> Image.Image:
 
 
 def photos() -> Image.Image:
-    """Return parts of pictures, noisy above and denoised beneath."""
+    """Return parts of images, noisy above and denoised below."""
     noisy = {name: _noisy(name) for name in PLACES}
     denoised = {name: pellucid.denoise(image, channel_axis=-1) for name, image in noisy.items()}
     rows = [strip(np.stack([_part(name, image) for name, image in row.items()]), TIMES) for row in (noisy, denoised)]
-    drawn = Image.new("RGBA", (rows[0].width, 2 * rows[0].height + GAP))
+    result = Image.new("RGBA", (rows[0].width, 2 * rows[0].height + GAP))
     for index, row in enumerate(rows):
-        drawn.paste(row, (0, index * (row.height + GAP)))
-    return drawn
+        result.paste(row, (0, index * (row.height + GAP)))
+    return result
 
 
 def _noisy(name: str) -> np.ndarray:

@@ -32,7 +32,7 @@ class Rule:
     """A row of the table.
 
     Attributes:
-        words: what is not used; a name may have several parts (`left_out`), a text several words (`what is`).
+        words: those not used; names may have several parts (`a_b`), texts several words (`a b`).
         replacement: what to use instead.
         kinds: some of KINDS.
         where: patterns of the paths that are checked; none for all.

@@ -80,7 +80,7 @@ def copy_tree(folder: Path) -> None:
 
 
 def verdict(mutant: Mutant, tree: Path) -> str:
-    """Return "killed", or what is wrong."""
+    """Return "killed", or the reason why it is not."""
     try:
         return "killed" if mutant.is_killed(tree) else f"SURVIVED {' '.join(mutant.tests)}"
     except RuntimeError as error:

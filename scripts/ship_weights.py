@@ -50,7 +50,7 @@ def _write(name: str, source: Path, exported: Path, stored: Path) -> None:
 
 
 def _measured(path: Path, name: str) -> list[str]:
-    """Return the lines of all rows that speak of one network."""
+    """Return the lines of all rows about one network."""
     lines = []
     for tables in json.loads(path.read_text(encoding="utf-8"))["parts"].values():
         for table in tables if isinstance(tables, list) else []:
@@ -58,8 +58,8 @@ def _measured(path: Path, name: str) -> list[str]:
                 (_, title), *values = row.items()
                 if title == name or str(title).startswith(f"{name}, "):
                     what = f"{table['title']}: {title}"
-                    told = [(heading, value) for heading, value in values if value not in (None, "")]
-                    shown = ", ".join(f"{heading} {_briefly(value)}" for heading, value in told)
+                    figures = [(heading, value) for heading, value in values if value not in (None, "")]
+                    shown = ", ".join(f"{heading} {_briefly(value)}" for heading, value in figures)
                     lines.append(f"{json.dumps(what)} = {json.dumps(shown)}")
     return lines
 
