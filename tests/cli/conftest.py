@@ -122,7 +122,7 @@ def digits(tmp_path) -> Path:
 
 @pytest.fixture
 def photo(tmp_path) -> Path:
-    """A colour image with alpha, 16 bits deep."""
+    """A color image with alpha, 16 bits deep."""
     path = tmp_path / "photo.png"
     values = np.random.default_rng(0).integers(0, 65536, (20, 30, 4), dtype=np.uint16)
     from pellucid.image.formats import ImageFile

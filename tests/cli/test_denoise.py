@@ -1,4 +1,4 @@
-"""denoise, estimate-noise and compare, on a small network with weights drawn from a seed."""
+"""denoise, estimate-noise and compare, on a small network with random weights."""
 
 import io
 import json
@@ -31,9 +31,11 @@ def model(exported):
 
 @pytest.fixture
 def reader(monkeypatch):
-    """Stands in for the network that reads the noise level: the standard deviation of each tile."""
+    """Stands in for the network that estimates the noise level: the standard deviation of each tile."""
     monkeypatch.setattr(
-        noise_estimation, "reader", lambda threads: lambda tiles: (tiles.std(axis=(1, 2, 3)), np.full(len(tiles), 0.1))
+        noise_estimation,
+        "load_estimator",
+        lambda threads: lambda tiles: (tiles.std(axis=(1, 2, 3)), np.full(len(tiles), 0.1)),
     )
 
 
@@ -76,7 +78,7 @@ def test_patterns_that_the_shell_left_alone(run, refused, model, photos, tmp_pat
     assert "fits no image" in refused(1, "denoise", photos / "*.bmp", "-o", tmp_path / "out", *model)
 
 
-def test_folders_in_folders_are_searched_unless_told_otherwise(run, model, photos, tmp_path):
+def test_folders_in_folders_are_searched_by_default(run, model, photos, tmp_path):
     assert run("denoise", photos, "-o", tmp_path / "flat", "--no-recursive", *model).status == 0
     assert names(tmp_path / "flat") == ["a.png", "b.tif"]
     assert run("denoise", photos, "-o", tmp_path / "tree", "--recursive", *model).status == 0
@@ -93,7 +95,11 @@ def test_a_pipe(photos, model, tmp_path):
     assert piped.format == "PNG" and piped.pixels.shape == (40, 60, 3)
     assert json.loads((tmp_path / "out.json").read_text())["images"][0]["out"] == "-"
     both = subprocess.run([*command[:-1], "-"], input=content, capture_output=True, env=environment, check=False)
-    assert both.returncode == 2 and b"cannot take both an image and JSON" in both.stderr and not both.stdout
+    assert (
+        both.returncode == 2
+        and b"an image and JSON cannot both go to standard output" in both.stderr
+        and not both.stdout
+    )
 
 
 def test_what_came_in_comes_back(run, model, tmp_path):
@@ -120,8 +126,8 @@ def test_a_stack_of_pages_has_one_level_and_one_range(run, exported, reader, tmp
     tifffile.imwrite(tmp_path / "pages.tif", pages, photometric="minisblack")
     outcome = run("denoise", tmp_path / "pages.tif", "--model", exported, "--json", "-")
     assert outcome.status == 0
-    told = json.loads(outcome.stdout)["images"]
-    assert len(told) == 1 and told[0]["sigma"] > 0
+    results = json.loads(outcome.stdout)["images"]
+    assert len(results) == 1 and results[0]["sigma_255"] > 0
     assert tifffile.imread(tmp_path / "pages-denoised.tif").shape == pages.shape
     assert "12 bits" not in outcome.stderr
 
@@ -130,16 +136,18 @@ def test_the_level_is_estimated_for_each_image(run, exported, reader, tmp_path):
     for name, shape in (("even.png", (64, 64)), ("odd.png", (65, 70, 3))):
         photo_of(tmp_path / name, shape)
     outcome = run("denoise", tmp_path, "-o", tmp_path / "out", "--model", exported, "--json", "-")
-    told = json.loads(outcome.stdout)
-    assert [Path(entry["file"]).name for entry in told["images"]] == ["even.png", "odd.png"]
-    assert all(entry["sigma"] == pytest.approx(25.5, rel=0.1) for entry in told["images"])
+    results = json.loads(outcome.stdout)
+    assert [Path(entry["file"]).name for entry in results["images"]] == ["even.png", "odd.png"]
+    assert all(entry["sigma_255"] == pytest.approx(25.5, rel=0.1) for entry in results["images"])
     outcome = run("estimate-noise", tmp_path / "even.png", tmp_path / "odd.png", "--json", tmp_path / "levels.json")
     assert outcome.status == 0 and "25." in outcome.stdout
-    levels = json.loads((tmp_path / "levels.json").read_text())
-    assert [entry["sigma"] for entry in levels] == [pytest.approx(entry["sigma"]) for entry in told["images"]]
+    estimates = json.loads((tmp_path / "levels.json").read_text())
+    assert [entry["sigma_255"] for entry in estimates] == [
+        pytest.approx(entry["sigma_255"]) for entry in results["images"]
+    ]
 
 
-def test_a_level_for_a_network_that_is_not_told_one_is_said(run, trained, digits, tmp_path):
+def test_a_sigma_that_the_network_does_not_take_gives_a_note(run, trained, digits, tmp_path):
     checkpoint = trained["conv"] / "best.safetensors"
     outcome = run("denoise", digits / "0.png", "-o", tmp_path / "out.png", "--model", checkpoint, "--sigma", 25)
     assert outcome.status == 0 and "--sigma 25 has no effect" in outcome.stderr
@@ -150,8 +158,8 @@ def test_a_failed_file_is_skipped_and_reported(run, model, photos, tmp_path):
     outcome = run("denoise", photos, "-o", tmp_path / "out", *model, "--json", "-")
     assert outcome.status == 1
     assert names(tmp_path / "out") == ["a.png", "deep/c.webp"]
-    told = json.loads(outcome.stdout)
-    assert len(told["images"]) == 2 and told["failed"][0]["file"] == str(photos / "b.tif")
+    results = json.loads(outcome.stdout)
+    assert len(results["images"]) == 2 and results["failed"][0]["file"] == str(photos / "b.tif")
     assert outcome.stderr.splitlines()[-1] == "pellucid: 1 of 3 images failed"
 
 
@@ -164,7 +172,7 @@ def test_an_interrupted_run_is_taken_up_again(run, model, photos, tmp_path):
     assert run("denoise", photos, "-o", tmp_path / "out", *model, "--skip-existing").stdout.startswith("nothing to do")
 
 
-def test_values_that_are_not_finite_are_said_and_mended(run, model, tmp_path):
+def test_values_that_are_not_finite_are_reported_and_filled(run, model, tmp_path):
     values = np.full((20, 20), 0.5, np.float32)
     values[3, 3] = np.nan
     write_image(tmp_path / "a.tif", values)
@@ -188,7 +196,7 @@ def test_values_that_are_not_finite_are_said_and_mended(run, model, tmp_path):
         (("--compare", "a.png"), 2, "a.png exists already"),
     ],
 )
-def test_what_cannot_be_is_one_line(refused, model, photos, monkeypatch, options, status, words):
+def test_wrong_options_are_one_line(refused, model, photos, monkeypatch, options, status, words):
     monkeypatch.chdir(photos)
     assert words in refused(status, "denoise", "a.png", *model, *options)
     assert names(photos) == ["a.png", "b.tif", "deep/c.webp"]
@@ -204,27 +212,27 @@ def test_a_page_to_compare(run, model, photos, tmp_path):
 
 
 def test_progress_moves_within_an_image_with_time_left(run, exported, tmp_path, monkeypatch):
-    told = []
+    results = []
 
-    def bars(screen, *titles):
+    def bars(output, *titles):
         import contextlib
 
         return contextlib.nullcontext(
-            tuple(lambda *now, title=title: told.append((title, now[0] / now[1])) for title in titles)
+            tuple(lambda *now, title=title: results.append((title, now[0] / now[1])) for title in titles)
         )
 
-    monkeypatch.setattr("pellucid.cli.console.Screen.bars", bars)
+    monkeypatch.setattr("pellucid.cli.console.CommandOutput.bars", bars)
     photo_of(tmp_path / "a.png", (400, 300))
     options = ("--model", exported, "--sigma", 25, "--tile", 256, "--threads", 1)
     assert run("denoise", tmp_path / "a.png", *options).status == 0
-    shares = [share for _, share in told]
-    assert shares == sorted(shares) and len(set(shares)) == 5 and shares[-1] == 1
+    fractions = [fraction for _, fraction in results]
+    assert fractions == sorted(fractions) and len(set(fractions)) == 5 and fractions[-1] == 1
     photo_of(tmp_path / "b.png", (40, 30))
-    told.clear()
+    results.clear()
     assert run("denoise", tmp_path / "a.png", tmp_path / "b.png", *options, "--overwrite").status == 0
-    whole = [share for title, share in told if title]
+    whole = [fraction for title, fraction in results if title]
     assert whole == sorted(whole) and whole[-1] == 1 and len(set(whole)) == 6
-    assert [share for title, share in told if not title].count(1) >= 2
+    assert [fraction for title, fraction in results if not title].count(1) >= 2
 
 
 def test_a_network_learns_from_the_image_itself(run, refused, tmp_path):
@@ -237,7 +245,7 @@ def test_a_network_learns_from_the_image_itself(run, refused, tmp_path):
     line = refused(2, "denoise", tmp_path / "a.png", *options, "--engine", "openvino", "--overwrite")
     assert "does not run on openvino" in line
     line = refused(2, "denoise", tmp_path / "a.png", "--minutes", 2, "--overwrite")
-    assert line == "--minutes 2 is for --model self, photo has learned already: leave it out"
+    assert line == "--minutes 2 is for --model self, photo is trained already: leave it out"
     assert "minutes is 0: give" in refused(2, "denoise", tmp_path / "a.png", *options[:3], 0, "--overwrite")
 
 
@@ -260,9 +268,9 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(photos, exported, tmp_p
     while len(names(tmp_path / "out") if (tmp_path / "out").exists() else []) < 3 and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, messages = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "add --skip-existing" in said.splitlines()[-1]
+    assert "add --skip-existing" in messages.splitlines()[-1]
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert written and all(read_image(path).pixels.size for path in written)
 
@@ -286,13 +294,13 @@ def test_compare_says_how_far_two_images_are_apart(run, tmp_path):
     assert figures["psnr"] == pytest.approx(20 * np.log10(255 / 5), abs=1e-3) and not figures["identical"]
 
 
-def test_compare_without_scipy_says_what_is_missing(run, tmp_path, monkeypatch):
+def test_compare_without_scipy_names_the_missing_extra(run, tmp_path, monkeypatch):
     photo_of(tmp_path / "a.png")
     monkeypatch.setattr("pellucid.evaluate.compare.find_spec", lambda name: None)
     outcome = run("compare", tmp_path / "a.png", tmp_path / "a.png", "--json", tmp_path / "figures.json")
     assert "infinite" in outcome.stdout and 'pip install "pellucid[compare]"' in outcome.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures == {"psnr": None, "ssim": None, "largest": 0, "shift": 0, "identical": True}
+    assert figures == {"psnr": None, "ssim": None, "max_difference_255": 0, "mean_shift_255": 0, "identical": True}
 
 
 def test_compare_takes_one_range_for_two_images_of_a_kind(run, tmp_path):
@@ -300,7 +308,7 @@ def test_compare_takes_one_range_for_two_images_of_a_kind(run, tmp_path):
     write_image(tmp_path / "a.png", values)
     write_image(tmp_path / "b.png", values + np.uint16(200))
     outcome = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--json", "-")
-    assert json.loads(outcome.stdout)["largest"] == pytest.approx(200 / 65535 * 255, rel=1e-3)
+    assert json.loads(outcome.stdout)["max_difference_255"] == pytest.approx(200 / 65535 * 255, rel=1e-3)
 
 
 def test_compare_refuses_other_sizes(refused, tmp_path):

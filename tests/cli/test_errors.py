@@ -1,4 +1,4 @@
-"""How the command line is entered and left: help, lists, exit statuses, broken files, full disks, pipes."""
+"""The command line as a whole: help, lists, exit statuses, broken files, full disks, pipes."""
 
 import json
 import os
@@ -109,7 +109,7 @@ def broken(kind: str, good: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         ("cut short", "is cut short"),
         ("empty", "is cut short"),
@@ -119,12 +119,12 @@ def broken(kind: str, good: bytes) -> bytes:
         ("of another version", "has pellucid-9, this version reads pellucid-2"),
     ],
 )
-def test_a_broken_checkpoint_is_named_with_a_remedy(refused, trained, digits, tmp_path, kind, said):
+def test_a_broken_checkpoint_is_named_with_a_remedy(refused, trained, digits, tmp_path, kind, message):
     path = tmp_path / "model.safetensors"
     path.write_bytes(broken(kind, (trained["dense"] / "best.safetensors").read_bytes()))
     for command in (("evaluate", path), ("denoise", digits, "-o", tmp_path / "out", "--model", path)):
         line = refused(1, *command)
-        assert line.startswith(str(path)) and said in line and ": " in line
+        assert line.startswith(str(path)) and message in line and ": " in line
     assert not (tmp_path / "out").exists()
 
 
@@ -157,7 +157,7 @@ def test_a_pipe_that_closes_early_is_quiet():
 
 
 @pytest.mark.parametrize(("debug", "lines"), [({}, 1), ({"PELLUCID_DEBUG": "1"}, 5)])
-def test_an_unforeseen_error_asks_for_a_report_and_shows_its_trace_on_request(run, monkeypatch, debug, lines):
+def test_an_unexpected_error_asks_for_a_report_and_shows_its_trace_on_request(run, monkeypatch, debug, lines):
     def fail(kind):
         raise ZeroDivisionError("of all things")
 
@@ -199,9 +199,9 @@ def test_ctrl_c_during_training_is_status_130_and_the_run_goes_on(recipes, tmp_p
     while not (tmp_path / "run" / "stats.jsonl").exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, messages = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1].startswith("pellucid: interrupted; ") and "--resume" in said
+    assert messages.splitlines()[-1].startswith("pellucid: interrupted; ") and "--resume" in messages
     assert (tmp_path / "run" / "best.safetensors").is_file()
     assert not list((tmp_path / "run").glob(".*"))
 

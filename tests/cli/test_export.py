@@ -22,7 +22,7 @@ def test_name_half_and_network_are_as_asked(run, trained, tmp_path):
     out = tmp_path / "x.onnx"
     options = ("--name", "reader", "--half", "--network", "classifier")
     outcome = run("export", trained["dense"] / "combined.safetensors", "-o", out, *options)
-    assert "the classifier of" in outcome.stdout and "away from the network with its weights in full" in outcome.stdout
+    assert "the classifier of" in outcome.stdout and "different from the network with float32 weights" in outcome.stdout
     assert read_onnx(out, "classify").name == "reader"
 
 
@@ -32,7 +32,7 @@ def test_of_a_classifier_alone_the_classifier_is_taken(run, trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("status", "source", "out", "options", "said"),
+    ("status", "source", "out", "options", "message"),
     [
         (2, "conv", "x.pt", (), "x.pt does not end in .onnx: name the output so"),
         (2, "conv", "x.onnx", ("--network", "classifier"), "holds no classifier: it holds a denoiser"),
@@ -41,10 +41,10 @@ def test_of_a_classifier_alone_the_classifier_is_taken(run, trained, tmp_path):
         (1, "gone", "x.onnx", (), "cannot read the checkpoint"),
     ],
 )
-def test_what_cannot_be_exported_is_refused(refused, trained, tmp_path, status, source, out, options, said):
+def test_what_cannot_be_exported_is_refused(refused, trained, tmp_path, status, source, out, options, message):
     (tmp_path / "old.onnx").write_text("old")
     checkpoint = trained.get(source, tmp_path / source) / "best.safetensors"
-    assert said in refused(status, "export", checkpoint, "-o", tmp_path / out, *options)
+    assert message in refused(status, "export", checkpoint, "-o", tmp_path / out, *options)
     assert [path.name for path in tmp_path.iterdir()] == ["old.onnx"]
 
 

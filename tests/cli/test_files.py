@@ -21,7 +21,7 @@ def test_denoise_keeps_names_and_formats_and_leaves_originals(run, trained, digi
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_a_gray_convolutional_model_cleans_colour_with_depth_alpha_and_resolution_kept(run, trained, photo, tmp_path):
+def test_a_gray_convolutional_model_cleans_color_with_depth_alpha_and_resolution_kept(run, trained, photo, tmp_path):
     out = tmp_path / "clean.png"
     assert run("denoise", photo, "-o", out, "--model", trained["conv"] / "best.safetensors").status == 0
     before, after = read_image(photo), read_image(out)
@@ -74,7 +74,7 @@ def test_many_images_do_not_go_into_one_file(refused, digits):
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_noise_has_the_level_that_was_asked_for(run, tmp_path, depth):
+def test_noise_has_the_requested_level(run, tmp_path, depth):
     top = np.iinfo(depth).max
     write_image(tmp_path / "flat.png", np.full((100, 100), top // 2, depth))
     command = ("add-noise", tmp_path / "flat.png", "-o", tmp_path / "noisy.png", "--noise", "gaussian(sigma=25)")
@@ -105,29 +105,29 @@ def test_floats_are_clipped_only_if_asked(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("noise", "said"),
+    ("noise", "message"),
     [
         ("gausian(sigma=25)", 'unknown noise "gausian" (did you mean "gaussian"?)'),
         ("gaussian(sigm=25)", 'noise "gaussian" has no option "sigm" (did you mean "sigma"?)'),
         ("gaussian(sigma", 'cannot read "gaussian(sigma"'),
-        ("gaussian(sigma=5000)", "sigma is 5000, give a number from 0 to 1020, white being 255"),
+        ("gaussian(sigma=5000)", "sigma is 5000, give a number from 0 to 1020; white is 255"),
         ("gaussian(sigma='a')", "sigma is 'a', give a number from 0 to 1020"),
         ("masking(fraction=2)", "fraction=2"),
     ],
 )
-def test_wrong_noise_is_wrong_usage(refused, digits, tmp_path, noise, said):
-    assert said in refused(2, "add-noise", digits, "-o", tmp_path / "out", "--noise", noise)
+def test_wrong_noise_is_wrong_usage(refused, digits, tmp_path, noise, message):
+    assert message in refused(2, "add-noise", digits, "-o", tmp_path / "out", "--noise", noise)
     assert not (tmp_path / "out").exists()
 
 
 def test_classify_shows_both_readings(run, trained, digits):
     model = trained["dense"] / "combined.safetensors"
     outcome = run("classify", digits / "0.png", digits / "1.png", "--model", model, "--json", "-")
-    readings = json.loads(outcome.stdout)
-    assert [reading["file"] for reading in readings] == [str(digits / "0.png"), str(digits / "1.png")]
-    for reading in readings:
-        assert reading["label"] in "0123456789" and reading["label_denoised"] in "0123456789"
-        assert 0.1 <= reading["confidence"] <= 1 and 0.1 <= reading["confidence_denoised"] <= 1
+    predictions = json.loads(outcome.stdout)
+    assert [prediction["file"] for prediction in predictions] == [str(digits / "0.png"), str(digits / "1.png")]
+    for prediction in predictions:
+        assert prediction["label"] in "0123456789" and prediction["label_denoised"] in "0123456789"
+        assert 0.1 <= prediction["confidence"] <= 1 and 0.1 <= prediction["confidence_denoised"] <= 1
     assert "as it is" in outcome.stderr and "%" in outcome.stderr
 
 
@@ -177,7 +177,7 @@ def test_outliers_come_first_and_are_flagged(run, trained, digits, tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "model"),
-    # A gray convolutional network takes colour channel by channel when it denoises, and only then.
+    # A gray convolutional network takes color channel by channel when it denoises, and only then.
     [*itertools.product(["classify", "encode", "outliers"], ["dense", "conv"]), ("denoise", "dense")],
 )
 def test_an_image_that_does_not_fit_the_model_is_named(refused, trained, photo, tmp_path, model, command):
@@ -224,12 +224,12 @@ def test_an_output_that_cannot_be_made_is_said_once(refused, trained, digits, tm
     assert line.startswith(f"cannot make the folder {tmp_path / 'file' / 'out'}")
 
 
-def test_convert_tells_its_progress(digits, tmp_path):
-    told = []
+def test_convert_reports_its_progress(digits, tmp_path):
+    calls = []
     tasks = folders.plan_tasks([digits], tmp_path / "out")
-    failures = folders.convert(tasks, lambda image, name: image.pixels, progress=lambda *now: told.append(now))
+    failures = folders.convert(tasks, lambda image, name: image.pixels, progress=lambda *now: calls.append(now))
     assert not failures
-    assert [done for done, _, _ in told] == [0, 1, 2, 3, 4, 5] and {total for _, total, _ in told} == {5}
+    assert [done for done, _, _ in calls] == [0, 1, 2, 3, 4, 5] and {total for _, total, _ in calls} == {5}
 
 
 def test_a_single_failure_is_raised(digits, tmp_path):

@@ -18,8 +18,8 @@ from pellucid.train.distributed import ProcessGroup
 def test_train_says_what_happened_and_writes_both_networks(run, recipes, tmp_path):
     outcome = run("train", recipes["dense"], "--out", tmp_path / "run", "--json", tmp_path / "run.json")
     assert outcome.status == 0, outcome
-    for said in ("dense: 1 epoch done", "dense-classifier: 2 epochs done", "samples/s on 1 thread in fp32"):
-        assert said in outcome.stdout
+    for message in ("dense: 1 epoch done", "dense-classifier: 2 epochs done", "samples/s on 1 thread in fp32"):
+        assert message in outcome.stdout
     assert str(tmp_path / "run" / "combined.safetensors") in outcome.stdout
     assert set(checkpoint.load(tmp_path / "run" / "combined.safetensors").networks) == {"denoiser", "classifier"}
     figures = json.loads((tmp_path / "run.json").read_text())
@@ -73,7 +73,7 @@ def test_a_run_is_not_overwritten_but_resumed(run, refused, recipes, trained, tm
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("train.epoch=3", 'unknown key "train.epoch" (did you mean "epochs"?)'),
         ("train.epochs=many", "train.epochs is 'many', it must be a whole number"),
@@ -85,8 +85,8 @@ def test_a_run_is_not_overwritten_but_resumed(run, refused, recipes, trained, tm
         ("train.epochs", "--set train.epochs: write key=value"),
     ],
 )
-def test_wrong_recipe_values_are_wrong_usage(refused, recipes, tmp_path, change, said):
-    assert said in refused(2, "train", recipes["dense"], "--set", change, "--out", tmp_path / "run")
+def test_wrong_recipe_values_are_wrong_usage(refused, recipes, tmp_path, change, message):
+    assert message in refused(2, "train", recipes["dense"], "--set", change, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -129,24 +129,24 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(run, recipes, tmp_path
     assert len((tmp_path / "stats.jsonl").read_text().splitlines()) == 3
 
 
-def test_a_process_that_does_not_lead_trains_in_silence(run, recipes, tmp_path, monkeypatch):
+def test_a_process_that_is_not_the_main_one_trains_in_silence(run, recipes, tmp_path, monkeypatch):
     @contextlib.contextmanager
     def second():
         yield ProcessGroup(rank=1)
 
-    for module in ("group", "loop", "combined"):
-        monkeypatch.setattr(f"pellucid.train.{module}.joined", second)
+    for module in ("distributed", "loop", "with_classifier"):
+        monkeypatch.setattr(f"pellucid.train.{module}.process_group", second)
     outcome = run("train", recipes["dense"], "--out", tmp_path / "run", "--json", tmp_path / "run.json")
     assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "", "")
     assert not (tmp_path / "run.json").exists()
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
-    # What goes wrong in one process alone is said by that process.
+    # What goes wrong in one process alone is message by that process.
     gone = run("train", recipes["dense"], "--out", tmp_path / "run", "--set", "data.train_images=1")
     assert gone.status == 2 and "1 images are too few" in gone.stderr
 
 
 @pytest.mark.slow
-def test_of_two_processes_one_tells_and_writes(recipes, tmp_path):
+def test_of_two_processes_one_prints_and_writes(recipes, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "pellucid", "train", recipes["dense"], "--out", tmp_path / "run", "--json", "-"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -180,7 +180,15 @@ def test_evaluate_takes_the_noise_of_another_recipe(run, recipes, trained, tmp_p
     louder.write_text(recipes["dense"].read_text().replace("sigma = 0.3", "sigma = 0.9"))
     noisy = []
     for recipe in (recipes["dense"], louder):
-        command = ("evaluate", trained["dense"] / "best.safetensors", "--no-baselines", "--recipe", recipe, "--json", "-")
+        command = (
+            "evaluate",
+            trained["dense"] / "best.safetensors",
+            "--no-baselines",
+            "--recipe",
+            recipe,
+            "--json",
+            "-",
+        )
         noisy.append(json.loads(run(*command).stdout)["measured"]["noisy_psnr"])
     assert noisy[0] > noisy[1] + 3
 
@@ -209,15 +217,15 @@ def test_reproduce_sets_published_beside_measured_and_names_its_report(run, reci
     command = ("reproduce", published, "--quick", "--workers", 1, "--out", out, "--json", tmp_path / "figures.json")
     outcome = run(*command)
     assert outcome.status == 0, outcome
-    for said in (
+    for message in (
         "published",
         "94.59",
         "measured",
-        "published, cut:",
+        "published, quick:",
         "data.train_images 200",
         str(out / "report.html"),
     ):
-        assert said in outcome.stdout
+        assert message in outcome.stdout
     assert (out / "report.html").is_file() and list((out / "published").glob("*.png"))
     (entry,) = json.loads((tmp_path / "figures.json").read_text())
     assert entry["recipe"] == "published" and entry["published"] == {"accuracy_denoised": 94.59}
@@ -234,3 +242,10 @@ def test_reproduce_refuses_unknown_recipes_and_keys(refused, recipes, tmp_path):
 
 def test_the_run_keeps_a_recipe_that_is_toml(trained):
     assert tomllib.loads((trained["dense"] / "recipe.toml").read_text())["train"]["epochs"] == 1
+
+
+def test_the_device_is_an_option_and_checked(recipes, run, refused, tmp_path):
+    run("train", recipes["dense"], "--device", "cpu", "--out", tmp_path / "run")
+    assert 'device = "cpu"' in (tmp_path / "run/recipe.toml").read_text()
+    line = refused("train", recipes["dense"], "--device", "gpu", "--out", tmp_path / "other")
+    assert line.startswith('train.device is "gpu"') and not (tmp_path / "other").exists()

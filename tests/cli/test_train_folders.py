@@ -117,7 +117,7 @@ def test_a_run_in_the_output_folder_is_named(run, refused, folders, tmp_path):
     assert "was not trained on" in other
     assert run("train", *noisy, "--resume").status == 0
     gone = refused(2, "train", "--resume", "--out", tmp_path / "gone")
-    assert gone == f"there is no run in {tmp_path / 'gone'}: name its folder, or start it on folders of images"
+    assert gone == f"there is no run in {tmp_path / 'gone'}: give its folder, or start one on folders of images"
     assert refused(2, "train", "--resume") == "--resume alone: name the run to continue, such as --out runs/scans"
 
 

@@ -34,7 +34,7 @@ def test_a_study_ends_with_a_table_and_a_recipe_that_trains(run, tuned, tmp_path
     command = ("train", tmp_path / "study" / "best.toml", "--quick", "--epochs", 1, "--out", tmp_path / "run")
     assert run(*command).status == 0
     assert (tmp_path / "study" / "tune.png").exists() and (tmp_path / "study" / "study.sqlite3").exists()
-    assert "holds a study already: give --resume" in tuned().stderr
+    assert "already has a study: give --resume" in tuned().stderr
     again = tuned("--resume", "--json", "-")
     assert json.loads(again.stdout)["trials"] == figures["trials"]
 
