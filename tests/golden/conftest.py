@@ -18,7 +18,7 @@ IS_WRITING = bool(os.environ.get("PELLUCID_WRITE_GOLDEN"))
 LIBRARIES = ("torch", "numpy", "onnxruntime", "scipy", "scikit-learn", "imagecodecs", "pillow", "tifffile")
 CLOSE = 1e-4
 # JSON keys renamed since the values were recorded, old to new: the recorded files themselves stay as they are.
-RENAMED: dict[str, str] = {"each": "per_file", "remark": "note", "rivals": "baselines"}
+RENAMED: dict[str, str] = {"each": "per_file", "remark": "note", "rivals": "baselines", "sigma": "sigma_255"}
 # Keys of sentences for people: only whether there is one is compared.
 SENTENCES = ("/note",)
 # One processor, so that every library runs on one thread.
