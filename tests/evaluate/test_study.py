@@ -1,4 +1,4 @@
-"""Studies: variants of a recipe and the row that each one gives."""
+"""Studies: variants of a recipe and the row of each one."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def untrained(recipe: Recipe) -> Denoiser:
     return Denoiser(Checkpoint(recipe, {"denoiser": recipe.build("model").eval()}))
 
 
-def test_a_variant_changes_its_key_the_epochs_and_the_seed_alone():
+def test_a_variant_changes_only_its_key_the_epochs_and_the_seed():
     recipe = Recipe.from_dict(TABLES)
     changed = variant(recipe, recipe.study[0], [4])
     assert changed.model.options["widths"] == [4]
@@ -55,7 +55,7 @@ def test_a_row_of_a_network_with_a_code():
     assert ten.shape == (10, 1, 8, 8) and 0 <= ten.min() <= ten.max() <= 1
 
 
-def test_a_row_of_a_network_with_skips_has_no_rate():
+def test_a_row_of_a_network_with_skips_has_no_bit_rate():
     recipe = Recipe.from_dict(TABLES | {"model": {"name": "unet", "widths": [4, 4]}, "study": []})
     row, _ = study_row(untrained(recipe), recipe, "unet")
     assert row["bits_per_pixel"] is None and row["compressed_psnr"] is None

@@ -22,7 +22,7 @@ def pictures(html):
 
 
 @pytest.mark.parametrize(("shape", "mode"), [((40, 60, 3), "RGB"), ((40, 60), "L"), ((40, 60, 2), "L"), ((1, 1), "L")])
-def test_a_page_holds_both_pictures_whole(shape, mode):
+def test_a_page_contains_both_whole_pictures(shape, mode):
     pair = before_after.make_pair("a.png", "12.3 of noise", frames(shape), frames(shape, seed=1))
     html = before_after.render_page([pair], "One image", "foot")
     both = pictures(html)

@@ -115,7 +115,7 @@ def test_loss_curves(epochs, theme):
     assert opened(content).size == (1040, 620)
 
 
-def test_the_verdict_stands_in_the_plot():
+def test_the_verdict_is_in_the_plot():
     runs = {"seed 0": history(30)}
     assert plots.loss_curves(runs, "No overfitting", False) != plots.loss_curves(runs, "", False)
     assert plots.loss_curves(runs, "x", True) != plots.loss_curves(runs, "x", False)

@@ -1,4 +1,4 @@
-"""The report: a page that stands alone, and files that agree with what was measured."""
+"""The report: a self-contained page, and files with the measured figures."""
 
 import csv
 import importlib
@@ -110,7 +110,7 @@ def test_all_files_are_written_and_nothing_else(written):
             assert picture.width > 200
 
 
-def test_the_page_stands_alone(written):
+def test_the_page_is_self_contained(written):
     page = parsed(written.html)
     text = written.html.read_text("utf-8")
     for element in page.iter():
@@ -156,7 +156,7 @@ def test_baselines_are_sorted_by_psnr_with_the_learned_one_marked(written):
     assert [words(cell) for cell in rows[3].iter("td")] == ["–"] * 5  # noqa: RUF001
 
 
-def test_the_linear_row_is_there_even_where_it_was_not_run(tmp_path):
+def test_the_linear_row_is_there_even_if_it_was_not_run(tmp_path):
     made = changed(entry(), baselines={"median": {"psnr": 14.0, "chosen": {}}})
     page = words(first(parsed(write_report([made], tmp_path, "t").html), "body"))
     assert "linear baseline not run here" in page
@@ -171,7 +171,7 @@ def test_json_is_the_list_of_results(written):
     assert json.loads(written.json.read_text("utf-8")) == [entry().result]
 
 
-def test_json_has_no_number_that_is_none(tmp_path):
+def test_json_has_no_nan_and_no_infinity(tmp_path):
     made = changed(entry(), measured={"psnr": np.float32(20.5), "ssim": float("nan"), "mse": float("inf")})
     report = write_report([made], tmp_path, "t")
 
@@ -183,7 +183,7 @@ def test_json_has_no_number_that_is_none(tmp_path):
     assert "nan" not in words(first(parsed(report.html), "body"))
 
 
-def test_csv_holds_every_source(written):
+def test_csv_contains_every_source(written):
     rows = list(csv.DictReader(io.StringIO(written.csv.read_text("utf-8"))))
     assert [(row["source"], row["name"]) for row in rows] == [
         ("published", ""),
@@ -233,7 +233,7 @@ def test_hostile_names_are_text_everywhere(tmp_path):
     assert json.loads(report.json.read_text("utf-8"))[0]["recipe"] == HOSTILE
 
 
-def test_folder_names_stay_inside_and_apart():
+def test_folder_names_are_safe_and_unique():
     names = ["../../etc", "a/b", "a b", "A-b", "..", "", "漢字", "ok_1.5"]
     made = folder_names([entry(name) for name in names])
     assert made == ["etc", "a-b", "a-b-2", "A-b-3", "recipe", "recipe-2", "recipe-3", "ok_1.5"]
@@ -268,7 +268,7 @@ def test_pictures_without_noise_and_color_images(tmp_path):
         ([], None, ()),
     ],
 )
-def test_a_quick_run_says_what_it_cut(tmp_path, quick, cuts, shown):
+def test_a_quick_run_says_what_it_changed(tmp_path, quick, cuts, shown):
     made = changed(entry(pictures={}, studies=[], history={}, codes=None), quick=quick, cuts=cuts)
     assert made.cuts == shown
     report = write_report([made], tmp_path, "t")
@@ -356,7 +356,7 @@ def test_an_old_page_survives_a_failed_write(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob(".*"))
 
 
-def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+def test_a_file_where_the_folder_should_be_is_named(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(PellucidError, match="out"):
         write_report([entry(pictures={}, studies=[])], tmp_path / "out", "t")

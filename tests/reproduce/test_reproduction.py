@@ -60,7 +60,7 @@ def whole(tmp_path_factory):
     return folder, result
 
 
-def test_the_result_has_the_figures_it_promises(whole):
+def test_the_result_has_all_figures(whole):
     _, result = whole
     assert list(result) == [
         *("recipe", "published", "measured", "baselines", "epochs", "quick", "assumed", "deviations"),
@@ -111,7 +111,7 @@ def test_other_texts_train_nothing_again(whole):
     assert again == result | {"published": {"psnr": 1.0}}
 
 
-def test_two_workers_measure_what_one_does(whole, tmp_path):
+def test_two_workers_measure_the_same_as_one(whole, tmp_path):
     folder, result = whole
     calls = []
     (other,) = reproduce([folder / "tiny.toml"], tmp_path / "out", workers=2, progress=calls.append)
@@ -135,11 +135,11 @@ def test_an_interrupted_run_resumes(whole, tmp_path):
 
 def test_a_folder_with_another_recipe_is_refused_and_named(whole):
     folder, _ = whole
-    with pytest.raises(UsageError, match=r"tiny/seed-0 holds a run with another \[noise\]"):
+    with pytest.raises(UsageError, match=r"tiny/seed-0 has a run with another \[noise\]"):
         reproduce([folder / "tiny.toml"], folder / "out", values={"noise.high": 0.5})
 
 
-def test_quick_cuts_and_says_what_and_set_values_win(tmp_path):
+def test_quick_changes_are_reported_and_set_values_override_them(tmp_path):
     values = {"evaluate.baselines": [], "evaluate.seeds": [3]}
     (result,) = reproduce([write_recipe(tmp_path)], tmp_path / "out", quick=True, values=values, workers=1)
     assert any(cut.startswith("train.epochs 2 -> 1") for cut in result["quick"])
@@ -177,7 +177,7 @@ def test_recipes_with_the_same_data_and_noise_share_classifiers_and_baselines(tm
     assert one.classifier(0, on_noise=True) != other.classifier(0, on_noise=True)
 
 
-def test_a_failing_recipe_is_reported_and_the_others_go_on(tmp_path, monkeypatch):
+def test_a_failing_recipe_is_reported_and_the_others_run(tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_DATA", str(tmp_path / "nothing"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing"))
     short: dict[str, Any] = {"evaluate": {"seeds": [0]}, "study": [], "classifier": None}

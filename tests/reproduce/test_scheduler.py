@@ -85,7 +85,7 @@ def test_progress_counts_by_cost(tmp_path):
     assert calls[-1].seconds_left == 0
 
 
-def test_ctrl_c_says_how_far_it_came(tmp_path):
+def test_ctrl_c_says_how_many_jobs_are_done(tmp_path):
     jobs = [job(tmp_path, "a"), job(tmp_path, "b", call=interrupted), job(tmp_path, "c")]
     with pytest.raises(KeyboardInterrupt, match="1 of 3 jobs are done"):
         run_jobs(jobs, 1, lambda progress: None)

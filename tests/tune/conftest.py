@@ -1,4 +1,4 @@
-"""A tiny recipe on digits, and studies of it whose trials are trained or only stand in for training."""
+"""A tiny recipe on digits, and a replacement for training that computes a formula."""
 
 import math
 

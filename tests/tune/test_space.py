@@ -46,19 +46,19 @@ def test_the_values_that_are_written_are_tried(pair, values):
         (["train.lr=2..1"], "is an empty range: write the lower end first"),
         (["train.lr=1..1"], "is an empty range"),
         (["train.lr=0.1"], "leaves nothing to vary: give several values with commas between"),
-        (["model.up=nearest|bilinear"], "set values apart by commas"),
+        (["model.up=nearest|bilinear"], "separate values by commas"),
         (["train.lr=1,,2"], "has an empty value"),
-        (["train.lr=1,2,1"], "names a value twice"),
+        (["train.lr=1,2,1"], "has a value twice"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_the_way_to_write_it(pairs, message):
+def test_unreadable_text_is_an_error_that_says_how_to_write_it(pairs, message):
     with pytest.raises(UsageError) as refusal:
         read_space(pairs)
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
 @given(st.text(max_size=30))
-def test_no_text_fails_otherwise(text):
+def test_any_text_is_read_or_is_a_usage_error(text):
     with contextlib.suppress(UsageError):
         read_space([f"train.lr={text}"])
 
@@ -111,13 +111,13 @@ def test_a_range_of_whole_numbers_is_fractional_if_the_recipe_has_a_fraction(rec
         ("noise.sigma=0.1,high", "sigma"),
     ],
 )
-def test_a_key_or_a_value_that_cannot_be_is_refused_before_the_first_trial(recipe, pair, message):
+def test_an_invalid_key_or_value_is_refused_before_the_first_trial(recipe, pair, message):
     with pytest.raises(UsageError) as refusal:
         fit_to_recipe(read_space([pair]), recipe)
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
-def test_a_value_that_goes_only_with_another_is_kept(recipe):
+def test_a_value_that_needs_another_key_is_accepted_with_it(recipe):
     recipe = recipe.with_values({"model.output": "none"})
     with pytest.raises(UsageError, match=r"needs model\.output"):
         fit_to_recipe(read_space(["loss.name=mse,bce"]), recipe)
@@ -128,7 +128,7 @@ def test_a_value_that_goes_only_with_another_is_kept(recipe):
 @pytest.mark.parametrize(
     ("pair", "changes"), [("noise.sigma=0.1,0.2", True), ("loss.name=mse,l1", True), ("train.lr=1..2", False)]
 )
-def test_what_the_validation_loss_depends_on_is_known(pair, changes):
+def test_keys_that_change_the_validation_loss_itself(pair, changes):
     assert changes_measure(read_space([pair])) == changes
 
 
@@ -143,11 +143,11 @@ def test_what_the_validation_loss_depends_on_is_known(pair, changes):
         (["model.output=sigmoid,none"], {"model.output": "sigmoid"}),
     ],
 )
-def test_the_recipes_own_values_are_known_where_they_are_tried(recipe, pairs, own):
+def test_the_own_values_of_a_recipe_if_the_space_has_them(recipe, pairs, own):
     assert recipe_values(read_space(pairs), recipe) == own
 
 
-def test_values_are_shown_with_few_characters():
+def test_values_as_short_text():
     shown = {0.00123456: "0.001235", 64: "64", "nearest": "nearest", True: "true", 1e-05: "1e-05"}
     assert [text_of(value) for value in shown] == list(shown.values())
     assert text_of([16, 32]) == "[16, 32]"

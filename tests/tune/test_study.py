@@ -20,7 +20,7 @@ from pellucid.tune.study import tune
 RATES = read_space(["train.lr=1e-4..1e-1"])
 
 
-def kept(folder):
+def saved_networks(folder):
     """The trials whose networks are still there."""
     return sorted(path.parent.name for path in folder.glob("trials/*/best.safetensors"))
 
@@ -39,7 +39,7 @@ def test_the_best_values_become_a_recipe_that_trains_for_its_full_length(recipe,
         {"name": "small-tuned", "origin.deviations": list(best.origin.deviations), **found.best.values}
     )
     assert found.plot.read_bytes().startswith(b"\x89PNG")
-    assert kept(tmp_path) == [f"{found.best.number:03d}"]
+    assert saved_networks(tmp_path) == [f"{found.best.number:03d}"]
     assert not list(tmp_path.glob("trials/*/last.safetensors"))
 
 
@@ -57,14 +57,14 @@ def test_trials_learn_from_those_before_and_bad_ones_are_pruned(recipe, stand_in
     assert found.best.loss == min(trial.loss or 0 for trial in found.trials if trial.state == "done")
 
 
-def test_nothing_is_pruned_where_the_length_of_trials_is_varied(recipe, stand_in, tmp_path):
+def test_nothing_is_pruned_if_the_length_of_trials_is_varied(recipe, stand_in, tmp_path):
     space = read_space(["train.lr=1e-4..1e-1", "train.epochs=2..20"])
     found = tune(recipe, space, tmp_path, trials=12)
     assert {trial.state for trial in found.trials} == {"done"}
     assert len({trial.values["train.epochs"] for trial in found.trials}) > 2
 
 
-def test_nothing_is_tried_twice_and_the_study_ends_when_all_was(recipe, stand_in, tmp_path):
+def test_no_values_are_tried_twice_and_the_study_ends_after_all_of_them(recipe, stand_in, tmp_path):
     space = read_space(["train.lr=0.001,0.002", "train.batch_size=8,16,32"])
     found = tune(recipe, space, tmp_path, trials=20)
     assert len(stand_in) == 6 and len({json.dumps(values) for values in stand_in}) == 6
@@ -73,7 +73,7 @@ def test_nothing_is_tried_twice_and_the_study_ends_when_all_was(recipe, stand_in
 
 def test_a_study_resumes_where_it_stopped(recipe, stand_in, tmp_path):
     first = tune(recipe, RATES, tmp_path, trials=3)
-    with pytest.raises(UsageError, match="holds a study already: give --resume to continue it, or another --out"):
+    with pytest.raises(UsageError, match="already has a study: give --resume to continue it, or another --out"):
         tune(recipe, RATES, tmp_path, trials=6)
     found = tune(recipe, RATES, tmp_path, trials=6, resume=True)
     assert found.trials[:3] == first.trials and len(stand_in) == 6
@@ -90,7 +90,7 @@ def test_a_study_resumes_where_it_stopped(recipe, stand_in, tmp_path):
         ({}, {"vary": read_space(["train.lr=1e-4..1"])}, "another --vary"),
     ],
 )
-def test_another_study_is_not_mixed_into_one(recipe, stand_in, tmp_path, change, options, message):
+def test_a_study_with_another_definition_is_refused(recipe, stand_in, tmp_path, change, options, message):
     tune(recipe, RATES, tmp_path, trials=1)
     with pytest.raises(
         UsageError, match=f"was started with {message}: continue it with the same one, or give another --out"
@@ -105,20 +105,20 @@ def test_a_failed_trial_is_recorded_and_the_study_continues(recipe, stand_in, tm
     assert len(found.trials) == 4 and found.best.state == "done"
 
 
-def test_a_study_in_which_nothing_works_ends_early_and_says_why(recipe, stand_in, tmp_path):
+def test_a_study_whose_trials_all_fail_ends_early_and_says_why(recipe, stand_in, tmp_path):
     with pytest.raises(PellucidError, match="the first 3 trials all failed: the training loss became nan"):
         tune(recipe, read_space(["train.lr=2..9"]), tmp_path)
     assert len(stand_in) == 3 and not (tmp_path / "best.toml").exists()
 
 
-def test_the_time_may_end_a_study(recipe, stand_in, tmp_path, monkeypatch):
+def test_a_time_limit_ends_a_study(recipe, stand_in, tmp_path, monkeypatch):
     clock = iter(range(0, 10_000, 20))
     monkeypatch.setattr(study.time, "monotonic", lambda: next(clock))
     found = tune(recipe, RATES, tmp_path, trials=100, minutes=1)
     assert found.stopped == "time" and 1 <= len(found.trials) < 5
 
 
-def test_where_the_loss_is_varied_psnr_decides(recipe, stand_in, tmp_path):
+def test_psnr_decides_if_the_loss_is_varied(recipe, stand_in, tmp_path):
     space = read_space(["train.lr=1e-4..1e-1", "loss.name=mse,l1"])
     found = tune(recipe, space, tmp_path, trials=6)
     assert found.by_psnr
@@ -145,7 +145,7 @@ def test_an_invalid_request_is_refused_and_leaves_nothing(recipe, tmp_path, opti
     assert message in str(refusal.value) and not (tmp_path / "out").exists()
 
 
-def test_quick_needs_a_table_and_absent_data_is_named(recipe, tmp_path, monkeypatch):
+def test_quick_needs_a_table_and_missing_data_is_named(recipe, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"has no \[quick\] table: give --epochs instead"):
         tune(Recipe.from_dict({**recipe.to_dict(), "quick": {}}), RATES, tmp_path / "out", quick=True)
     absent = recipe.with_values({"data.name": "folder", "data.path": str(tmp_path / "gone")})
@@ -199,7 +199,7 @@ def test_outliers_do_not_squeeze_the_rest_of_the_plot(measures, shown):
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(200), "another"])
-def test_a_file_that_is_no_study_is_one_line(recipe, stand_in, tmp_path, content):
+def test_a_file_that_is_no_study_is_an_error_of_one_line(recipe, stand_in, tmp_path, content):
     if content == "another":
         with sqlite3.connect(tmp_path / FILE) as database:
             database.execute("create table version_info (a int)")
@@ -255,7 +255,7 @@ def test_ctrl_c_ends_a_study_after_the_current_trial(recipe, whole, tmp_path):
     assert (out / "best.toml").exists()
 
 
-def test_a_second_ctrl_c_ends_it_at_once_and_the_trial_is_continued(recipe, whole, tmp_path):
+def test_a_second_ctrl_c_ends_it_at_once_and_the_trial_can_be_resumed(recipe, whole, tmp_path):
     out, space = tmp_path / "cut", read_space(["train.lr=0.01,0.003"])
     with pytest.raises(KeyboardInterrupt, match=r"0 of 2 trials are kept in .* the same command with --resume"):
         tune(recipe, space, out, trials=2, progress=interrupting(2, 4))

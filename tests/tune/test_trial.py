@@ -18,7 +18,7 @@ def settings(recipe):
     return TrialSettings(recipe, held_out, False, lambda epoch, measured: False, lambda progress: None, lambda: None)
 
 
-def test_a_trial_is_judged_by_its_validation_loss_and_measured_by_psnr(settings, tmp_path):
+def test_pruning_uses_the_validation_loss_and_the_result_has_psnr(settings, tmp_path):
     measures, calls = [], []
     observed = dataclasses.replace(
         settings, should_prune=lambda *now: measures.append(now) or False, progress=calls.append
@@ -38,7 +38,7 @@ def test_a_trial_is_pruned_after_its_epoch(settings, tmp_path):
     assert result.loss and result.loss > 0
 
 
-def test_where_psnr_decides_it_is_what_each_epoch_is_judged_by(settings, tmp_path):
+def test_pruning_uses_psnr_if_psnr_decides(settings, tmp_path):
     measures = []
     by_psnr = dataclasses.replace(settings, by_psnr=True, should_prune=lambda *now: measures.append(now) or False)
     result = run_trial(1, {"loss.name": "l1"}, tmp_path, by_psnr)
@@ -58,7 +58,7 @@ def test_where_psnr_decides_it_is_what_each_epoch_is_judged_by(settings, tmp_pat
         (PellucidError("the training loss became nan"), "the training loss became nan"),
     ],
 )
-def test_whatever_fails_is_noted_in_one_line(settings, tmp_path, monkeypatch, error, note):
+def test_each_failure_is_recorded_in_one_line(settings, tmp_path, monkeypatch, error, note):
     def failing(*arguments, **options):
         raise error
 
@@ -67,14 +67,14 @@ def test_whatever_fails_is_noted_in_one_line(settings, tmp_path, monkeypatch, er
     assert (result.state, result.note, result.loss, result.epochs) == ("failed", note, None, 0)
 
 
-def test_a_trial_that_diverges_or_cannot_be_is_noted(settings, tmp_path):
+def test_a_trial_that_diverges_or_is_invalid_is_recorded(settings, tmp_path):
     diverged = run_trial(1, {"train.lr": 1e30, "model.output": "none"}, tmp_path / "1", settings)
     assert diverged.state == "failed" and "became" in diverged.note
     impossible = run_trial(2, {"model.image": [1, 9, 9]}, tmp_path / "2", settings)
     assert impossible.state == "failed" and "8x8" in impossible.note
 
 
-def test_a_network_that_returns_no_numbers_is_a_failure_though_its_loss_was_fine(settings, tmp_path, monkeypatch):
+def test_a_network_that_returns_nan_is_a_failure_even_with_a_finite_loss(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "_psnr", lambda network, images: math.nan)
     result = run_trial(1, {}, tmp_path, settings)
     assert (result.state, result.psnr) == ("failed", None) and "not finite" in result.note

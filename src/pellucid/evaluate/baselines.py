@@ -31,7 +31,7 @@ class BaselineRow:
     """The results of one baseline.
 
     Attributes:
-        figures: `psnr` in dB, `ssim`, `accuracy_denoised` in percent (None without a classifier), `ms` an image, and
+        figures: `psnr` in dB, `ssim`, `accuracy_denoised` in percent (None without a classifier), `ms` per image, and
             `chosen`: the tuned options, the gain and the offset.
         picture: the test images to show, denoised, (10, C, H, W).
         predicted: the classes that the first classifier predicts for them, empty without a classifier.
@@ -76,7 +76,7 @@ def baseline_rows(
     Args:
         recipe: names data, noise and baselines.
         seeds: the seeds of the classifiers; the noise depends on the first one.
-        classifiers: networks from images to class logits, one a seed, or none.
+        classifiers: networks from images to class logits, one per seed, or none.
         folder: where finished rows are saved under their `cache_key` and read again; None saves nothing.
         progress: called with the fraction of the rows that is done.
 

@@ -74,7 +74,7 @@ def evaluate(
         recipe: names data, noise, metrics and baselines; by default the checkpoint's own.
         seed: the seed of the test images' noise; by default the recipe's `train.seed`.
         classifiers: networks from images to class logits, never trained on this denoiser's output; by default the one
-            in the checkpoint, if it holds one. The figures are the mean over them.
+            in the checkpoint, if it has one. The figures are the mean over them.
         ceiling: the same classifier trained on images with this noise.
         baselines: whether to tune and run the recipe's baselines too.
         progress: called with the fraction of the baselines that is done.

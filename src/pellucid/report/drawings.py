@@ -135,7 +135,7 @@ def _curves(entry: ReportEntry) -> Drawing | None:
 def _study(study: dict[str, Any], number: int) -> StudyDrawings:
     shown = plotted_keys(study)
     study_plots = [_plot(study, key, f"study-{number}-{_plain(key)}.png") for key in shown]
-    # In the order of the rows, whatever the order of the pictures.
+    # In the order of the rows, which the pictures may not have.
     texts = [value_text(row["value"]) for row in study["rows"]]
     pictures = {text: study["pictures"][text] for text in texts if len(study.get("pictures", {}).get(text, ()))}
     files = list(study_plots)

@@ -10,6 +10,7 @@ from pellucid.errors import OldFormat, UsageError
 from pellucid.evaluate.baselines import cache_key
 from pellucid.evaluate.study import value_text, variant
 from pellucid.recipes.recipe import FORMAT, TRAINING_TABLES, Evaluate, Origin, Recipe, Study, load_recipe
+from pellucid.train.run_folder import RunFolder
 from pellucid.utils.json_npz import read_json, write_json
 
 FIGURES = "figures.json"
@@ -34,15 +35,15 @@ class Run:
     @property
     def best(self) -> Path:
         """Return the path of its checkpoint."""
-        return self.folder / "best.safetensors"
+        return RunFolder(self.folder).best
 
     def outcome(self) -> dict[str, Any] | None:
         """Return how the training ended (`stopped`, `overfitting`), or None if it has not ended.
 
         Raises:
-            UsageError: if the folder holds a run of another recipe.
+            UsageError: if the folder has a run of another recipe.
         """
-        ended, saved = self.folder / "trained.json", self.folder / "recipe.toml"
+        ended, saved = self.folder / "trained.json", RunFolder(self.folder).recipe
         outcome, tables = None, None
         if ended.exists():
             outcome = read_json(ended)
@@ -57,7 +58,7 @@ class Run:
             return outcome
         table = next(name for name in TRAINING_TABLES if tables.get(name) != expected.get(name))
         raise UsageError(
-            f"{self.folder} holds a run with another [{table}]: delete that folder to train it again, or give "
+            f"{self.folder} has a run with another [{table}]: delete that folder to train it again, or give "
             "another --out"
         )
 
@@ -69,8 +70,7 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """Return one entry per epoch of the run."""
-        lines = (self.folder / "stats.jsonl").read_text("utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return RunFolder(self.folder).read_stats()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pellucid.reproduce.collect import collect_entry, save_evaluation
 from pellucid.reproduce.experiment import FIGURES, PICTURES, ROW, Experiment, Run, is_saved
 from pellucid.reproduce.scheduler import Job, JobsProgress, ReportProgress, run_jobs
 from pellucid.train.loop import train
+from pellucid.train.run_folder import RunFolder
 from pellucid.utils.json_npz import write_arrays, write_json
 from pellucid.utils.system import num_cores
 
@@ -179,7 +180,7 @@ def _evaluate(experiment: Experiment, seed: int, report_progress: ReportProgress
         baselines=False,
     )
     if classifier:
-        checkpoint.combine(denoiser.best, classifier.best, denoiser.folder / "combined.safetensors")
+        checkpoint.combine(denoiser.best, classifier.best, RunFolder(denoiser.folder).combined)
     save_evaluation(denoiser.folder, evaluation, experiment.evaluation_tables(seed))
 
 

@@ -200,9 +200,9 @@ def _read_choices(key: str, text: str) -> Choices:
         raise UsageError(f"{key}={text} has an empty value: write one between commas")
     values = tuple(parse_toml_value(part) for part in parts)
     if any(isinstance(value, str) and "|" in value for value in values):
-        raise UsageError(f"{key}={text}: set values apart by commas, {EXAMPLES}")
+        raise UsageError(f"{key}={text}: separate values by commas, {EXAMPLES}")
     if len({_label(value) for value in values}) < len(values):
-        raise UsageError(f"{key}={text} names a value twice: leave one out")
+        raise UsageError(f"{key}={text} has a value twice: remove one")
     if len(values) < 2:
         raise UsageError(f"{key}={text} leaves nothing to vary: give several values with commas between, or low..high")
     return Choices(values)

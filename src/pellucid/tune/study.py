@@ -17,6 +17,7 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.batches import NoisyImages
 from pellucid.train.loop import TrainProgress
+from pellucid.train.run_folder import RunFolder
 from pellucid.tune.space import (
     Space,
     changes_measure,
@@ -33,7 +34,6 @@ from pellucid.utils.optional_imports import import_optional
 from pellucid.utils.paths import make_folder
 
 BEST, PLOT = "best.toml", "tune.png"
-WEIGHTS = ("best.safetensors", "last.safetensors")
 MAX_RANDOM_TRIALS = 10
 NUM_STARTUP_TRIALS = 4  # trials that run to their end before any is pruned
 MAX_FAILED_AT_START = 3
@@ -110,7 +110,7 @@ def tune(
     import_optional("optuna", "tune", FEATURE)
     _check_request(trials, minutes, epochs, vary)
     if (out / FILE).exists() and not resume:
-        raise UsageError(f"{out} holds a study already: give --resume to continue it, or another --out")
+        raise UsageError(f"{out} already has a study: give --resume to continue it, or another --out")
     trial_recipe = _trial_recipe(recipe, vary, epochs, quick)
     space = fit_to_recipe(vary, trial_recipe)
     by_psnr = changes_measure(space)
@@ -315,9 +315,10 @@ class _StudyRunner:
         if best and best is not previous:
             self._write_best(best)
         for other in self.results:
-            for name in WEIGHTS:
-                if other is not best or name != WEIGHTS[0]:
-                    (self._folder(other.number) / name).unlink(missing_ok=True)
+            run = RunFolder(self._folder(other.number))
+            run.last.unlink(missing_ok=True)
+            if other is not best:
+                run.best.unlink(missing_ok=True)
 
     def _write_best(self, best: TrialResult) -> None:
         """Write the whole recipe with the best trial's values, and note what they were before."""

@@ -1,6 +1,5 @@
 """One trial of a study: a recipe with some values changed, trained for a short while."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from pellucid.models.base import is_conditional
 from pellucid.recipes.recipe import Recipe
 from pellucid.train.batches import NoisyImages, training_sets
 from pellucid.train.loop import TrainProgress, train
+from pellucid.train.run_folder import RunFolder
 from pellucid.utils.seeding import make_generator
 
 MAX_IMAGES = 256
@@ -64,7 +64,7 @@ class TrialSettings:
         by_psnr: whether trials are compared by PSNR instead of their validation loss.
         should_prune: called after each epoch with its number and its measure; returns whether to stop the trial.
         progress: called during the training.
-        on_interrupt: called on the first Ctrl-C, after which the trial goes on to its end.
+        on_interrupt: called on the first Ctrl-C, after which the trial runs to its end.
     """
 
     recipe: Recipe
@@ -140,20 +140,19 @@ def _train(recipe: Recipe, folder: Path, settings: TrialSettings) -> Path:
 
 def _losses(folder: Path) -> list[float]:
     """Return the validation loss of each epoch of a run."""
-    path = folder / "stats.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [float(json.loads(line)["validation_loss"]) for line in lines]
+    return [float(entry["validation_loss"]) for entry in RunFolder(folder).read_stats()]
 
 
 @torch.inference_mode()
 def _psnr(network: Any, images: NoisyImages) -> float:
     """Return the mean PSNR of the first images, denoised and clipped to [0, 1]."""
-    generator = make_generator(0, "tune")
+    generator = make_generator(0, "tune", device=next(network.parameters()).device)
     metric, values = registry.build("metric", "psnr", {}), []
     for index in torch.arange(min(len(images), MAX_IMAGES)).split(BATCH_SIZE):
         batch = images.batch(index, generator)
         inputs = (batch.noisy, batch.sigma) if is_conditional(network) else (batch.noisy,)
-        values.append(metric(network(*inputs).float().clamp(0, 1).numpy(), batch.clean.numpy()))
+        denoised = network(*inputs).float().clamp(0, 1)
+        values.append(metric(denoised.cpu().numpy(), batch.clean.cpu().numpy()))
     return min(float(np.concatenate(values).mean()), MAX_PSNR)
 
 
