@@ -60,7 +60,7 @@ class ProgressImage:
         else:
             sigmas = [entry.sigma for entry in entries]
             self._sigmas = None if None in sigmas else torch.tensor(sigmas, dtype=torch.float32)
-        self._reference_name = "second capture" if files.kind == "captures" else "clean"
+        self._reference_name = "second take" if files.kind == "captures" else "clean"
         self._rows: dict[int, np.ndarray] = {}
         self._last_redraw = float("-inf")
 
