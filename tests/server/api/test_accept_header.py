@@ -1,4 +1,5 @@
 import pytest
+
 from pellucid.server.api.images import accepts
 
 

@@ -1,11 +1,12 @@
-"""The networks of a worker, and the work on one image: read, denoised, compared, classified, written."""
+"""The networks of a worker, and the work on one image: read, denoise, compare, classify, write, and previews."""
 
+import io
 import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,11 +19,20 @@ from pellucid.inference.denoiser import Denoiser
 from pellucid.inference.frames import Frames
 from pellucid.inference.functional import load_denoiser
 from pellucid.inference.image_file import DenoisedImage, as_frames, denoise_image
+from pellucid.report.before_after import picture, reduced
 from pellucid.server.settings import Settings
-from pellucid.server.workers.previews import write_previews
 from pellucid.server.workers.tasks import MEDIA_TYPES, WorkRefused, WorkRequest
+from pellucid.utils.atomic_write import atomic_write
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SIGMA_UNIT = 255
+MAX_PREVIEW_SIDE = 4096
+# The difference is shown around mid-gray, multiplied by the largest of these for which all but a thousandth of its
+# values stay in range.
+DIFFERENCE_GAINS = tuple(1 << power for power in range(7))
+IN_RANGE_FRACTION = 0.999
 Metadata = dict[str, Any]
 Network = TypeVar("Network")
 Progress = Callable[[int, int], bool]
@@ -192,3 +202,46 @@ def _class_scores(classifier: FileClassifier, frames: Frames) -> dict[str, float
         probabilities /= probabilities.sum()
     names = classes or tuple(map(str, range(len(probabilities))))
     return dict(zip(names, probabilities.tolist(), strict=True))
+
+
+def write_previews(folder: Path, noisy: Frames, denoised: Frames, icc: bytes | None) -> dict[str, Any]:
+    """Write before.png, after.png and difference.png of an image; of a stack, of its first frame.
+
+    Args:
+        folder: where they are written.
+        noisy: the image.
+        denoised: the same, denoised.
+        icc: its color profile, from which colors are converted to sRGB, or None.
+
+    Returns:
+        `size_note`, a text if the images are reduced, else None; and `difference_gain`, the factor on the difference.
+    """
+    factor = -(-max(noisy.shape[2:]) // MAX_PREVIEW_SIDE)
+    planes = [reduced(frames, factor) for frames in (noisy, denoised)]
+    for name, version in zip(("before", "after"), planes, strict=True):
+        _write_png(folder / f"{name}.png", _in_srgb(picture(version), icc))
+    residual = planes[0] - planes[1]
+    maximum = float(np.quantile(np.abs(residual), IN_RANGE_FRACTION))
+    gain = max((gain for gain in DIFFERENCE_GAINS if gain * maximum <= 0.5), default=1)
+    _write_png(folder / "difference.png", picture(0.5 + gain * residual))
+    note = f"shown reduced, one pixel for {factor}x{factor}; the result is at full size" if factor > 1 else None
+    return {"size_note": note, "difference_gain": gain}
+
+
+def _write_png(path: Path, image: "Image") -> None:
+    with atomic_write(path) as temporary:
+        image.save(temporary, "PNG", compress_level=1)
+
+
+def _in_srgb(image: "Image", icc: bytes | None) -> "Image":
+    """Return an image in sRGB, the color space that browsers assume; a profile that does not fit is ignored."""
+    if not icc:
+        return image
+    from PIL import ImageCms
+
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    return converted or image
