@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.image import ImageFile, read_image, write_image
+from pellucid.image import ImageFile, image_size, read_image, write_image
 
 
 @pytest.fixture
@@ -40,6 +40,9 @@ def test_images_come_back_in_kind(heif, again, smooth, icc, exif_block, tmp_path
     depth = 10 if dtype == "uint16" else 8
     like = ImageFile(pixels, alpha, profile, exif_block(1), None, "HEIF", tmp_path / "a.heic", depth)
     found = again(like)
+    size = image_size(found.path)
+    assert (size.height, size.width, size.frames) == (*pixels.shape[:2], 1)
+    assert size.channels == (1 if channels == 1 else 3)
     assert found.format == "HEIF" and found.bit_depth == depth and found.pixels.dtype == dtype
     assert found.pixels.shape == pixels.shape and found.icc == profile and found.exif
     step = 65_535 / 1023 if dtype == "uint16" else 1

@@ -7,8 +7,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pellucid.image import read_image, write_image
+from pellucid.image import image_size, read_image, write_image
 from pellucid.image.folders import plan_tasks
+from pellucid.image.formats import ImageSize
 
 
 def fractions(*values):
@@ -58,6 +59,7 @@ def test_other_makers_are_known_by_their_first_bytes(refusal, tmp_path, monkeypa
 def test_a_negative_is_developed_upright_and_written_as_tiff(negative, tmp_path):
     pytest.importorskip("rawpy", reason="rawpy is not installed")
     found = read_image(negative)
+    assert image_size(negative) == ImageSize("RAW", 96, 64, 1, 3)
     assert found.format == "RAW" and found.pixels.shape == (96, 64, 3) and found.pixels.dtype == np.uint16
     assert found.exif
     block = Image.Exif()

@@ -48,7 +48,7 @@ def open_image(stream: BinaryIO, path: Path, limits: ReadLimits) -> StoredImage:
             samples = np.rint((samples >> (16 - bits)) * np.float32(65_535 / _max_value(bits))).astype(np.uint16)
         return make_image_file(path, "HEIF", samples, mode in ("LA", "RGBA"), bits, metadata)
 
-    return StoredImage(make_image_size("HEIF", height, width, 1 if mode in ("L", "LA") else 3, metadata), decode)
+    return StoredImage(make_image_size("HEIF", height, width, 3 if mode.startswith("RGB") else 1, metadata), decode)
 
 
 def write(stream: BinaryIO, image: ImageData) -> None:
