@@ -16,12 +16,8 @@ class Peak(Baseline):
 
     strength: float = 1.0
     best: ClassVar[float] = 0.0
-    values: ClassVar[tuple] = (1.0, 2.0)
+    grid: ClassVar = {"strength": (1.0, 2.0)}
     bounds: ClassVar = {"strength": (0.25, 64.0)}
-
-    @classmethod
-    def grid(cls):
-        return {"strength": cls.values}
 
     def __call__(self, noisy, sigma=None):
         pattern = np.sin(np.arange(noisy.size, dtype=np.float32)).reshape(noisy.shape)
@@ -34,7 +30,7 @@ def peak(monkeypatch):
 
     def make(best, values=(1.0, 2.0)):
         monkeypatch.setattr(Peak, "best", best)
-        monkeypatch.setattr(Peak, "values", values)
+        monkeypatch.setattr(Peak, "grid", {"strength": values})
         monkeypatch.setattr(registry, "load", lambda kind, name: Peak)
 
     return make
@@ -48,7 +44,7 @@ def test_the_choice_is_the_best_of_the_grid_after_correction(blocks):
     noisy, clean = blocks
     tuned = tune("tv", noisy, clean, images=40)
     kind = registry.load("classical", "tv")
-    for weight in kind.grid()["weight"]:
+    for weight in kind.grid["weight"]:
         denoised = kind(weight)(noisy)
         gain, offset = affine_correction(denoised, clean)
         assert psnr(tuned(noisy), clean) >= psnr(np.clip(gain * denoised + offset, 0, 1), clean) - 0.05

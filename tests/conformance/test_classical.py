@@ -81,8 +81,8 @@ def test_values_outside_the_range_are_not_clipped(name):
 def test_its_grid_names_options_in_ascending_order_and_within_their_bounds(name):
     kind = KINDS[name]
     options = {field.name for field in dataclasses.fields(kind)}
-    assert kind.grid().keys() <= options and kind.bounds.keys() <= kind.grid().keys()
-    for option, values in kind.grid().items():
+    assert kind.grid.keys() <= options and kind.bounds.keys() <= kind.grid.keys()
+    for option, values in kind.grid.items():
         assert len(values) >= 2 and len({type(value) for value in values}) == 1
         assert isinstance(values[0], str) or list(values) == sorted(set(values))
         for value in values:
@@ -93,7 +93,7 @@ def test_its_grid_names_options_in_ascending_order_and_within_their_bounds(name)
 
 @every_baseline
 def test_impossible_options_are_refused(name):
-    for option, values in KINDS[name].grid().items():
+    for option, values in KINDS[name].grid.items():
         wrong = "no such wavelet" if isinstance(values[0], str) else -1
         with pytest.raises(ValueError, match=option):
             KINDS[name](**{option: wrong})(pairs()[0])

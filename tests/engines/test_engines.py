@@ -198,7 +198,7 @@ def test_importing_the_engines_loads_none_of_their_libraries():
 
 def test_an_exported_network_never_loads_torch(files):
     code = (
-        "import numpy as np\nfrom pellucid.autoselect.autoselect import load_engine\n"
+        "import numpy as np\nfrom pellucid.engines.autoselect import load_engine\n"
         "from pellucid.weights import catalog\n"
         f"engine = load_engine(catalog.find({str(files.onnx)!r}), threads=1)\n"
         "engine(np.zeros((1, 3, 8, 8), np.float32), np.zeros(1, np.float32))"

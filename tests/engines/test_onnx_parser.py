@@ -18,6 +18,7 @@ from pellucid.errors import PellucidError
 from pellucid.input_spec import InputSpec
 
 DESCRIBED = {
+    "format": 2,
     "name": "scale",
     "task": "denoise",
     "input_spec": InputSpec(channels=(1,), multiple_of=4).to_dict(),
@@ -136,7 +137,7 @@ def test_weights_in_another_file(path):
         (None, 'lacks the metadata "pellucid": give a file that pellucid export wrote'),
         ("{", "has metadata that this version cannot read: export it again"),
         ("[]", "has metadata that this version cannot read: export it again"),
-        (json.dumps({"task": "denoise"}), "has metadata that this version cannot read: export it again"),
+        (json.dumps({"format": 2, "task": "denoise"}), "has metadata that this version cannot read: export it again"),
         (json.dumps(DESCRIBED | {"input_spec": 3}), "has metadata that this version cannot read: export it again"),
         (json.dumps(DESCRIBED | {"task": "sing"}), 'holds a network for the task "sing": give one for "denoise"'),
     ],

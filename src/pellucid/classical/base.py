@@ -15,17 +15,21 @@ class Baseline:
 
     Attributes:
         needs_training: whether `fit` trains on pairs; if not, it returns the baseline itself.
+        grid: the values to try for each option, ascending; values that are no numbers are in any order.
         bounds: the natural (minimum, maximum) of an option, or None if there is none. An optimum at a natural bound is
             a result; at any other end of the grid it only shows that the grid was too short.
     """
 
     needs_training: ClassVar[bool] = False
+    grid: ClassVar[Mapping[str, tuple]] = {}
     bounds: ClassVar[Mapping[str, Bounds]] = {}
 
-    @classmethod
-    def grid(cls) -> dict[str, tuple]:
-        """Return the values to try for each option, ascending; values that are no numbers are in any order."""
-        return {}
+    def __post_init__(self) -> None:
+        """Check the options against their natural minimum."""
+        for option, (minimum, _) in self.bounds.items():
+            value = getattr(self, option)
+            if minimum is not None and not value >= minimum:
+                raise ValueError(f"{option} is {value}: give {minimum:g} or more")
 
     @classmethod
     def extend_grid(cls, option: str, values: tuple, upward: bool) -> Any:
@@ -51,11 +55,6 @@ class Baseline:
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return the denoised images, float32 (N, C, H, W)."""
         raise NotImplementedError
-
-    def _refuse_negative(self, *options: str) -> None:
-        for option in options:
-            if not getattr(self, option) >= 0:
-                raise ValueError(f"{option} is {getattr(self, option)}: give 0 (leave the image as it is) or more")
 
 
 def round_significant(value: float) -> float:

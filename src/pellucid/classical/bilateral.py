@@ -22,19 +22,11 @@ class Bilateral(Baseline):
     sigma_color: float = 0.5
     sigma_spatial: float = 1.5
 
+    grid: ClassVar[dict[str, tuple]] = {
+        "sigma_color": (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 4.0),
+        "sigma_spatial": (0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
+    }
     bounds: ClassVar[dict[str, Bounds]] = {"sigma_color": (0.0, 4.0), "sigma_spatial": (0.0, None)}
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        self._refuse_negative("sigma_color", "sigma_spatial")
-
-    @classmethod
-    def grid(cls) -> dict[str, tuple]:
-        """Return the stds to try, in value and in space."""
-        return {
-            "sigma_color": (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 4.0),
-            "sigma_spatial": (0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
-        }
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return the denoised images, float32 (N, C, H, W); three channels are compared as one color."""

@@ -19,17 +19,14 @@ class Median(Baseline):
 
     radius: int = 1
 
+    grid: ClassVar[dict[str, tuple]] = {"radius": (0, 1, 2, 3)}
     bounds: ClassVar[dict[str, Bounds]] = {"radius": (0, None)}
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if not isinstance(self.radius, int) or self.radius < 0:
+        if not isinstance(self.radius, int):
             raise ValueError(f"radius is {self.radius}: give an integer of 0 or more, in pixels")
-
-    @classmethod
-    def grid(cls) -> dict[str, tuple]:
-        """Return the radii to try."""
-        return {"radius": (0, 1, 2, 3)}
+        super().__post_init__()
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return the denoised images, float32 (N, C, H, W)."""

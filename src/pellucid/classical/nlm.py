@@ -23,18 +23,17 @@ class NLM(Baseline):
     patch_radius: int = 2
     search_radius: int = 6
 
+    grid: ClassVar[dict[str, tuple]] = {
+        "strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4),
+        "patch_radius": (1, 2, 3),
+    }
     bounds: ClassVar[dict[str, Bounds]] = {"strength": (0.0, None), "patch_radius": (0, None)}
 
     def __post_init__(self) -> None:
         """Check the options."""
-        self._refuse_negative("strength", "patch_radius")
+        super().__post_init__()
         if self.search_radius < 1:
             raise ValueError(f"search_radius is {self.search_radius}: give 1 pixel or more")
-
-    @classmethod
-    def grid(cls) -> dict[str, tuple]:
-        """Return the strengths and patch sizes to try."""
-        return {"strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4), "patch_radius": (1, 2, 3)}
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return the denoised images, float32 (N, C, H, W); the channels are compared together."""

@@ -22,17 +22,8 @@ class PCA(LearnedBaseline):
 
     components: int = 32
 
+    grid: ClassVar[dict[str, tuple]] = {"components": (2, 4, 8, 16, 32, 64, 128)}
     bounds: ClassVar[dict[str, Bounds]] = {"components": (1, None)}
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        if self.components < 1:
-            raise ValueError(f"components is {self.components}: give 1 or more")
-
-    @classmethod
-    def grid(cls) -> dict[str, tuple]:
-        """Return the numbers of components to try."""
-        return {"components": (2, 4, 8, 16, 32, 64, 128)}
 
     def fit(self, noisy: np.ndarray, clean: np.ndarray) -> AffineMap:
         """Return the projection fitted to pairs, (N, C, H, W) each."""

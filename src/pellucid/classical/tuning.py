@@ -74,7 +74,7 @@ def tune(
     count = min(images, len(noisy) // 2)
     scored, others = np.sort(order[:count]), np.sort(order[count : count + MAX_FITTING_IMAGES])
     noisy_scored, clean_scored = noisy[scored], clean[scored]
-    fitting = (noisy[others], clean[others]) if kind.needs_training and kind.grid() else None
+    fitting = (noisy[others], clean[others]) if kind.needs_training and kind.grid else None
 
     def score(options: dict[str, Any]) -> float:
         baseline = kind(**options)
@@ -87,7 +87,7 @@ def tune(
         raise PellucidError(
             f"{name}: the best of the tried values lies at the end of the grid: "
             + ", ".join(f"{option}={chosen[option]} of {search.values[option]}" for option in at_edge)
-            + f": widen {kind.__name__}.grid() in pellucid/classical/{name}.py"
+            + f": widen {kind.__name__}.grid in pellucid/classical/{name}.py"
         )
     baseline = kind(**chosen).fit(noisy, clean)
     denoised = baseline(noisy_scored)
@@ -101,7 +101,7 @@ class _Search:
 
     def __init__(self, kind: type[Baseline], score: Callable[[dict[str, Any]], float]) -> None:
         self.kind = kind
-        self.values = kind.grid()
+        self.values = dict(kind.grid)
         self.score = score
         self.scores: dict[tuple, float] = {}
 

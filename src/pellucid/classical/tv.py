@@ -19,16 +19,8 @@ class TV(Baseline):
 
     weight: float = 0.2
 
+    grid: ClassVar[dict[str, tuple]] = {"weight": (0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)}
     bounds: ClassVar[dict[str, Bounds]] = {"weight": (0.0, None)}
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        self._refuse_negative("weight")
-
-    @classmethod
-    def grid(cls) -> dict[str, tuple]:
-        """Return the weights to try."""
-        return {"weight": (0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)}
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return the denoised images, float32 (N, C, H, W), channel by channel."""

@@ -24,22 +24,12 @@ class Wavelet(Baseline):
     wavelet: str = "db1"
     levels: int = 3
 
+    grid: ClassVar[dict[str, tuple]] = {
+        "strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
+        "wavelet": ("db1", "db2", "sym4"),
+        "levels": (1, 2, 3),
+    }
     bounds: ClassVar[dict[str, Bounds]] = {"strength": (0.0, None), "levels": (1, None)}
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        self._refuse_negative("strength")
-        if self.levels < 1:
-            raise ValueError(f"levels is {self.levels}: give 1 or more")
-
-    @classmethod
-    def grid(cls) -> dict[str, tuple]:
-        """Return the strengths, wavelets and depths to try."""
-        return {
-            "strength": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
-            "wavelet": ("db1", "db2", "sym4"),
-            "levels": (1, 2, 3),
-        }
 
     def __call__(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return the denoised images, float32 (N, C, H, W), channel by channel.
