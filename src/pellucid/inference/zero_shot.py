@@ -117,9 +117,7 @@ class TestTimeAdaptation(Denoiser):
         stabilizers = [_calibrated(curve, index, tiles, denoised) for index, curve in enumerate(stabilizers)]
         stretched = _is_stretched(stabilizers, tiles)
         if stretched:
-            message = (
-                "was stretched to the peaks of its noise: the result is stretched too, without --no-stretch"
-            )
+            message = "was stretched to the peaks of its noise: the result is stretched too, without --no-stretch"
             warnings.warn(f"{image.name} {message}", UserWarning, stacklevel=4)
         adapted = StabilizedNetwork(network, sigma, stabilizers, stretched)
         return Denoiser(adapted, threads=self.threads, tile=self._tile)
