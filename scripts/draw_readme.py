@@ -28,7 +28,7 @@ def digits() -> Image.Image:
     """Return test digits in rows, from the original to the results of the baselines."""
     entry = collect_entry(Experiment(load_recipe("digits"), None, (), ROOT / "runs" / "reproduce"))
     pictures = {row: entry.pictures[row] for row in ROWS}
-    return sheet(pictures, entry.captions, {row: entry.misread(row) for row in ROWS})
+    return sheet(pictures, entry.captions, {row: entry.is_misclassified(row) for row in ROWS})
 
 
 def photos() -> Image.Image:

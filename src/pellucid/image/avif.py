@@ -70,14 +70,10 @@ def write(stream: BinaryIO, image: ImageData) -> None:
     if image.is_stack:
         animation.write(stream, image, "AVIF")
         return
-    metadata = image.metadata
-    options: dict[str, Any] = {"icc_profile": metadata.icc or b"", "exif": metadata.exif or b""}
-    if metadata.xmp:
-        options["xmp"] = metadata.xmp
     picture = Image.fromarray(np.ascontiguousarray(image.samples))
     subsampling = "4:0:0" if picture.mode == "L" else "4:4:4"
     quality = 100 if image.has_alpha else QUALITY
-    picture.save(stream, "AVIF", quality=quality, subsampling=subsampling, **options)
+    picture.save(stream, "AVIF", quality=quality, subsampling=subsampling, **image.metadata.pillow_options())
 
 
 def _decode_deep(stream: BinaryIO, bits: int, is_gray: bool) -> np.ndarray:

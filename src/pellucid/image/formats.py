@@ -131,6 +131,11 @@ class Metadata:
         """The size of profile, EXIF block and XMP in bytes, uncompressed."""
         return sum(len(block or b"") for block in (self.icc, self.exif, self.xmp))
 
+    def pillow_options(self) -> dict[str, Any]:
+        """Return profile, EXIF block and XMP as the arguments of Pillow's `save`."""
+        options = {"icc_profile": self.icc or b"", "exif": self.exif or b""}
+        return options | {"xmp": self.xmp} if self.xmp else options
+
 
 @dataclass(frozen=True)
 class ImageData:

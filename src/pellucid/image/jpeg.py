@@ -87,7 +87,7 @@ def write(stream: BinaryIO, image: ImageData) -> None:
         if block and len(block) > MAX_SEGMENT_BYTES - 32:
             raise PellucidError(f"its {name} block of {len(block)} bytes is too large for JPEG: write PNG or TIFF")
     tables = [list(table) for table in _tables(QUALITY)]
-    options: dict[str, Any] = {"icc_profile": metadata.icc or b"", "exif": metadata.exif or b""}
+    options = metadata.pillow_options()
     native = metadata.native if isinstance(metadata.native, JpegNative) else None
     if native:
         options |= {"progressive": native.progressive, "comment": native.comment or b""}
@@ -95,8 +95,6 @@ def write(stream: BinaryIO, image: ImageData) -> None:
             tables = [
                 [min(steps) for steps in zip(*both, strict=True)] for both in zip(tables, native.tables, strict=True)
             ]
-    if metadata.xmp:
-        options["xmp"] = metadata.xmp
     if metadata.dpi:
         options["dpi"] = metadata.dpi
     picture = Image.fromarray(np.ascontiguousarray(image.samples))

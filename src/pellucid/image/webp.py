@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -52,14 +52,11 @@ def write(stream: BinaryIO, image: ImageData) -> None:
     if image.is_stack:
         animation.write(stream, image, "WebP")
         return
-    samples, metadata = image.samples, image.metadata
+    samples = image.samples
     if samples.shape[2:] == (2,):
         samples = samples[..., (0, 0, 0, 1)]
-    options: dict[str, Any] = {"icc_profile": metadata.icc or b"", "exif": metadata.exif or b""}
-    if metadata.xmp:
-        options["xmp"] = metadata.xmp
     picture = Image.fromarray(np.ascontiguousarray(samples))
-    picture.save(stream, "WebP", lossless=True, exact=True, **options)
+    picture.save(stream, "WebP", lossless=True, exact=True, **image.metadata.pillow_options())
 
 
 def read_size(head: bytes) -> tuple[int, int]:
