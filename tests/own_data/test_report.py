@@ -69,13 +69,17 @@ def test_the_verdict_stands_beside_the_note(tmp_path, note):
     assert "gains nothing yet" in page and note in page and "Progress, one row" not in page
 
 
-class Half:
+class Half(torch.nn.Module):
     """A stand-in for a network: halves the input, and keeps the sigma that it got."""
 
     shape: tuple[int, ...]
     sigma: torch.Tensor | None
 
-    def __call__(self, noisy, sigma=None):
+    def __init__(self):
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, noisy, sigma=None):
         self.shape, self.sigma = tuple(noisy.shape), sigma
         return noisy / 2
 
