@@ -247,5 +247,5 @@ def test_the_run_keeps_a_recipe_that_is_toml(trained):
 def test_the_device_is_an_option_and_checked(recipes, run, refused, tmp_path):
     run("train", recipes["dense"], "--device", "cpu", "--out", tmp_path / "run")
     assert 'device = "cpu"' in (tmp_path / "run/recipe.toml").read_text()
-    line = refused("train", recipes["dense"], "--device", "gpu", "--out", tmp_path / "other")
+    line = refused(2, "train", recipes["dense"], "--device", "gpu", "--out", tmp_path / "other")
     assert line.startswith('train.device is "gpu"') and not (tmp_path / "other").exists()

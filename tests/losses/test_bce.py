@@ -10,8 +10,8 @@ from pellucid.losses.bce import BCE
 
 @given(count=st.integers(1, 131), scale=st.sampled_from([0.01, 1.0, 30.0, 1000.0]), seed=st.integers(0, 2**31))
 def test_it_equals_numpys_in_float64(count, scale, seed):
-    drawn = np.random.default_rng(seed)
-    logits, clean = (scale * drawn.standard_normal(count)).astype(np.float32), drawn.random(count, dtype=np.float32)
+    rng = np.random.default_rng(seed)
+    logits, clean = (scale * rng.standard_normal(count)).astype(np.float32), rng.random(count, dtype=np.float32)
     wide = logits.astype(np.float64)
     expected = (np.logaddexp(0, wide) - wide * clean).mean()
     measured = BCE()(torch.from_numpy(logits), torch.from_numpy(clean)).item()
@@ -20,9 +20,9 @@ def test_it_equals_numpys_in_float64(count, scale, seed):
 
 @given(shape=st.tuples(*[st.integers(1, 6)] * 4), seed=st.integers(0, 2**31))
 def test_the_gradient_equals_torchs(shape, seed):
-    drawn = torch.Generator().manual_seed(seed)
-    logits = (5 * torch.randn(shape, generator=drawn)).requires_grad_()
-    clean = torch.rand(shape, generator=drawn)
+    generator = torch.Generator().manual_seed(seed)
+    logits = (5 * torch.randn(shape, generator=generator)).requires_grad_()
+    clean = torch.rand(shape, generator=generator)
     (ours,) = torch.autograd.grad(3 * BCE()(logits, clean), logits)
     (theirs,) = torch.autograd.grad(3 * functional.binary_cross_entropy_with_logits(logits, clean), logits)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)

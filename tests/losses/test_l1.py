@@ -18,7 +18,7 @@ def test_a_power_is_taken_of_each_images_error():
     np.testing.assert_allclose(L1(power=0.5)(prediction, clean), expected, rtol=1e-6)
 
 
-def test_under_a_power_a_share_of_the_error_counts_alike_in_faint_and_strong_noise():
+def test_under_a_power_the_same_relative_error_counts_equally_in_weak_and_strong_noise():
     noise = torch.tensor([0.01, 0.2])[:, None, None, None] * torch.randn(2, 3, 8, 8)
     for power, ratio in ((1.0, 1.0), (0.5, 0.2)):
         prediction = noise.clone().requires_grad_()

@@ -1,4 +1,4 @@
-"""What the tests of self-supervised objectives share: scenes, their noise, a small network and its short training."""
+"""Scenes, their noise, a small network and its short training, for the tests of self-supervised objectives."""
 
 import copy
 import functools
@@ -14,7 +14,7 @@ from pellucid.objectives.supervised import Supervised
 
 SIGMA = 0.15
 STEPS = 150
-RATE = 4e-3
+LR = 4e-3
 
 
 def seeded(seed=0):
@@ -29,10 +29,10 @@ def scenes(count, seed, side=48):
 
 
 def noisy_of(clean, seed, streak=1):
-    """Add noise of deviation SIGMA, which so many neighbours in a row share."""
+    """Add noise with the std SIGMA, equal for `streak` adjacent pixels of a row."""
     count, channels, height, width = clean.shape
-    white = torch.randn(count, channels, height, width + streak - 1, generator=seeded(seed))
-    return clean + SIGMA * white.unfold(-1, streak, 1).sum(-1) / streak**0.5
+    white_noise = torch.randn(count, channels, height, width + streak - 1, generator=seeded(seed))
+    return clean + SIGMA * white_noise.unfold(-1, streak, 1).sum(-1) / streak**0.5
 
 
 def psnr(images, clean):
@@ -40,25 +40,25 @@ def psnr(images, clean):
 
 
 @functools.cache
-def trained_psnr(objective, takes=1, streak=1, **options):
-    """Return the PSNR, on scenes not trained on, of a network trained with an objective on so many takes of others."""
+def trained_psnr(objective, captures=1, streak=1, **options):
+    """Return the PSNR on test scenes of a network that is trained with an objective on 1 or 2 captures of others."""
     torch.manual_seed(0)
     clean = scenes(64, 1)
     noisy = noisy_of(clean, 2, streak)
-    wanted = clean if isinstance(objective, Supervised) else noisy_of(clean, 3) if takes == 2 else noisy
+    targets = clean if isinstance(objective, Supervised) else noisy_of(clean, 3) if captures == 2 else noisy
     model = UNet(widths=[12, 24], blocks=1, **options)
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    average, drawn, level = copy.deepcopy(model), seeded(4), torch.full((8,), SIGMA)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    average, generator, sigma = copy.deepcopy(model), seeded(4), torch.full((8,), SIGMA)
     for step in range(STEPS):
-        index = torch.randint(len(clean), (8,), generator=drawn)
-        value = objective(model, MSE(), TrainingBatch(wanted[index], noisy[index], level, generator=drawn))
+        index = torch.randint(len(clean), (8,), generator=generator)
+        value = objective(model, MSE(), TrainingBatch(targets[index], noisy[index], sigma, generator=generator))
         optimizer.zero_grad()
         value.backward()
-        optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+        optimizer.param_groups[0]["lr"] = LR * (1 - step / STEPS)
         optimizer.step()
         with torch.no_grad():
-            for kept, new in zip(average.parameters(), model.parameters(), strict=True):
-                kept.lerp_(new, 0.1)
+            for mean, new in zip(average.parameters(), model.parameters(), strict=True):
+                mean.lerp_(new, 0.1)
     test = scenes(16, 5)
     with torch.no_grad():
         return psnr(average(noisy_of(test, 6, streak), torch.full((16,), SIGMA)), test)
@@ -68,9 +68,9 @@ def trained_psnr(objective, takes=1, streak=1, **options):
 def gains():
     """Return what a training with an objective gains over the noisy scenes, in dB, and what supervision gains."""
 
-    def gains(objective, takes=1, **options):
+    def gains(objective, captures=1, **options):
         test = scenes(16, 5)
         noisy = psnr(noisy_of(test, 6), test)
-        return trained_psnr(objective, takes, **options) - noisy, trained_psnr(Supervised(), **options) - noisy
+        return trained_psnr(objective, captures, **options) - noisy, trained_psnr(Supervised(), **options) - noisy
 
     return gains

@@ -16,11 +16,11 @@ def seeded(seed=0):
 
 @pytest.mark.parametrize("size", [(8, 12), (9, 13)])
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_of_each_cell_two_adjacent_pixels_are_drawn_one_for_each_image(size, channels):
-    # Each value is its own place, so that the pixel it came from can be told.
+def test_each_cell_gives_two_adjacent_pixels_one_for_each_image(size, channels):
+    # Each value is its own position, so that the pixel that it came from is known.
     height, width = size
-    places = torch.arange(height)[:, None] * 100 + torch.arange(width)
-    images = torch.stack([places * 1.0 + 10_000 * channel for channel in range(channels)]).expand(2, -1, -1, -1)
+    positions = torch.arange(height)[:, None] * 100 + torch.arange(width)
+    images = torch.stack([positions * 1.0 + 10_000 * channel for channel in range(channels)]).expand(2, -1, -1, -1)
     pairs = random_pairs(images, seeded())
     first, second = (sub_image(images, pixel) for pixel in pairs)
     assert first.shape == second.shape == (2, channels, height // 2, width // 2)
@@ -51,15 +51,15 @@ def test_the_loss_is_the_papers():
     plain = (denoised - y2).square().mean()
     regular = (denoised - y2 - (sub_image(whole, first) - sub_image(whole, second))).square().mean()
     for gamma in (0.0, 2.0):
-        given = TrainingBatch(noisy, noisy, sigma, generator=seeded())
-        value = Neighbor2Neighbor(gamma)(model, MSE(), given)
+        batch = TrainingBatch(noisy, noisy, sigma, generator=seeded())
+        value = Neighbor2Neighbor(gamma)(model, MSE(), batch)
         torch.testing.assert_close(value, plain + gamma * regular)
-    wanted = torch.autograd.grad(plain + 2 * regular, list(model.parameters()))
+    expected = torch.autograd.grad(plain + 2 * regular, list(model.parameters()))
     found = torch.autograd.grad(value, list(model.parameters()))
-    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(found, expected)
 
 
-def test_a_map_of_levels_follows_the_pixels():
+def test_a_map_of_sigmas_follows_the_pixels():
     seen = []
 
     class Recorder(UNet):
@@ -69,10 +69,10 @@ def test_a_map_of_levels_follows_the_pixels():
 
     noisy = torch.rand(2, 1, 8, 8)
     Neighbor2Neighbor()(Recorder(), MSE(), TrainingBatch(noisy, noisy, 2 * noisy, generator=seeded()))
-    assert all(torch.equal(2 * image, level) for image, level in seen) and len(seen) == 2
+    assert all(torch.equal(2 * image, sigma) for image, sigma in seen) and len(seen) == 2
 
 
-def test_what_cannot_be_is_refused():
+def test_values_out_of_range_and_fixed_sizes_are_refused():
     with pytest.raises(ValueError, match=r"gamma = -1 must be at least 0"):
         Neighbor2Neighbor(-1)
     noisy = torch.rand(2, 1, 8, 8)

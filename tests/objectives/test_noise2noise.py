@@ -7,9 +7,9 @@ from pellucid.objectives.noise2noise import Noise2Noise
 from pellucid.objectives.supervised import Supervised
 
 
-def gradient(objective, model, noisy, wanted):
+def gradient(objective, model, noisy, targets):
     model.zero_grad()
-    objective(model, MSE(), TrainingBatch(wanted, noisy)).backward()
+    objective(model, MSE(), TrainingBatch(targets, noisy)).backward()
     return torch.cat([value.grad.flatten() for value in model.parameters()])
 
 
@@ -19,30 +19,30 @@ def test_the_expected_gradient_under_noise_of_mean_zero_is_the_supervised_one():
     noisy, noise = clean + 0.2 * torch.randn_like(clean), 0.3 * torch.randn_like(clean)
     supervised = gradient(Supervised(), model, noisy, clean)
     # Noise and its negative have the mean zero exactly.
-    takes = [gradient(Noise2Noise(swap=False), model, noisy, clean + sign * noise) for sign in (1, -1)]
-    torch.testing.assert_close((takes[0] + takes[1]) / 2, supervised)
-    assert not torch.allclose(takes[0], supervised, rtol=0.1)
+    captures = [gradient(Noise2Noise(swap=False), model, noisy, clean + sign * noise) for sign in (1, -1)]
+    torch.testing.assert_close((captures[0] + captures[1]) / 2, supervised)
+    assert not torch.allclose(captures[0], supervised, rtol=0.1)
 
 
-def test_each_sample_is_turned_half_of_the_time_and_always_as_a_whole():
-    shown, seen = [], []
+def test_each_sample_is_swapped_half_of_the_time_and_always_as_a_whole():
+    inputs, sigmas = [], []
 
     class Recorder(torch.nn.Module):
         def forward(self, noisy, sigma):
-            shown.append(noisy)
-            seen.append(sigma)
+            inputs.append(noisy)
+            sigmas.append(sigma)
             return noisy
 
     first, second = torch.zeros(400, 3, 2, 2), torch.ones(400, 3, 2, 2)
-    given = TrainingBatch(second, first, torch.full((400,), 0.1), generator=torch.Generator().manual_seed(0))
-    assert Noise2Noise()(Recorder(), MSE(), given) == 1
-    turned = shown[0].flatten(1)
-    assert torch.equal(turned.min(1).values, turned.max(1).values)
-    assert 0.4 < turned[:, 0].mean() < 0.6 and seen[0] is given.sigma
-    Noise2Noise(swap=False)(Recorder(), MSE(), given)
-    assert shown[1] is first
+    batch = TrainingBatch(second, first, torch.full((400,), 0.1), generator=torch.Generator().manual_seed(0))
+    assert Noise2Noise()(Recorder(), MSE(), batch) == 1
+    swapped = inputs[0].flatten(1)
+    assert torch.equal(swapped.min(1).values, swapped.max(1).values)
+    assert 0.4 < swapped[:, 0].mean() < 0.6 and sigmas[0] is batch.sigma
+    Noise2Noise(swap=False)(Recorder(), MSE(), batch)
+    assert inputs[1] is first
 
 
-def test_two_noisy_takes_teach_what_clean_images_teach(gains):
-    gain, supervised = gains(Noise2Noise(), takes=2)
+def test_two_noisy_captures_train_as_well_as_clean_images(gains):
+    gain, supervised = gains(Noise2Noise(), captures=2)
     assert gain > supervised - 0.5 > 7

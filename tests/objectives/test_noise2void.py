@@ -28,15 +28,15 @@ def covered(shape, rows, columns, struct):
 
 
 @pytest.mark.parametrize("size", [(48, 36), (8, 8), (41, 29)])
-def test_one_pixel_of_each_cell_is_drawn_and_every_pixel_may_be(size):
+def test_one_pixel_of_each_cell_is_hidden_and_every_pixel_may_be(size):
     rows, columns = random_positions(torch.zeros(600, 1, *size), 8, seeded())
     h, w = round(size[0] / 8), round(size[1] / 8)
     assert rows.shape == columns.shape == (600, h, w)
-    for places, side, parts, axis in ((rows, size[0], h, 1), (columns, size[1], w, 2)):
-        cell = (places * parts) // side
+    for positions, side, parts, axis in ((rows, size[0], h, 1), (columns, size[1], w, 2)):
+        cell = (positions * parts) // side
         index = torch.arange(parts).view(-1, 1) if axis == 1 else torch.arange(parts)
         assert (cell - index).abs().max() <= (0 if side % parts == 0 else 1)
-        assert set(places.unique().tolist()) == set(range(side))
+        assert set(positions.unique().tolist()) == set(range(side))
 
 
 @pytest.mark.parametrize("replacement", ["median", "uniform"])
@@ -90,14 +90,14 @@ def test_the_loss_is_taken_at_the_hidden_pixels_alone():
     noisy, sigma = torch.rand(3, 2, 24, 24), torch.tensor([0.1, 0.2, 0.3])
     value = Noise2Void()(Recorder(), MSE(), TrainingBatch(noisy, noisy, sigma, generator=seeded()))
     rows, columns = random_positions(noisy, 8, seeded())
-    replaced, level = shown[0]
+    replaced, network_sigma = shown[0]
     expected = (at_positions(replaced, rows, columns) - at_positions(noisy, rows, columns)).square().mean()
     torch.testing.assert_close(value, expected)
-    assert level is sigma and expected > 0
+    assert network_sigma is sigma and expected > 0
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"replacement": "mean"}, "replacement = 'mean' is unknown: choose one of median, uniform"),
         ({"cell": 1}, "cell = 1: give 1 or more, and 2 or more"),
@@ -108,8 +108,8 @@ def test_the_loss_is_taken_at_the_hidden_pixels_alone():
         ({"struct": [4, 4]}, r"struct = \[4, 4\] hides 81 of 64 pixels: give cell = 18 or more"),
     ],
 )
-def test_options_out_of_range_are_refused(options, words):
-    with pytest.raises(ValueError, match=words):
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         Noise2Void(**options)
 
 

@@ -30,9 +30,9 @@ def test_the_loss_is_the_papers():
     residual = ((y1 - noise(y1) - y2).square().mean() + (y2 - noise(y2) - y1).square().mean()) / 2
     d1, d2 = downsampled(noisy - noise(noisy))
     consistency = ((y1 - noise(y1) - d1).square().mean() + (y2 - noise(y2) - d2).square().mean()) / 2
-    given = TrainingBatch(noisy, noisy)
-    torch.testing.assert_close(ZeroShot()(model, MSE(), given), residual + consistency)
-    torch.testing.assert_close(ZeroShot(0)(model, MSE(), given), residual)
+    batch = TrainingBatch(noisy, noisy)
+    torch.testing.assert_close(ZeroShot()(model, MSE(), batch), residual + consistency)
+    torch.testing.assert_close(ZeroShot(0)(model, MSE(), batch), residual)
 
 
 def test_means_of_two_pixels_have_half_the_variance():
@@ -51,7 +51,7 @@ def test_means_of_two_pixels_have_half_the_variance():
     torch.testing.assert_close(seen[3:5], [half.view(2, 1, 1, 1).expand(2, 1, 4, 4)] * 2)
 
 
-def test_what_cannot_be_is_refused():
+def test_values_out_of_range_and_fixed_sizes_are_refused():
     with pytest.raises(ValueError, match=r"consistency = -1 must be at least 0"):
         ZeroShot(-1)
     noisy = torch.rand(2, 1, 8, 8)

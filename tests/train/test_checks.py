@@ -77,10 +77,10 @@ def test_constant_images_are_refused_unless_there_are_others(check, dtype):
 
 def test_a_conditional_network_needs_sigmas(check):
     images = pictures()
-    levels = np.full(len(images), 0.1, np.float32)
+    sigmas = np.full(len(images), 0.1, np.float32)
     with pytest.raises(UsageError, match=r"model\.condition = true needs noise levels.*set model\.condition = false"):
         check(ImageSet(images, noisy=images), model_condition=True)
-    check(ImageSet(images, noisy=images, sigmas=levels), model_condition=True)
+    check(ImageSet(images, noisy=images, sigmas=sigmas), model_condition=True)
     check(ImageSet(images), {"name": "gaussian"}, model_condition=True)
 
 
@@ -96,9 +96,7 @@ def test_pairs_that_have_nothing_in_common_are_refused(check):
 
 def test_noise_that_hides_everything_is_refused(check):
     for noise in ({"name": "masking", "fraction": 1.0}, {"name": "salt_pepper", "fraction": 1.0}):
-        with pytest.raises(
-            UsageError, match=r"the noise of \[noise\] hides the images completely: make it weaker"
-        ):
+        with pytest.raises(UsageError, match=r"the noise of \[noise\] hides the images completely: make it weaker"):
             check(ImageSet(pictures()), noise)
 
 

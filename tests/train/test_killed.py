@@ -37,8 +37,8 @@ TABLES = {
         "precision": "fp32",
     },
 }
-# Its children are forks, which need not load torch anew. The state is written after every step, so that most kills come
-# while a file is being written.
+# Its children are forks, which need not load torch again. The state is written after every step, so that most kills
+# come while a file is being written.
 TASK = """
 import json, os, random, signal, sys, time
 from pathlib import Path
@@ -67,9 +67,9 @@ def started(folder):
 def ended(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
-begun = time.monotonic()
+start = time.monotonic()
 assert ended(started(out / "whole")) == 0
-whole = time.monotonic() - begun
+whole = time.monotonic() - start
 moments = random.Random(0)
 codes = []
 for _ in range(kills):
@@ -110,7 +110,7 @@ def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(kills, tmp
     assert {path.name for path in (tmp_path / "killed").iterdir()} == files
 
 
-def test_what_a_kill_left_is_put_right(tmp_path):
+def test_leftovers_of_a_kill_are_repaired(tmp_path):
     recipe = Recipe.from_dict(TABLES)
     result = train(recipe, tmp_path)
     stats = (tmp_path / "stats.jsonl").read_text()
@@ -125,7 +125,7 @@ def test_what_a_kill_left_is_put_right(tmp_path):
 
 @contextmanager
 def files_no_larger_than(size):
-    """Limit files as a quota does: what is written beyond fails in the system, not in Python."""
+    """Limit files as a quota does: writes beyond the limit fail in the system, not in Python."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -156,7 +156,7 @@ def test_a_disk_that_fills_leaves_the_old_checkpoint_whole(step, tmp_path, monke
         assert same(tmp_path / "whole" / name, tmp_path / "filled" / name)
 
 
-def test_a_disk_that_is_full_from_the_start_is_told_before_the_first_step(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_from_the_start_is_reported_before_the_first_step(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

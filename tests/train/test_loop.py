@@ -290,11 +290,11 @@ def test_the_rate_climbs_stays_and_falls(recipe, tmp_path, schedule, hold_fracti
     assert schedule == "constant" or 0 < rates[-1] < 0.001
 
 
-def test_the_probe_settles_threads_and_precision(recipe, tmp_path):
+def test_threads_and_precision_are_autotuned(recipe, tmp_path):
     open_recipe = recipe.with_values({"train.threads": 0, "train.precision": "auto", "train.epochs": 1})
-    settled = train(open_recipe, tmp_path).recipe.train
-    assert settled.threads >= 1
-    assert settled.precision in ("fp32", "bf16")
+    autotuned = train(open_recipe, tmp_path).recipe.train
+    assert autotuned.threads >= 1
+    assert autotuned.precision in ("fp32", "bf16")
 
 
 def test_bf16_trains_close_to_fp32(recipe, tmp_path):

@@ -22,8 +22,8 @@ def test_orthogonal_brings_all_singular_values_near_one_and_keeps_the_singular_v
         assert values.min() > 0.4 and values.max() < 1.4
     left, _, right = torch.linalg.svd(matrices, full_matrices=False)
     exact = left @ right
-    alike = (made * exact).sum((1, 2)) / (made.norm(dim=(1, 2)) * exact.norm(dim=(1, 2)))
-    assert alike.min() > 0.9
+    cosines = (made * exact).sum((1, 2)) / (made.norm(dim=(1, 2)) * exact.norm(dim=(1, 2)))
+    assert cosines.min() > 0.9
 
 
 def test_only_inner_convolutions_are_made_orthogonal():
@@ -34,15 +34,15 @@ def test_only_inner_convolutions_are_made_orthogonal():
     assert counted == [2, len(list(model.parameters())) - 2]
 
 
-def test_what_is_no_inner_convolution_moves_as_adamw_moves_it():
+def test_all_but_inner_convolutions_move_as_adamw_moves_them():
     first, second = network(), network()
     others = [value for value in second.parameters() if not any(value is kept for kept in inner_convolutions(second))]
     ours = Muon(first, lr=0.01, weight_decay=0.1)
     theirs = torch.optim.AdamW(others, lr=0.01, weight_decay=0.1)
-    drawn = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     for _ in range(5):
         for left, right in zip(first.parameters(), second.parameters(), strict=True):
-            left.grad = torch.randn(left.shape, generator=drawn)
+            left.grad = torch.randn(left.shape, generator=generator)
             right.grad = left.grad.clone()
         ours.step()
         theirs.step()
@@ -61,10 +61,10 @@ def test_inner_convolutions_move_as_torchs_muon_moves_their_matrices():
     inner = inner_convolutions(model)
     matrices = [nn.Parameter(weight.detach().flatten(1).clone()) for weight in inner]
     theirs = torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1, nesterov=True, adjust_lr_fn="match_rms_adamw")
-    drawn = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     for _ in range(5):
         for weight, matrix in zip(inner, matrices, strict=True):
-            weight.grad = torch.randn(weight.shape, generator=drawn)
+            weight.grad = torch.randn(weight.shape, generator=generator)
             matrix.grad = weight.grad.flatten(1).clone()
         before = [value.detach().clone() for value in (*inner, *matrices)]
         ours.step()

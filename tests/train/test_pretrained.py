@@ -29,7 +29,7 @@ def starting(path, **model):
 
 @pytest.fixture
 def file(tmp_path):
-    """A checkpoint of the recipe's network, its weights drawn from another seed."""
+    """A checkpoint of the recipe's network, with weights from another seed."""
     torch.manual_seed(7)
     path = tmp_path / "start.safetensors"
     checkpoint.save(path, Checkpoint(RECIPE, {"denoiser": RECIPE.build("model")}))

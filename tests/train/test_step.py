@@ -22,9 +22,9 @@ RECIPE = Recipe.from_dict(
 
 
 def batch(count=8):
-    drawn = torch.Generator().manual_seed(0)
-    clean = torch.rand(count, 1, 8, 8, generator=drawn)
-    return TrainingBatch(clean, clean + 0.1 * torch.randn(count, 1, 8, 8, generator=drawn), None, None)
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.rand(count, 1, 8, 8, generator=generator)
+    return TrainingBatch(clean, clean + 0.1 * torch.randn(count, 1, 8, 8, generator=generator), None, None)
 
 
 def step_of(**values):

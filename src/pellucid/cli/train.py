@@ -100,6 +100,10 @@ def train_recipe(
     seed: Annotated[int | None, typer.Option(metavar="N", help="The seed, instead of the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="The epochs, instead of the recipe's.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Use the recipe's [quick] values, for a first try.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="DEVICE", help="cpu, cuda, mps, or auto: a CUDA GPU where there is one."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write event files of TensorBoard.")] = False,
     json_path: JsonPath = None,
@@ -116,7 +120,8 @@ def train_recipe(
     folders = Folders(noisy or (), clean, noise or (), group_by, validation)
     if recipe:
         folders.refuse_recipe(recipe)
-    changes = _recipe_changes(values, seed, epochs, minutes, start)
+    named = {"seed": seed, "epochs": epochs, "minutes": minutes, "start": start, "device": device}
+    changes = _recipe_changes(values, named)
     is_resumed = resume and recipe is None and not folders.is_used and out is not None
 
     from pellucid.train.distributed import process_group
@@ -131,14 +136,13 @@ def train_recipe(
         _train(output, chosen, out, resume, tensorboard, group.is_main)
 
 
-def _recipe_changes(
-    values: list[str] | None, seed: int | None, epochs: int | None, minutes: float | None, start: str | None
-) -> dict[str, Any]:
-    """Return the keys of the recipe that the options change."""
+def _recipe_changes(values: list[str] | None, named: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of the recipe that --set changes, and the keys of [train] that options of their own do."""
+    minutes = named["minutes"]
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes {minutes:g} is too short: give more than 0")
-    named = {"train.seed": seed, "train.epochs": epochs, "train.minutes": minutes, "train.start": start}
-    changes = toml_values(values or []) | {key: value for key, value in named.items() if value is not None}
+    changes = toml_values(values or [])
+    changes |= {f"train.{key}": value for key, value in named.items() if value is not None}
     if "train.epochs" in changes and changes.get("train.minutes"):
         raise UsageError("--epochs and --minutes exclude each other: give one")
     return changes
@@ -146,7 +150,9 @@ def _recipe_changes(
 
 def _recipe_in(out: Path | None) -> Path:
     """Return the path of the recipe of the run to resume; raises UsageError if there is none."""
-    path = (out or Path()) / "recipe.toml"
+    from pellucid.train.run_folder import RunFolder
+
+    path = RunFolder(out or Path()).recipe
     if not path.is_file():
         raise UsageError(f"there is no run in {out}: give its folder, or start one on folders of images")
     return path
@@ -240,13 +246,16 @@ def _print_results(output: CommandOutput, trained: "TrainedModels", out: Path) -
 
 def _describe_files(trained: "TrainedModels", out: Path) -> dict[str, str]:
     """Return the files of a run, each with a description."""
+    from pellucid.train.run_folder import RunFolder
+
+    folder = RunFolder(out)
     files = {str(trained.denoiser.best): "the denoiser of the best epoch"}
     if trained.combined:
         files[str(trained.combined)] = "the denoiser with the classifier, for pellucid classify"
     return files | {
-        str(out / "last.safetensors"): "where --resume continues",
-        str(out / "stats.jsonl"): "losses and speed, one line per epoch",
-        str(out / "recipe.toml"): "the recipe, with the values chosen for this machine",
+        str(folder.last): "where --resume continues",
+        str(folder.stats): "losses and speed, one line per epoch",
+        str(folder.recipe): "the recipe, with the values chosen for this machine",
     }
 
 
