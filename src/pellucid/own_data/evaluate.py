@@ -12,7 +12,7 @@ from pellucid.data.files_json import Entry, FileList
 from pellucid.errors import PellucidError
 from pellucid.evaluate.compare import compare
 from pellucid.image import ImageFile, image_size, read_image
-from pellucid.inference.denoiser import Denoiser
+from pellucid.inference.denoiser import DenoiseOptions, Denoiser
 from pellucid.inference.frames import Frames
 from pellucid.metrics.psnr import psnr_from_mse
 from pellucid.recipes.recipe import Recipe
@@ -108,11 +108,10 @@ def evaluate_held_out(
     for number, entry in enumerate(chosen):
         image = _HeldOutImage.read(entry, files, recipe)
         name = str(image.path)
-        denoised = denoiser(
-            image.noisy, channel_axis=image.axis, data_range=files.data_range, has_alpha=False, name=name
-        )
+        options = DenoiseOptions(channel_axis=image.axis, data_range=files.data_range, has_alpha=False, name=name)
+        denoised, sigma = denoiser(image.noisy, return_sigma=True, **options)
         versions = {NOISY: image.frames(image.noisy), DENOISED: image.frames(denoised)}
-        per_file[name] = metrics = _measure(image, versions, files, baselines)
+        per_file[name] = metrics = _measure(image, versions, sigma, files, baselines)
         if len(pairs) < NUM_PICTURES:
             pairs.append(
                 before_after.make_pair(image.path.name, _describe(metrics), versions[NOISY], versions[DENOISED])
@@ -167,13 +166,18 @@ def _add_noise(clean: ImageFile, files: FileList, recipe: Recipe) -> np.ndarray:
 
 
 def _measure(
-    image: _HeldOutImage, versions: dict[str, Frames], files: FileList, baselines: dict[str, TunedBaseline]
+    image: _HeldOutImage,
+    versions: dict[str, Frames],
+    sigma: float | None,
+    files: FileList,
+    baselines: dict[str, TunedBaseline],
 ) -> Metrics:
-    """Return the metrics of one file, for each version of it and each baseline."""
+    """Return the metrics of one file, for each version of it and each baseline; `sigma` is its estimate if known."""
     if image.reference is None:
         from pellucid.inference.noise_estimation import estimate_sigma
 
-        return {name: {"noise": estimate_sigma(frames)} for name, frames in versions.items()}
+        noise = estimate_sigma(versions[NOISY]) if sigma is None else sigma
+        return {NOISY: {"noise": noise}, DENOISED: {"noise": estimate_sigma(versions[DENOISED])}}
     reference = image.frames(image.reference)
     if files.kind == "captures":
         # Both captures have noise of the same variance: half of their mean squared difference.
