@@ -158,3 +158,8 @@ def test_a_row_that_cannot_be_read_is_refused(glossary, row, reason):
 
 def test_files_that_are_not_checked(glossary):
     assert glossary.read_skipped(TABLE) == ["old.py", "*/history/*"]
+
+
+def test_the_project_keeps_to_the_glossary(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    assert [str(hit) for hit in importlib.import_module("check_words").project_hits()] == []

@@ -20,7 +20,7 @@ def scene(channels: int | None, size: int = 72) -> np.ndarray:
 
 def noisy(kind: str) -> tuple[np.ndarray, int | None]:
     random = np.random.default_rng(0)
-    if kind == "photons":  # noise that depends on brightness: stabilised before training
+    if kind == "photons":  # noise that depends on brightness: stabilized before training
         return (random.poisson(scene(None) * 30) / 30).astype(np.float32), None
     if kind == "two channels":
         return scene(2) + 0.1 * random.standard_normal((72, 72, 2)).astype(np.float32), -1
@@ -52,10 +52,10 @@ def test_the_shipped_network(engine, strength, golden, describe, one_thread):
 
 def test_the_noise_estimate(golden):
     random, found = np.random.default_rng(2), {}
-    for level in (0.02, 0.1, 0.3):
-        image = scene(3, 160) + level * random.standard_normal((160, 160, 3)).astype(np.float32)
-        found[f"{level}, color"] = float(pellucid.estimate_noise(image, channel_axis=-1))
-        found[f"{level}, gray"] = float(pellucid.estimate_noise(image[..., 0]))
+    for sigma in (0.02, 0.1, 0.3):
+        image = scene(3, 160) + sigma * random.standard_normal((160, 160, 3)).astype(np.float32)
+        found[f"{sigma}, color"] = float(pellucid.estimate_noise(image, channel_axis=-1))
+        found[f"{sigma}, gray"] = float(pellucid.estimate_noise(image[..., 0]))
     golden.check("noise-estimate", found)
 
 

@@ -108,7 +108,7 @@ def test_files_of_all_formats(how, command, golden, describe, tmp_path):
     found = {}
     for path in sorted((tmp_path / "out").iterdir()):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is unusual in a file
+            warnings.simplefilter("ignore")  # about unusual files
             image = read_image(path)
         found[path.name] = {
             "pixels": describe(image.pixels),

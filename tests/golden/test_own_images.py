@@ -18,7 +18,7 @@ FOLDERS = {
     "pairs": ("--noisy", "noisy", "--clean", "clean"),
     "clean": ("--clean", "clean", "--noise", "gaussian(sigma=25)", "--noise", "poisson(peak=40)"),
     "noisy": ("--noisy", "noisy"),
-    "takes": ("--noisy", "noisy", "--noisy", "second"),
+    "captures": ("--noisy", "noisy", "--noisy", "second"),
 }
 SMALL = ("model.widths=[4, 8]", "data.patch=24", "data.num_patches=12", "train.batch_size=4")
 FIXED = ("train.threads=1", 'train.precision="fp32"')
@@ -154,7 +154,7 @@ def test_training_on_pages_with_and_without_scans(golden, describe, one_thread, 
 
 
 @pytest.mark.slow
-def test_evaluating_and_finding_outliers(command, golden, tmp_path):
+def test_evaluation_and_outliers(command, golden, tmp_path):
     (tmp_path / "digits.toml").write_text(DIGITS)
     command("train", "digits.toml", "--out", "run")
     evaluated = command("evaluate", "run/best.safetensors", "--json", "-")

@@ -17,8 +17,8 @@ from pellucid.image import write_image
 from pellucid.utils import seeding
 
 SOURCE = Path(pellucid.__file__).parent
-# The functions whose texts end up in a seed, by any name that they have or had.
-SEEDED_BY = {"generator", "make_generator", "purpose", "rng_key", "with_fixed_noise", "noisy_training_images"}
+# The functions whose texts end up in a seed.
+SEEDED_BY = {"make_generator", "rng_key", "with_fixed_noise", "noisy_training_images"}
 PURPOSES = [
     ("order", 0),
     ("noise", 0),
@@ -69,20 +69,15 @@ DATA = {
 }
 
 
-def generator(seed: int, *purpose) -> torch.Generator:
-    make = seeding.make_generator
-    return make(seed, *purpose)
-
-
 def test_first_draws(portable):
     found = {}
     for seed in (0, 7):
-        for purpose in PURPOSES:
-            digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=7).digest()
+        for key in PURPOSES:
+            digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=7).digest()
             expected = torch.Generator().manual_seed(int.from_bytes(digest, "big"))
-            drawn = torch.randint(2**31, (4,), generator=generator(seed, *purpose)).tolist()
-            assert drawn == torch.randint(2**31, (4,), generator=expected).tolist()
-            found[repr((seed, *purpose))] = drawn
+            draws = torch.randint(2**31, (4,), generator=seeding.make_generator(seed, *key)).tolist()
+            assert draws == torch.randint(2**31, (4,), generator=expected).tolist()
+            found[repr((seed, *key))] = draws
     portable.check("first-draws", found)
 
 
@@ -96,7 +91,7 @@ def test_the_texts_that_are_hashed_into_seeds(portable):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and called(node) in SEEDED_BY:
                 texts |= {part.value for part in node.args if isinstance(part, ast.Constant) and part.value != 0}
-    known = {part for purpose in PURPOSES for part in purpose if isinstance(part, str)}
+    known = {part for key in PURPOSES for part in key if isinstance(part, str)}
     # Given by the caller, or put in between, and so not found in a call.
     assert {str(text) for text in texts} == known - {"process", "photo.png"}
     portable.check("seed-texts", {"texts": sorted(map(str, texts))})
@@ -106,10 +101,10 @@ def test_the_texts_that_are_hashed_into_seeds(portable):
 def test_what_each_noise_draws(name, golden, describe, one_thread):
     rows, columns = torch.meshgrid(torch.linspace(0, 1, 40), torch.linspace(0, 1, 48), indexing="ij")
     clean = torch.stack([rows, columns, (rows + columns) / 2]).repeat(3, 1, 1, 1) * 0.8 + 0.1
-    drawn = torch.Generator().manual_seed(11)
-    noisy, level = registry.build("noise", name, NOISES[name])(clean, drawn)
-    left = torch.randint(2**31, (2,), generator=drawn).tolist()
-    golden.check(f"noise-{name}", {"noisy": describe(noisy.numpy()), "level": describe(level.numpy()), "next": left})
+    generator = torch.Generator().manual_seed(11)
+    noisy, sigma = registry.build("noise", name, NOISES[name])(clean, generator)
+    left = torch.randint(2**31, (2,), generator=generator).tolist()
+    golden.check(f"noise-{name}", {"noisy": describe(noisy.numpy()), "level": describe(sigma.numpy()), "next": left})
 
 
 def test_every_noise_is_there():
