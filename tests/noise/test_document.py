@@ -119,7 +119,7 @@ def test_other_kinds_do_not_happen():
 
 def test_each_kind_has_its_probability_and_images_without_one_get_one():
     kinds = ("light", "stains", "fade")
-    chosen = Document(kinds=kinds, probability=0.3)._choose(20000, seeded())
+    chosen = Document(kinds=kinds, probability=0.3)._choose(20000, torch.device("cpu"), seeded())
     none = 0.7**3
     for kind in kinds:
         assert len(chosen[kind]) / 20000 == pytest.approx(0.3 + none / 3, abs=0.015)
@@ -127,7 +127,9 @@ def test_each_kind_has_its_probability_and_images_without_one_get_one():
 
 
 def test_kinds_that_are_always_there_are_in_every_sample():
-    chosen = Document(kinds=("fade", "light", "stains"), probability=0.2, always=["fade"])._choose(2000, seeded())
+    chosen = Document(kinds=("fade", "light", "stains"), probability=0.2, always=["fade"])._choose(
+        2000, torch.device("cpu"), seeded()
+    )
     assert len(chosen["fade"]) == 2000 and 300 < len(chosen["light"]) < 500
 
 
