@@ -34,7 +34,7 @@ def test_of_a_classifier_alone_the_classifier_is_taken(run, trained, tmp_path):
 @pytest.mark.parametrize(
     ("status", "source", "out", "options", "message"),
     [
-        (2, "conv", "x.pt", (), "x.pt does not end in .onnx: name the output so"),
+        (2, "conv", "x.pt", (), "x.pt does not end in .onnx: give a name that does"),
         (2, "conv", "x.onnx", ("--network", "classifier"), "holds no classifier: it holds a denoiser"),
         (2, "conv", "old.onnx", (), "old.onnx exists: name another file, or give --overwrite"),
         (1, "conv", "gone/x.onnx", (), "its folder does not exist; create it first"),
