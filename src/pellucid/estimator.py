@@ -118,7 +118,7 @@ class DenoisingAutoencoder(_base.OneToOneFeatureMixin, _base.TransformerMixin, _
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the rows X (n_samples, n_features) denoised, in their range, as float32 if X is that, else as float64."""
+        """Return the rows X (n_samples, n_features) denoised, in their range: float32 if X is, otherwise float64."""
         noisy, model = self._input(X)
         with torch.inference_mode():
             codes = model.encode(noisy)

@@ -70,6 +70,7 @@ def test_a_recipe_keeps_its_values_and_its_comments(files):
     convert(files / "recipe.toml")
     recipe = load_recipe(files / "recipe.toml")
     recipe.check()
+    assert recipe.noise is not None
     first, second = recipe.noise.options["parts"]
     assert first["level_scale"] == [0.6, 1.0] and second["parts"][0] == {"name": "document", "probability": 0.5}
     assert recipe.train.hold_fraction == old["train"]["hold"] and recipe.evaluate.baselines == ("identity", "median")
@@ -217,10 +218,13 @@ def test_a_spool_keeps_its_jobs(files):
         JobStore(spool.database, time.time)
     assert convert(spool.folder) == (spool.database,)
     store = JobStore(spool.database, time.time)
-    (item,) = store.job(DONE_JOB).items
+    done, queued = store.job(DONE_JOB), store.job(QUEUED_JOB)
+    assert done and queued
+    (item,) = done.items
+    assert item.metadata is not None
     assert item.metadata["sigma_255"] == pytest.approx(12.03, abs=0.01) and item.metadata["warnings"] == []
     assert spool.committed(DONE_JOB, 1) == item.metadata
-    assert [item.state for item in store.job(QUEUED_JOB).items] == ["running", "queued"]
+    assert [item.state for item in queued.items] == ["running", "queued"]
     store.close()
 
 

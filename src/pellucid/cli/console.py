@@ -66,7 +66,7 @@ class CommandOutput:
         self.stderr.print(text, style="dim", soft_wrap=True)
 
     def print_warning(self, text: str) -> None:
-        """Print one line about a problem that does not end the command."""
+        """Print `pellucid: {text}` as a line on standard error; the command goes on."""
         self.stderr.print(f"pellucid: {text}", style="yellow", soft_wrap=True)
 
     def print_entries(self, entries: Mapping[str, str], width: int = 0) -> None:
@@ -140,15 +140,15 @@ class CommandOutput:
             }
         )
 
-    def write_json(self, figures: Any) -> None:
-        """Write the figures to the file of `--json`, if it was given.
+    def write_json(self, results: Any) -> None:
+        """Write results to the file that `--json` names and replace it; do nothing without that option.
 
         Raises:
             PellucidError: if the file cannot be written.
         """
         if self.json_path is None:
             return
-        text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False, default=_to_json) + "\n"
+        text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False, default=_to_json) + "\n"
         if self.json_path == STDOUT:
             sys.stdout.write(text)
             return

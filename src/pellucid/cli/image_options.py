@@ -51,10 +51,16 @@ def existing_policy(overwrite: bool, skip: bool) -> "Existing":
 
 
 def plan_beside(inputs: list[Path], existing: "Existing", recursive: bool) -> "tuple[Task, ...]":
-    """Plan outputs beside the inputs: `photo-denoised.jpg` for `photo.jpg`, `scans-denoised/` for `scans/`.
+    """Plan one task an image, with the output beside it: `photo-denoised.jpg`; `scans-denoised/` for a folder.
+
+    Args:
+        inputs: files, folders, or `-` for standard input.
+        existing: what to do where an output exists: overwrite, skip or refuse.
+        recursive: whether to search subfolders too.
 
     Raises:
-        PellucidError, UsageError: as `pellucid.image.folders.plan`.
+        PellucidError: if there is no image to read, or an output exists and is refused.
+        UsageError: if two images would have the same output.
     """
     from pellucid.image.folders import DASH, RAW_SUFFIXES, find_images, plan_tasks
 

@@ -22,7 +22,7 @@ OLD_KEYS = sorted({pair for names in (*RENAMED.values(), RENAMED_IN_PARTS) for p
 
 
 def upgrade_recipe(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tables of a recipe in format 2; those that are already in it return as they are.
+    """Translate the tables of a recipe from format 1 to format 2; tables of format 2 are returned as they are.
 
     Only keys change: dotted ones in [quick] and in a study's `vary` too. Keys that no table renames stay.
     """
@@ -37,7 +37,13 @@ def upgrade_recipe(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_options(table: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of one component, such as a network of a checkpoint, in format 2."""
+    """Translate the options of one component from format 1 to format 2; those that did not change stay.
+
+    Args:
+        table: the recipe table of the component, such as "model" or "noise".
+        name: the component, such as "unet".
+        options: its options, which are not changed in place.
+    """
     upgraded = _upgrade_table(table, {"name": name, **options})
     return {key: value for key, value in upgraded.items() if key != "name"}
 

@@ -18,12 +18,16 @@ RESULT = {"rivals": "baselines", "each": "per_file", "remark": "note"}
 
 
 def upgrade_recipe_text(name: str, text: str) -> str | None:
-    """Return the text of a recipe file in format 2, or None if it is no recipe of format 1.
+    """Rewrite a recipe file of format 1 as format 2; return None if it is not a recipe of format 1.
 
-    Comments stay, unless a renamed key has the name of another one that is not renamed.
+    Comments are kept. Only where a renamed key shares its name with a key that stays are all comments dropped.
+
+    Args:
+        name: the recipe's name, for error messages.
+        text: the whole file.
 
     Raises:
-        ValueError: if it is no TOML document, or a recipe with a wrong key or value.
+        ValueError: if it is not a TOML document, or is a recipe of format 1 with an unknown key or a wrong value.
     """
     old = tomllib.loads(text)
     if old.get("format", 1) != 1 or not old.keys() >= TABLES:

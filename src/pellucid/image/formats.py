@@ -112,7 +112,7 @@ class ImageFile:
 
     @functools.cached_property
     def data_range(self) -> float:
-        """The value that stands for white, guessed by `pellucid.image.arrays.data_range_of`."""
+        """The pixel value that stands for white, from dtype and values: see `pellucid.image.arrays.data_range_of`."""
         return data_range_of(self.pixels)
 
 

@@ -84,7 +84,10 @@ def same_conv(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def channels_last(image: Tensor) -> Tensor:
-    """Lay an image (N, C, H, W) out pixel by pixel, as the convolutions behind it then do too."""
+    """Copy an image (N, C, H, W) into the memory format `torch.channels_last`; shape and values stay.
+
+    Convolutions that receive it keep the format, and are faster in it on a CPU.
+    """
     if torch.compiler.is_compiling():
         return image
     # Of one channel, both layouts count as contiguous: only a new tensor has the strides that choose the kernels.

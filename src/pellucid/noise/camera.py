@@ -110,7 +110,11 @@ def unprocess(images: Tensor) -> Tensor:
 
 
 def process(light: Tensor) -> Tensor:
-    """Return images of linear light: gamma 1 / 2.2, then the smooth step 3 x² - 2 x³ (Brooks et al., section 3)."""
+    """Turn linear light into display values as a camera does: y = x^(1/2.2), then the tone curve 3 y² - 2 y³.
+
+    Values of any shape, limited to [0, 1] (Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising",
+    section 3).
+    """
     images = light.clamp(MIN_LIGHT**GAMMA, 1).pow(1 / GAMMA)
     return images.square() * (3 - 2 * images)
 

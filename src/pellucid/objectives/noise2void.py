@@ -18,7 +18,7 @@ class Noise2Void:
     """The loss at hidden pixels alone (Krull et al., CVPR 2019): the network cannot predict their noise.
 
     One pixel of every cell of the image is hidden, in all channels: a value from its surroundings replaces it, and its
-    noisy value is the target. The noise at one pixel must be independent of the noise at others. If it is not along rows
+    noisy value is the target. The noise must be independent from pixel to pixel. If it is not along rows
     or columns, the adjacent pixels there are hidden too (structN2V, Broaddus et al., ISBI 2020). No hidden value
     replaces another one.
 

@@ -288,7 +288,7 @@ class Recipe:
 
     @property
     def autotuned_keys(self) -> tuple[str, ...]:
-        """The keys of [train] that autotuning sets before the first step."""
+        """The keys of [train] that autotuning may set before the first step, such as `threads`."""
         return (*AUTOTUNED_KEYS, *LENGTH_KEYS) if self.train.minutes else AUTOTUNED_KEYS
 
     def to_toml(self) -> str:

@@ -59,9 +59,12 @@ def enlarge(images: np.ndarray, times: int) -> np.ndarray:
 
 
 def strip(images: np.ndarray, times: int | None = None, cell: int = 0) -> Image.Image:
-    """Place images (N, C, H, W) in [0, 1] side by side on a transparent background, `GAP` pixels apart.
+    """Return one RGBA image with the images side by side on a transparent background, `GAP` pixels apart.
 
-    Narrow images are centered in `cell` pixels.
+    Args:
+        images: (N, C, H, W) in [0, 1], gray or RGB.
+        times: the whole number by which each image is enlarged; None chooses it by the size.
+        cell: each image is centered in a slot at least this many pixels wide, after enlarging.
     """
     blocks = enlarge(images, times or factor(*images.shape[2:]))
     height, width = blocks.shape[1:3]
