@@ -130,7 +130,7 @@ def test_files_without_a_classifier_are_refused(tmp_path, exported):
     for name in ("gone.onnx", "gone.txt"):
         with pytest.raises(PellucidError, match=f"cannot read the .*{name}"):
             load_classifier(tmp_path / name)
-    with pytest.raises(PellucidError, match=r"small.onnx takes something else than images"):
+    with pytest.raises(PellucidError, match=r"small.onnx does not take images"):
         load_classifier(exported)
     flat = load_classifier(brightness(tmp_path / "flat.onnx", answer="flat"), threads=1)
     with pytest.raises(PellucidError, match="gives neither scores"):

@@ -100,7 +100,7 @@ def test_votes_count_by_the_inverse_of_their_variance():
 def test_without_its_network_the_estimate_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(catalog, "FOLDER", tmp_path)
     noise_estimation.load_estimator.cache_clear()
-    with pytest.raises(PellucidError, match="noise-sigma"):
+    with pytest.raises(PellucidError, match="noise-level"):
         estimate_sigma(Frames(noisy((9, 9))))
 
 
