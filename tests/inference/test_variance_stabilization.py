@@ -91,7 +91,9 @@ def test_calibration_does_not_change_the_forward_curve():
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
 def test_the_calibrated_inverse_is_the_isotonic_regression_of_the_mean_intensities(means):
     denoised, noisy = (np.repeat(values, 256) for values in (np.linspace(0, 1, len(means)), means))
-    positions, intensities = VarianceStabilizer.identity(0.1).calibrated(denoised, noisy).inverse_points
+    inverse_points = VarianceStabilizer.identity(0.1).calibrated(denoised, noisy).inverse_points
+    assert inverse_points
+    positions, intensities = inverse_points
     expected = IsotonicRegression().fit_transform(np.arange(len(means)), means)
     np.testing.assert_allclose(positions, np.linspace(0, 1, len(means)), atol=1e-9)
     np.testing.assert_allclose(intensities, expected, atol=1e-5)
