@@ -36,6 +36,17 @@ def test_damaged_files_are_named(tmp_path, refusal):
         assert str(tmp_path / name) in refusal(read, tmp_path / name)
 
 
+def test_an_archive_with_damaged_data_is_named(tmp_path, refusal):
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"a": np.arange(1000)})
+    content = path.read_bytes()
+    middle = range(len(content) // 4, len(content) * 3 // 4, len(content) // 20)
+    damaged = [content[:start] + b"\xff" * 8 + content[start + 8 :] for start in middle]
+    for part in (b"", content[: len(content) // 2], *damaged):
+        path.write_bytes(part)
+        assert f"{path} cannot be read" in refusal(read_arrays, path)
+
+
 def test_arrays_of_objects_are_never_loaded(tmp_path, refusal):
     np.savez(tmp_path / "a.npz", a=np.array([{}], dtype=object))
     assert "cannot be read" in refusal(read_arrays, tmp_path / "a.npz")
