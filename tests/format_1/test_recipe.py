@@ -45,6 +45,10 @@ def test_keys_are_renamed_by_table_and_component_and_nothing_else_changes(rename
     assert before == TABLES
 
 
+def test_a_recipe_may_name_format_1(renamed):
+    assert upgrade_recipe({"format": 1} | TABLES) == upgrade_recipe(TABLES)
+
+
 def test_an_upgraded_recipe_stays_as_it_is(renamed):
     upgraded = upgrade_recipe(TABLES)
     assert upgrade_recipe(upgraded) == upgraded

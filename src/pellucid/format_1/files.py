@@ -61,7 +61,7 @@ def upgrade_onnx(content: bytes) -> bytes | None:
     upgraded, is_old = [], False
     for number, value, field in _fields(content):
         if number == ONNX_METADATA:
-            pair = {key: bytes(part) for key, part, _ in _fields(value)}
+            pair = {key: part for key, part, _ in _fields(value)}
             metadata = json.loads(pair[2]) if pair.get(1) == ONNX_KEY else {"format": 2}
             if metadata.get("format", 1) == 1:
                 is_old = True

@@ -28,7 +28,7 @@ def upgrade_recipe(tables: Mapping[str, Any]) -> dict[str, Any]:
     """
     if tables.get("format") == FORMAT:
         return dict(tables)
-    upgraded = {name: _upgrade_table(name, value) for name, value in tables.items()}
+    upgraded = {name: _upgrade_table(name, value) for name, value in tables.items() if name != "format"}
     if quick := tables.get("quick"):
         upgraded["quick"] = {upgrade_key(tables, key): _upgrade_value(key, value) for key, value in quick.items()}
     if study := tables.get("study"):
