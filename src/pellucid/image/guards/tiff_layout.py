@@ -219,5 +219,5 @@ def _announced_size(compression: int, data: bytes, jpeg_header: bytes | None) ->
 
 def _codestream_size(data: bytes, start: int) -> tuple[int, int]:
     """Return (height, width) of a JPEG 2000 codestream from its reference grid (T.800, A.5.1)."""
-    width, height, remaining, top = struct.unpack_from(">IIII", data, start + 8)
-    return height - min(top, height), width - min(remaining, width)
+    width, height, left, top = struct.unpack_from(">IIII", data, start + 8)
+    return height - min(top, height), width - min(left, width)
