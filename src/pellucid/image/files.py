@@ -56,8 +56,8 @@ WRITERS: dict[str, Callable[[BinaryIO, ImageData], None]] = {
 
 def read_image(
     source: str | Path | BinaryIO,
-    max_pixels: int = 300_000_000,
-    max_frames: int = 10_000,
+    max_pixels: int = ReadLimits.max_pixels,
+    max_frames: int = ReadLimits.max_frames,
     limit_name: str = "max_pixels",
     max_text: int = ReadLimits.max_text,
 ) -> ImageFile:
@@ -86,8 +86,8 @@ def read_image(
 
 def image_size(
     source: str | Path | BinaryIO,
-    max_pixels: int = 300_000_000,
-    max_frames: int = 10_000,
+    max_pixels: int = ReadLimits.max_pixels,
+    max_frames: int = ReadLimits.max_frames,
     limit_name: str = "max_pixels",
 ) -> ImageSize:
     """Return the size of an image file from its header, without decoding it; it equals that of the decoded image.

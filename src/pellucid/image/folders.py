@@ -168,7 +168,7 @@ def convert(
     *,
     overwrite: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
-    max_pixels: int = 300_000_000,
+    max_pixels: int = ReadLimits.max_pixels,
     limit_name: str = "max_pixels",
 ) -> list[Failure]:
     """Read each image, write the pixels that `work(image, name)` returns, and return the files that failed.
