@@ -22,6 +22,7 @@ from pellucid.reproduce.scheduler import Job, JobsProgress, ReportProgress, run_
 from pellucid.train.loop import train
 from pellucid.train.run_folder import RunFolder
 from pellucid.utils.json_npz import write_arrays, write_json
+from pellucid.utils.paths import make_folder
 from pellucid.utils.system import num_cores
 
 TITLE = "Denoising autoencoders: published and measured"
@@ -76,7 +77,7 @@ def reproduce(
     count = max(1, min(workers or num_cores(), len(_pending(experiments))))
     if count > 1:
         experiments = [replace(experiment, threads=1) for experiment in experiments]
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "give another --out")
     failures |= run_jobs(_pending(experiments), count, progress)
     entries = [collect_entry(experiment) for experiment in experiments if not _pending([experiment])]
     results = [entry.result for entry in entries]
@@ -159,7 +160,6 @@ def _training(run: Run) -> Job:
 
 
 def _train(run: Run, report_progress: ReportProgress) -> None:
-    run.folder.mkdir(parents=True, exist_ok=True)
     result = train(
         run.recipe, run.folder, resume=True, progress=lambda now: report_progress(now.step / now.total_steps)
     )
