@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.console import CommandOutput, progress_of
-from pellucid.cli.image_options import (
-    Files,
-)
+from pellucid.cli.image_options import Files
 from pellucid.cli.options import JsonPath, examples
 
 

@@ -8,11 +8,7 @@ import typer
 
 from pellucid.cli.console import CommandOutput
 from pellucid.cli.denoise import SIGMA_UNIT
-from pellucid.cli.image_options import (
-    LIMIT_OPTION,
-    MAX_PIXELS,
-    MaxPixels,
-)
+from pellucid.cli.image_options import LIMIT_OPTION, MAX_PIXELS, MaxPixels
 from pellucid.cli.options import JsonPath, examples
 
 if TYPE_CHECKING:

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli.console import CommandOutput, pluralize, progress_of
-from pellucid.cli.image_options import (
-    Files,
-    Overwrite,
-)
+from pellucid.cli.image_options import Files, Overwrite
 from pellucid.cli.options import ModelPath, examples
 from pellucid.errors import UsageError
 from pellucid.utils.atomic_write import atomic_write

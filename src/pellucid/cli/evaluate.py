@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from pellucid.cli.evaluate_ocr import DEFAULT as OCR_DENOISER
 from pellucid.cli.evaluate_ocr import evaluate_ocr
 from pellucid.cli.options import JsonPath, SeedList, examples, seed_list
 from pellucid.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 # Options that cannot be combined with images of the user's own, and why.
 NOT_WITH_IMAGES = {

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.console import CommandOutput
+from pellucid.cli.console import CommandOutput, pluralize
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,5 +47,4 @@ def _print(output: CommandOutput, figures: dict[str, Any], model: str, count: in
         (version, *(f"{100 * figures[name][version]:.2f} %" for name in ("character_error", "word_error")))
         for version in versions
     ]
-    pages = "1 page" if count == 1 else f"{count:,} pages"
-    output.print_table(HEADS, rows, f"Errors of Tesseract on {pages}, denoised by {model}")
+    output.print_table(HEADS, rows, f"Errors of Tesseract on {pluralize(count, 'page')}, denoised by {model}")

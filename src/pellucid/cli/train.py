@@ -168,6 +168,7 @@ def _by_recipe(name: str, changes: dict[str, Any], quick: bool) -> "Recipe":
 def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, tensorboard: bool, is_main: bool) -> None:
     """Train by a recipe and print the results; training on the user's own files ends with a report."""
     from pellucid.own_data.run import DATASET
+    from pellucid.train.run_folder import RunFolder
 
     with output.bar(f"train {chosen.name}") as bar:
         update_bar = _progress_callback(bar)
@@ -196,7 +197,7 @@ def _train(output: CommandOutput, chosen: "Recipe", out: Path, resume: bool, ten
         if is_main:
             raise KeyboardInterrupt(
                 f"{trained.denoiser.best} can be used; to continue: "
-                f"pellucid train {out / 'recipe.toml'} --out {out} --resume"
+                f"pellucid train {RunFolder(out).recipe} --out {out} --resume"
             )
     elif outcome:
         _print_result(output, outcome.result)

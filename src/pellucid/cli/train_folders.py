@@ -88,6 +88,7 @@ def choose_or_resume(
 
     from pellucid.own_data.run import resumable_recipe
     from pellucid.recipes.recipe import load_recipe
+    from pellucid.train.run_folder import RunFolder
 
     sources = folders.sources()
     out = sources.run_folder(out)
@@ -101,7 +102,7 @@ def choose_or_resume(
         is_planned = group.broadcast(float(plan is not None))
     if not is_planned:
         raise typer.Exit(1)
-    return plan.recipe if plan else load_recipe(out / "recipe.toml"), out
+    return plan.recipe if plan else load_recipe(RunFolder(out).recipe), out
 
 
 def _make_plan(output: CommandOutput, folders: Folders, out: Path, changes: Mapping[str, Any]) -> "TrainPlan":
@@ -147,9 +148,11 @@ def print_plan(output: CommandOutput, plan: "TrainPlan") -> None:
 def print_outcome(output: CommandOutput, outcome: "TrainOutcome", out: Path) -> None:
     """Print the metrics of the held-out files, what was written, and how to use it."""
     from pellucid.own_data.report import table_rows
+    from pellucid.own_data.run import FILES
+    from pellucid.train.run_folder import RunFolder
     from pellucid.utils.json_npz import json_safe
 
-    result, evaluation = outcome.result, outcome.evaluation
+    result, evaluation, folder = outcome.result, outcome.evaluation, RunFolder(out)
     if evaluation is None:
         return
     heads, rows = table_rows(evaluation)
@@ -160,12 +163,12 @@ def print_outcome(output: CommandOutput, outcome: "TrainOutcome", out: Path) -> 
         {
             str(outcome.report): "metrics and pictures in one self-contained page",
             str(out / "progress.png"): "parts of held-out images, epoch by epoch",
-            str(out / "best.safetensors"): "the network",
-            str(out / "recipe.toml"): "the recipe, to edit and train again",
-            str(out / "files.json"): "the files: trained on, held out and skipped",
+            str(folder.best): "the network",
+            str(folder.recipe): "the recipe, to edit and train again",
+            str(out / FILES): "the files: trained on, held out and skipped",
         }
     )
-    output.print(f"\nto use it: pellucid denoise IMAGE --model {out / 'best.safetensors'}", "bold")
+    output.print(f"\nto use it: pellucid denoise IMAGE --model {folder.best}", "bold")
     training = {
         "recipe": result.recipe.to_dict(),
         "stopped": result.stopped,
