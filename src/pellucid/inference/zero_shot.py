@@ -65,7 +65,7 @@ class TestTimeAdaptation(Denoiser):
             device: as in the attribute.
 
         Raises:
-            UsageError: if an argument is out of range.
+            UsageError: if an argument is out of range, or this machine lacks the device.
             PellucidError: if torch is not installed.
         """
         minutes = DEFAULT_MINUTES if minutes is None else minutes
@@ -75,8 +75,10 @@ class TestTimeAdaptation(Denoiser):
             raise UsageError(f"steps is {steps}: give the number of training steps, or 0 to train for `minutes`")
         import_optional("torch", "train", f"the model {SELF_TRAINED}")
         from pellucid.inference.fine_tuning import best_precision
+        from pellucid.utils.device import resolve_device
 
-        super().__init__(_NotAdapted(best_precision()), threads=threads, tile=tile)
+        network = _NotAdapted(best_precision(resolve_device(device)))
+        super().__init__(network, threads=threads, tile=tile)
         self.minutes, self.steps, self.seed, self.device = minutes, steps, seed, device
 
     def batch(self, images: np.ndarray, sigma: float | None = None) -> np.ndarray:
