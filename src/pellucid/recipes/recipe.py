@@ -3,60 +3,20 @@
 import dataclasses
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from pellucid import registry
 from pellucid.errors import OldFormat, PellucidError, UsageError
-from pellucid.recipes.schema import Component, Options, parse_value, to_tables
+from pellucid.recipes.schema import NOT_EMPTY, RULES, Component, Options, parse_value, to_tables
 
 FOLDER = Path(__file__).parent
 FORMAT = 2
 TRAINING_TABLES = ("data", "noise", "model", "objective", "loss", "train")
 AUTOTUNED_KEYS = ("threads", "precision")
 LENGTH_KEYS = ("epochs", "steps")  # autotuned too where [train] has minutes
-
-Rule = tuple[str, Callable[[Any], bool]]
-FROM_0: Rule = ("at least 0", lambda value: value >= 0)
-FROM_1: Rule = ("at least 1", lambda value: value >= 1)
-ABOVE_0: Rule = ("above 0", lambda value: value > 0)
-INSIDE_0_1: Rule = ("between 0 and 1", lambda value: 0 < value < 1)
-FRACTION: Rule = ("between 0 and 1", lambda value: 0 <= value <= 1)
-BELOW_1: Rule = ("in [0, 1)", lambda value: 0 <= value < 1)
-FINITE: Rule = ("0 or more, and finite", lambda value: 0 <= value < float("inf"))
-NOT_EMPTY: Rule = ("one number or more", lambda value: value >= 1)
-RULES: dict[str, dict[str, Rule]] = {
-    "train": {
-        "epochs": FROM_1,
-        "minutes": FINITE,
-        "steps": FROM_0,
-        "batch_size": FROM_1,
-        "lr": ABOVE_0,
-        "ema": BELOW_1,
-        "patience": FROM_0,
-        "threads": FROM_0,
-        "gradient_clip": FROM_0,
-        "weight_decay": FROM_0,
-        "hold_fraction": BELOW_1,
-        "warmup": FROM_0,
-    },
-    "data": {
-        "validation": INSIDE_0_1,
-        "train_images": FROM_0,
-        "test_images": FROM_0,
-        "crop": FROM_0,
-        "gray": FRACTION,
-    },
-    "classifier": {
-        "epochs": FROM_1,
-        "ceiling_epochs": FROM_1,
-        "batch_size": FROM_1,
-        "lr": ABOVE_0,
-        "validation": INSIDE_0_1,
-    },
-}
 
 
 @dataclass(frozen=True)
