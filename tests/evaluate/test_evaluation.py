@@ -188,7 +188,7 @@ def test_the_cache_key_depends_on_all_that_the_rows_depend_on():
 
 def test_an_optimum_at_the_edge_of_a_grid_fails(monkeypatch):
     median = registry.load("classical", "median")
-    monkeypatch.setattr(median, "grid", classmethod(lambda cls: {"radius": (2, 3)}))
+    monkeypatch.setattr(median, "grid", {"radius": (2, 3)})
     monkeypatch.setattr("pellucid.classical.tuning.MAX_EXTENSIONS", 0)
     chosen = recipe(evaluate={"baselines": ["median"], "tuning_images": 50})
     with pytest.raises(PellucidError, match=r"median: .*radius=2"):
