@@ -1,7 +1,5 @@
 """pellucid encode: writes the codes of images as npz, csv or npy."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +10,6 @@ from pellucid.cli.console import CommandOutput, pluralize, progress_of
 from pellucid.cli.image_options import Files, Overwrite
 from pellucid.cli.options import ModelPath, examples
 from pellucid.errors import UsageError
-from pellucid.utils.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +76,8 @@ def write_codes(path: Path, names: Sequence[str], codes: "np.ndarray") -> None:
     """
     import numpy as np
 
+    from pellucid.utils.atomic_write import atomic_write
+
     with atomic_write(path) as temporary:
         kind = path.suffix.lower()
         if kind == ".npz":
@@ -92,6 +91,9 @@ def write_codes(path: Path, names: Sequence[str], codes: "np.ndarray") -> None:
 
 
 def _as_csv(names: Sequence[str], codes: "np.ndarray") -> str:
+    import csv
+    import io
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", *(f"code{index}" for index in range(codes.shape[1]))])
