@@ -109,7 +109,8 @@ def test_weights_too_large_for_half_precision_are_refused(tmp_path):
     network = built("dense", {"image": [1, 9, 7], "widths": [80]})
     with torch.no_grad():
         network.encoder[0].weight[0, 0] = 1e5
-    with pytest.raises(PellucidError, match='"x" has weights too large for half precision: export it in full precision'):
+    message = '"x" has weights too large for half precision: export it in full precision'
+    with pytest.raises(PellucidError, match=message):
         export(network, tmp_path / "x.onnx", "x", {}, half=True)
     assert export(network, tmp_path / "x.onnx", "x", {}).rounding == 0
 
