@@ -341,3 +341,9 @@ def study_recipe(files):
     from pellucid.recipes.recipe import Recipe
 
     return Recipe.from_dict({"name": "tiny", **tables})
+
+
+def test_a_file_of_format_2_is_copied_to_the_output(tmp_path):
+    source, out = tmp_path / "recipe.toml", tmp_path / "copy.toml"
+    source.write_text("format = 2\n# mine\n")
+    assert convert(source, out) == () and out.read_text() == source.read_text()

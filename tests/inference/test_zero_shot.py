@@ -131,6 +131,7 @@ def test_batches_learn_together():
     assert np.array_equal(adapting(steps=2).batch(noisy)[:, 0], adapting(steps=2)(noisy[:, 0]))
 
 
+@pytest.mark.timeout(300)  # two adaptations of sixty steps
 def test_a_stretched_image_is_stretched_again_unless_turned_off():
     clean = cells(160)
     noisy = photons(clean, 8)

@@ -45,4 +45,5 @@ def convert(
     if converted:
         output.print(f"{pluralize(len(converted), 'file')} converted to format 2")
     else:
-        output.print(f"nothing to convert: {source} has no file of format 1")
+        copied = f", so {out} is a copy" if out else ""
+        output.print(f"nothing to convert: {source} has no file of format 1{copied}")

@@ -48,6 +48,8 @@ def _convert_file(source: Path, out: Path | None) -> tuple[Path, ...]:
         raise UsageError(f"{source} is no file of Pellucid's: give one that ends in {', '.join(SUFFIXES)}, or a folder")
     content = _upgrade(source)
     if content is None:
+        if out:
+            _write(out, source.read_bytes())
         return ()
     target = out or source
     _write(target, content)

@@ -93,7 +93,7 @@ def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
         database.execute("BEGIN IMMEDIATE")
         yield database
         database.execute("COMMIT")
-    except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
+    except (sqlite3.Error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise PellucidError(f"cannot convert {path}, it is damaged or in use: {error}") from error
     finally:
         database.close()
