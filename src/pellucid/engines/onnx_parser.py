@@ -14,6 +14,7 @@ import numpy as np
 from pellucid.errors import OldFormat, PellucidError
 from pellucid.input_spec import InputSpec
 from pellucid.utils.json_npz import refuse_pickle
+from pellucid.utils.protobuf import read_varint
 from pellucid.weights.catalog import check_content
 
 METADATA_KEY = "pellucid"
@@ -132,28 +133,19 @@ def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
     """Yield the number and the value of each field of a message: an integer, or bytes."""
     position = 0
     while position < len(data):
-        key, position = _varint(data, position)
+        key, position = read_varint(data, position)
         number, kind = key >> 3, key & 7
         if kind == VARINT:
-            value, position = _varint(data, position)
+            value, position = read_varint(data, position)
         else:
-            length, position = _varint(data, position) if kind == BYTES else ({FIXED64: 8, FIXED32: 4}[kind], position)
+            length, position = (
+                read_varint(data, position) if kind == BYTES else ({FIXED64: 8, FIXED32: 4}[kind], position)
+            )
             value = data[position : position + length]
             if len(value) < length:
                 raise ValueError("a field ends after the message")
             position += length
         yield number, value
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return the integer that starts at a position, seven bits in each byte, and the position after it."""
-    value = 0
-    for count in range(10):
-        byte = data[position + count]
-        value |= (byte & 0x7F) << (7 * count)
-        if byte < 0x80:
-            return value, position + count + 1
-    raise ValueError("an integer of more than ten bytes")
 
 
 def _metadata(model: memoryview) -> dict[str, str]:

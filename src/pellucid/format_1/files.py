@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid.format_1.recipe import upgrade_options, upgrade_recipe
 from pellucid.recipes.recipe import Recipe
+from pellucid.utils.protobuf import read_varint
 
 OLD_CHECKPOINT, CHECKPOINT = "pellucid-1", "pellucid-2"
 INPUT_SPEC = {"white": "data_range"}
@@ -101,29 +102,18 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     position = 0
     while position < len(message):
         start = position
-        key, position = _varint(message, position)
+        key, position = read_varint(message, position)
         content = position
         if key & 7 == 0:
-            _, position = _varint(message, position)
+            _, position = read_varint(message, position)
         elif key & 7 == 2:
-            length, content = _varint(message, position)
+            length, content = read_varint(message, position)
             position = content + length
         else:
             position += {1: 8, 5: 4}[key & 7]
         if position > len(message):
             raise ValueError("a field ends after its message")
         yield key >> 3, message[content:position], message[start:position]
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """Return the number that starts at a position, seven bits a byte, and the position after it."""
-    value = 0
-    for count in range(10):
-        byte = message[position + count]
-        value |= (byte & 0x7F) << (7 * count)
-        if byte < 0x80:
-            return value, position + count + 1
-    raise ValueError("a number of more than ten bytes")
 
 
 def _bytes_field(number: int, content: bytes) -> bytes:
